@@ -1,0 +1,23 @@
+"""The only place where scikit-learn's private names enter."""
+
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils._set_output import _get_output_config as output_config
+from sklearn.utils.validation import _check_feature_names as check_feature_names
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+
+__all__ = [
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "VisualBlock",
+    "check_feature_names",
+    "check_sample_weight",
+    "output_config",
+    "validate_parameter_constraints",
+]

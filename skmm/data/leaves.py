@@ -1,0 +1,238 @@
+"""What one modality may be stored as, and how its rows are taken, joined, compared.
+
+=========  ==============================================  =====================
+kind       stored as                                       one row is
+=========  ==============================================  =====================
+dense      numeric ``numpy.ndarray`` (n, ...), memmap too  array (...)
+tensor     ``torch.Tensor`` (n, ...)                       tensor (...)
+sparse     SciPy sparse matrix or array in CSR (n, d)      sparse row (1, d)
+frame      ``pandas.DataFrame`` (n, d), categoricals too   ``pandas.Series`` (d,)
+text       object array (n,) of ``str`` or None            ``str`` or None
+ragged     object array (n,) of arrays of several lengths  array
+=========  ==============================================  =====================
+"""
+
+from numbers import Number
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+
+
+def as_leaf(value, name):
+    """Turn what a user passes for modality `name` into a leaf of a known kind."""
+    if sparse.issparse(value):  # before Mapping: a dok_array is one
+        return _sparse_leaf(value, name)
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, pd.Series):
+        return _series_leaf(value, name)
+    if isinstance(value, torch.Tensor):
+        return _with_rows(value.detach(), name)
+    if isinstance(value, (list, tuple)):
+        return _list_leaf(value, name)
+    if hasattr(value, "__array__"):
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+        return _array_leaf(_with_rows(array, name), name)
+    raise TypeError(
+        f"modality {name!r} must be an array, tensor, sparse matrix, DataFrame or "
+        f"list with one entry per row; got {type(value).__name__}."
+    )
+
+
+def _with_rows(array, name):
+    if array.ndim == 0:
+        raise ValueError(
+            f"modality {name!r} is a single value, not rows; pass one entry per row."
+        )
+    return array
+
+
+def _sparse_leaf(value, name):
+    if value.ndim != 2:
+        raise ValueError(
+            f"modality {name!r} is a sparse array of {value.ndim} dimension(s); "
+            "a sparse modality has two, (rows, columns)."
+        )
+    return value.tocsr()
+
+
+def _series_leaf(value, name):
+    if isinstance(value.dtype, pd.CategoricalDtype):
+        return value.to_frame(name)
+    if pd.api.types.is_numeric_dtype(value.dtype):
+        plain = isinstance(value.dtype, np.dtype)
+        array = value.to_numpy() if plain else value.to_numpy(float, na_value=np.nan)
+        return _array_leaf(array, name)
+    return _array_leaf(value.to_numpy(object, na_value=None), name)
+
+
+def _list_leaf(value, name):
+    if any(isinstance(v, str) or v is None for v in value):
+        return _array_leaf(object_array(value), name)
+    try:
+        return _array_leaf(np.asarray(value), name)
+    except ValueError:  # rows of several lengths
+        return _array_leaf(object_array([_ragged_row(v) for v in value]), name)
+
+
+def _ragged_row(value):
+    return value if isinstance(value, str) or value is None else np.asarray(value)
+
+
+def _array_leaf(array, name):
+    if array.dtype.kind in "US":
+        return array.astype(str).astype(object)
+    if array.dtype.kind in "biufc":
+        return array
+    if array.dtype.kind == "O":
+        return _object_leaf(array, name)
+    raise TypeError(
+        f"modality {name!r} has dtype {array.dtype}; expected numbers, booleans, "
+        "text, or arrays of several lengths."
+    )
+
+
+def _object_leaf(array, name):
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    kinds = {_content(v) for v in array.ravel()}
+    if kinds <= {"text", "none"} and array.ndim == 1:
+        return array
+    if kinds == {"array"} and array.ndim == 1:
+        return array
+    if kinds == {"number"}:
+        return array.astype(np.float64)
+    raise TypeError(
+        f"modality {name!r} is an object array of mixed things "
+        f"({', '.join(sorted(kinds))}); expected only text, only numbers, or one "
+        "array per row. Split it into one modality per kind."
+    )
+
+
+def _content(value):
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, (Number, np.generic)):
+        return "number"
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":
+        return "array"
+    return type(value).__name__
+
+
+def object_array(values):
+    """1-D object array of `values`, never broadcast into more dimensions."""
+    out = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out
+
+
+def kind(leaf):
+    """Name of the leaf's kind: a row of the table in this module's docstring."""
+    if sparse.issparse(leaf):
+        return "sparse"
+    if isinstance(leaf, pd.DataFrame):
+        return "frame"
+    if isinstance(leaf, torch.Tensor):
+        return "tensor"
+    if leaf.dtype.kind != "O":
+        return "dense"
+    is_text = all(isinstance(v, str) or v is None for v in leaf[:100])
+    return "text" if is_text else "ragged"
+
+
+def n_rows(leaf):
+    """Return the number of rows."""
+    return leaf.shape[0]
+
+
+def take(leaf, rows):
+    """Rows of a leaf; `rows` is a slice or an integer array."""
+    if isinstance(leaf, pd.DataFrame):
+        return leaf.iloc[rows]
+    if isinstance(leaf, torch.Tensor):
+        if isinstance(rows, slice):
+            rows = np.arange(leaf.shape[0])[rows]
+        return leaf[torch.as_tensor(rows, device=leaf.device)]
+    return leaf[rows]
+
+
+def row(leaf, i):
+    """One row, as the last column of the table says."""
+    if isinstance(leaf, pd.DataFrame):
+        return leaf.iloc[i]
+    return leaf[[i]] if sparse.issparse(leaf) else leaf[i]
+
+
+def stack(leaves, name):
+    """Join leaves of one modality below each other."""
+    kinds = {kind(leaf) for leaf in leaves}
+    if kinds == {"text", "ragged"}:  # a leaf of no rows looks like text
+        kinds = {"ragged"}
+    shapes = {tuple(leaf.shape[1:]) for leaf in leaves}
+    if len(kinds) > 1 or len(shapes) > 1:
+        raise ValueError(
+            f"modality {name!r} cannot be joined: kinds {sorted(kinds)}, row shapes "
+            f"{sorted(shapes)}; all parts need one kind and one row shape."
+        )
+    join = {"sparse": _stack_sparse, "frame": _stack_frames, "tensor": torch.cat}
+    return join.get(kinds.pop(), np.concatenate)(leaves)
+
+
+def _stack_sparse(leaves):
+    return sparse.vstack(leaves, format="csr")
+
+
+def _stack_frames(leaves):
+    return pd.concat(leaves)
+
+
+def equal(a, b):
+    """Same kind, shape and content; NaN equals NaN, a frame's index is ignored."""
+    if kind(a) != kind(b) or a.shape != b.shape:
+        return False
+    if isinstance(a, pd.DataFrame):
+        return a.reset_index(drop=True).equals(b.reset_index(drop=True))
+    if sparse.issparse(a):
+        return equal(a.toarray(), b.toarray())
+    if isinstance(a, torch.Tensor):
+        return equal(a.cpu().numpy(), b.cpu().numpy())
+    if a.dtype.kind == "O":
+        return all(_same(u, v) for u, v in zip(a, b, strict=True))
+    return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
+
+
+def _same(u, v):
+    if isinstance(u, np.ndarray) and isinstance(v, np.ndarray):
+        return equal(u, v)
+    return u is v if u is None or v is None else bool(np.all(u == v))
+
+
+def shape_of_row(leaf):
+    """Shape of one row: (d,), (channels, height, width), () for text, None for ragged.
+
+    A numeric leaf of one dimension is one column, so its rows have shape (1,).
+    """
+    leaf_kind = kind(leaf)
+    if leaf_kind == "text":
+        return ()
+    if leaf_kind == "ragged":
+        return None
+    return tuple(leaf.shape[1:]) or (1,)
+
+
+def describe(leaf):
+    """One phrase for a repr: kind, shape, dtype."""
+    leaf_kind = kind(leaf)
+    if leaf_kind == "text":
+        return f"text ({leaf.shape[0]},)" + (
+            f", first {leaf[0]!r}" if len(leaf) else ""
+        )
+    dtype = "mixed" if leaf_kind == "frame" else str(leaf.dtype).removeprefix("torch.")
+    if leaf_kind == "frame" and leaf.dtypes.nunique() == 1:
+        dtype = str(leaf.dtypes.iloc[0])
+    return f"{leaf_kind} {tuple(leaf.shape)} {dtype}"

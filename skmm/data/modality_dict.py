@@ -1,0 +1,292 @@
+"""The one container: an immutable dict of row-aligned arrays."""
+
+import copy
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from skmm.data import cells, frames, leaves, rows
+
+
+class ModalityDict(Mapping):
+    """Row-aligned modalities that scikit-learn can index.
+
+    A mapping from modality name to array, whose length is the number of *rows* and
+    whose shape is (n_rows, n_modalities), so that cross-validation, resampling and
+    meta-estimators treat it as they treat a table. It is never changed in place.
+
+    Parameters
+    ----------
+    data : mapping, optional
+        ``{name: leaf}``; needed for names that are no Python identifiers.
+    present : mapping of str to array-like of bool, shape (n_rows,), optional
+        False marks rows in which that modality is missing; what stands there is then
+        never read. Modalities not named are present everywhere.
+    **modalities : leaf
+        As `data`. A leaf is a NumPy array of any dimension (memory-mapped too), a
+        torch tensor, a SciPy sparse matrix, a DataFrame, a list or array of str, or
+        a list of arrays of several lengths.
+
+    Raises
+    ------
+    ValueError
+        If the modalities have different numbers of rows, a name is given twice, or
+        a mask does not fit.
+    TypeError
+        If a leaf is of no known kind, as an object array of mixed things.
+
+    See Also
+    --------
+    check_modalities : accepts what users have and returns a ModalityDict.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import ModalityDict
+    >>> X = ModalityDict(image=np.zeros((3, 1, 8, 8)), name=["a", "b", "c"])
+    >>> len(X), X.shape, list(X)
+    (3, (3, 2), ['image', 'name'])
+    >>> X[[0, 2]]["name"].tolist()
+    ['a', 'c']
+    >>> X.with_missing("image", [1]).present["image"].tolist()
+    [True, False, True]
+    """
+
+    ndim = 2
+
+    def __init__(self, data=None, /, *, present=None, **modalities):
+        data = {} if data is None else data
+        if not isinstance(data, Mapping):
+            raise TypeError(
+                f"data must be a mapping of names to arrays; got "
+                f"{type(data).__name__}. For a table use check_modalities or "
+                "ModalityDict.from_frame."
+            )
+        if twice := set(data) & set(modalities):
+            raise ValueError(f"modalities given twice: {sorted(twice)}.")
+        named = {**data, **modalities}
+        self._leaves = {str(n): leaves.as_leaf(v, n) for n, v in named.items()}
+        self._n_rows = rows.common_length(self._leaves)
+        self._masks = rows.as_masks(present or {}, self._leaves, self._n_rows)
+
+    @classmethod
+    def _made(cls, parts, masks, n_rows):
+        """Build from leaves and masks that are already checked."""
+        self = cls.__new__(cls)
+        self._leaves, self._n_rows = parts, n_rows
+        self._masks = {name: mask for name, mask in masks.items() if not mask.all()}
+        return self
+
+    # -- as a table ----------------------------------------------------------------
+
+    def __len__(self):
+        return self._n_rows
+
+    @property
+    def shape(self):
+        """(number of rows, number of modalities)."""
+        return len(self), len(self._leaves)
+
+    @property
+    def present(self):
+        """``{name: bool array (n_rows,)}``, True where the modality is there."""
+        everywhere = np.ones(len(self), dtype=bool)
+        return {name: self._masks.get(name, everywhere) for name in self}
+
+    @property
+    def has_missing(self):
+        """Whether any modality is missing in any row."""
+        return bool(self._masks)
+
+    def __array__(self, dtype=None, copy=None):
+        if dtype is not None and np.dtype(dtype) != object:
+            raise TypeError(
+                f"a ModalityDict is no numeric array (dtype {np.dtype(dtype)} was "
+                "asked for); take one modality, X['name'], or concatenate them with "
+                "a ModalityTransformer step. (argument must be a string or a number)"
+            )
+        return cells.to_cells(self)
+
+    # -- as a mapping --------------------------------------------------------------
+
+    def __iter__(self):
+        return iter(self._leaves)
+
+    def __contains__(self, name):
+        return name in self._leaves
+
+    def keys(self):
+        """Names of the modalities, in order."""
+        return self._leaves.keys()
+
+    def values(self):
+        """Return the leaves, in the order of the names."""
+        return self._leaves.values()
+
+    def items(self):
+        """(name, leaf) pairs."""
+        return self._leaves.items()
+
+    # -- selecting -----------------------------------------------------------------
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            return self._leaf(key)
+        if isinstance(key, tuple):
+            return self._take_both(*key)
+        if rows.is_names(key):
+            return self.select(key)
+        if rows.is_integer(key):
+            return self._row(int(key))
+        return self._take(rows.as_rows(key, len(self)))
+
+    def _leaf(self, name):
+        if name not in self._leaves:
+            raise KeyError(f"no modality {name!r}; there are {list(self)}")
+        return self._leaves[name]
+
+    def _row(self, i):
+        i = int(rows.as_rows([i], len(self))[0])
+        return {name: leaves.row(leaf, i) for name, leaf in self.items()}
+
+    def _take(self, index):
+        parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
+        masks = {name: mask[index] for name, mask in self._masks.items()}
+        return self._made(parts, masks, rows.length(index, len(self)))
+
+    def _take_both(self, row_key, column_key=Ellipsis):
+        """``X[rows, ...]`` and ``X[rows, modalities]`` as scikit-learn writes them."""
+        if column_key is Ellipsis:
+            return self[row_key]
+        if isinstance(column_key, str):
+            return leaves.take(self[column_key], rows.as_rows(row_key, len(self)))
+        part = self.select(column_key)
+        return part if row_key is Ellipsis else part[row_key]
+
+    def select(self, names):
+        """Sub-container of some modalities.
+
+        Parameters
+        ----------
+        names : sequence of str, or anything that indexes the list of names
+            Order is kept as given.
+        """
+        if not rows.is_names(names):
+            index = rows.as_rows(names, len(self._leaves))
+            names = np.array(list(self), dtype=object)[index]
+        parts = {name: self._leaf(name) for name in names}
+        masks = {name: self._masks[name] for name in parts if name in self._masks}
+        return self._made(parts, masks, len(self))
+
+    def drop(self, *names):
+        """Return a container without the modalities `names`."""
+        for name in names:
+            self._leaf(name)
+        return self.select([name for name in self if name not in names])
+
+    # -- changing a copy -----------------------------------------------------------
+
+    def assign(self, data=None, /, *, present=None, **modalities):
+        """Return a container with modalities added or replaced; these are present.
+
+        Parameters
+        ----------
+        data, present, **modalities
+            As for the constructor.
+        """
+        new = ModalityDict(data, present=present, **modalities)
+        merged = {**self._leaves, **new._leaves}
+        kept = {n: m for n, m in self._masks.items() if n not in new}
+        return ModalityDict(merged, present={**kept, **new._masks})
+
+    def with_missing(self, name, which=slice(None)):
+        """Return a container in which modality `name` is missing in some rows.
+
+        Parameters
+        ----------
+        name : str
+        which : row index, default all rows
+            Slice, boolean mask, or integer positions of the rows.
+        """
+        self._leaf(name)
+        mask = self.present[name].copy()
+        mask[rows.as_rows(which, len(self))] = False
+        return self._made(self._leaves, {**self._masks, name: mask}, len(self))
+
+    def copy(self):
+        """Return a container whose leaves and masks share no memory with this one."""
+        return self._made(
+            copy.deepcopy(self._leaves), copy.deepcopy(self._masks), len(self)
+        )
+
+    # -- joining and converting ----------------------------------------------------
+
+    @staticmethod
+    def concat(parts):
+        """Join containers with the same modalities below each other.
+
+        Parameters
+        ----------
+        parts : sequence of ModalityDict
+            Names may come in any order; the first one's order is kept.
+        """
+        parts = list(parts)
+        if not parts or any(set(part) != set(parts[0]) for part in parts):
+            raise ValueError(
+                "concat needs containers with the same modalities; got "
+                f"{[list(part) for part in parts]}."
+            )
+        names = list(parts[0])
+        joined = {n: leaves.stack([part[n] for part in parts], n) for n in names}
+        masks = {n: np.concatenate([part.present[n] for part in parts]) for n in names}
+        return ModalityDict._made(joined, masks, sum(map(len, parts)))
+
+    @classmethod
+    def from_cells(cls, array):
+        """Rebuild a container from an array of cell handles (``np.asarray(X)``)."""
+        parts, present = cells.from_cells(array)
+        return cls._made(parts, present, len(array))
+
+    @classmethod
+    def from_frame(cls, frame):
+        """One modality per column, or per first level of MultiIndex columns.
+
+        A None in a column of text or arrays marks the row missing; a NaN in a
+        numeric column stays a NaN (and is refused where it matters).
+        """
+        parts, present = frames.split(frame)
+        return cls(parts, present=present)
+
+    def to_frame(self):
+        """Return a DataFrame of one column per modality; missing cells are None."""
+        return pd.DataFrame(
+            {name: frames.column(self[name], self.present[name]) for name in self}
+        )
+
+    # -- comparing and showing -----------------------------------------------------
+
+    def __eq__(self, other):
+        if not isinstance(other, ModalityDict):
+            return NotImplemented
+        if set(self) != set(other) or len(self) != len(other):
+            return False
+        same_masks = rows.equal_masks(self._masks, other._masks)
+        return same_masks and all(leaves.equal(self[n], other[n]) for n in self)
+
+    __hash__ = None
+
+    def _lines(self):
+        for name, leaf in self.items():
+            absent = len(self) - int(self.present[name].sum())
+            yield name, leaves.describe(leaf) + (f", {absent} missing" * bool(absent))
+
+    def __repr__(self):
+        head = f"ModalityDict: {self.shape[0]} rows, {self.shape[1]} modalities"
+        width = max(map(len, self), default=0)
+        return "\n".join(
+            [head] + [f"  {n:<{width}}  {text}" for n, text in self._lines()]
+        )
+
+    def _repr_html_(self):
+        return frames.html_table(f"ModalityDict: {len(self)} rows", self._lines())

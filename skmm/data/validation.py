@@ -1,0 +1,180 @@
+"""The one door through which data enters every transformer and estimator."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from skmm import _sklearn
+from skmm.data import leaves
+from skmm.data.cells import is_cells
+from skmm.data.finite import check_finite
+from skmm.data.modality_dict import ModalityDict
+from skmm.data.names import check_names
+
+SINGLE = "X"  # the name of the only modality when X is a plain array
+
+
+def check_modalities(
+    X, estimator=None, *, reset=True, modalities=None, finite=True, absent="refuse"
+):
+    """Turn what users have into a checked ModalityDict.
+
+    Parameters
+    ----------
+    X : ModalityDict, mapping, DataFrame, or array-like
+        A DataFrame gives one modality per column, or per first level of MultiIndex
+        columns. An array of two or more dimensions, or a sparse matrix, is one
+        modality named "X". ``np.asarray(ModalityDict)`` is turned back.
+    estimator : object, optional
+        With `reset` it receives `modalities_in_`, `shapes_in_`, `n_features_in_`,
+        `optional_modalities_` and, where columns have names, `feature_names_in_`;
+        without, X must fit these.
+    reset : bool, default=True
+        True at fit, False afterwards.
+    modalities : sequence of str, optional
+        Keep only these, in this order.
+    finite : bool, default=True
+        Refuse NaN, infinity and None in rows that are present.
+    absent : {"refuse", "drop"}, default="refuse"
+        What to do after fit with a modality that X does not have at all: "refuse"
+        raises unless the estimator has met rows without it (then it is marked missing
+        everywhere), "drop" leaves it out.
+
+    Returns
+    -------
+    ModalityDict
+        In the order of `modalities`, or of the fit.
+
+    Raises
+    ------
+    ValueError
+        Rows that differ in number, unknown or absent modalities, other shapes than at
+        fit, no rows, values that are not finite. The message names the modality.
+    TypeError
+        Data of no known kind, or a list of views without names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.data import check_modalities
+    >>> check_modalities({"a": np.ones((2, 3)), "b": ["x", "y"]})
+    ModalityDict: 2 rows, 2 modalities
+      a  dense (2, 3) float64
+      b  text (2,), first 'x'
+    """
+    X = _as_modality_dict(X, estimator, reset)
+    if modalities is not None and (reset or estimator is None):
+        check_names(modalities, X, "modalities")
+        X = X.select(list(modalities))
+    if X.shape[1] == 0 or len(X) == 0:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
+            "1 is required: X needs at least one row and one modality."
+        )
+    if estimator is not None:
+        X = _remember(X, estimator) if reset else _compare(X, estimator, absent)
+    if finite:
+        check_finite(X)
+    return X
+
+
+def _as_modality_dict(X, estimator, reset):
+    if isinstance(X, ModalityDict):
+        return X
+    if isinstance(X, pd.DataFrame):
+        return _from_frame(X, estimator, reset)
+    if is_cells(X):
+        return ModalityDict.from_cells(X)
+    if isinstance(X, Mapping) and not sparse.issparse(X):
+        return ModalityDict(X)
+    return _from_array(X, estimator, reset)
+
+
+def _from_frame(X, estimator, reset):
+    if estimator is not None and X.columns.nlevels == 1:
+        _sklearn.check_feature_names(estimator, X, reset=reset)
+        if not reset and estimator.modalities_in_ == [SINGLE] != list(X.columns):
+            return ModalityDict({SINGLE: X.to_numpy()})
+    return ModalityDict.from_frame(X)
+
+
+def _from_array(X, estimator, reset):
+    views = (np.ndarray, torch.Tensor, pd.DataFrame)
+    if isinstance(X, (list, tuple)) and any(
+        isinstance(v, views) and v.ndim > 1 for v in X
+    ):
+        raise TypeError(
+            "X is a list of arrays, which could be views or rows. Name the modalities: "
+            "X = {'image': ..., 'table': ...}."
+        )
+    if getattr(X, "ndim", 2) > 2:
+        return ModalityDict({SINGLE: X})
+    checks = {"accept_sparse": "csr", "ensure_all_finite": False}
+    if estimator is None:
+        return ModalityDict({SINGLE: check_array(X, **checks)})
+    X = validate_data(estimator, X, reset=reset, **checks)
+    if not reset and estimator.modalities_in_ != [SINGLE]:
+        columns = dict(zip(estimator.modalities_in_, np.transpose(X), strict=False))
+        return ModalityDict(columns)
+    return ModalityDict({SINGLE: X})
+
+
+def _remember(X, estimator):
+    estimator.modalities_in_ = list(X)
+    estimator.shapes_in_ = {name: leaves.shape_of_row(X[name]) for name in X}
+    estimator.optional_modalities_ = [n for n in X if not X.present[n].all()]
+    if estimator.modalities_in_ == [SINGLE]:
+        estimator.n_features_in_ = X[SINGLE].shape[1]
+    else:
+        estimator.n_features_in_ = X.shape[1]
+        estimator.feature_names_in_ = np.array(list(X), dtype=object)
+    return X
+
+
+def _compare(X, estimator, absent):
+    known = estimator.modalities_in_
+    everything = list(getattr(estimator, "feature_names_in_", known))
+    check_names(X, [*known, *everything], "X")
+    missing = [name for name in known if name not in X]
+    if absent == "refuse":
+        X = _fill_in(X, missing, estimator)
+        missing = []
+    X = X.select([name for name in known if name not in missing])
+    for name, leaf in X.items():
+        _check_shape(name, leaf, estimator)
+    return X
+
+
+def _fill_in(X, missing, estimator):
+    unmet = [name for name in missing if name not in estimator.optional_modalities_]
+    if unmet:
+        raise ValueError(
+            f"X lacks modality {', '.join(map(repr, unmet))}, with which this "
+            f"{type(estimator).__name__} was fitted on every row. Add it; or, to "
+            "predict without it, mark it missing in X.with_missing(name), or fit with "
+            "rows in which it is missing."
+        )
+    parts = {n: _blank(len(X), estimator.shapes_in_[n]) for n in missing}
+    return X.assign(parts, present={n: np.zeros(len(X), dtype=bool) for n in missing})
+
+
+def _blank(n_rows, shape):
+    if shape == ():
+        return [""] * n_rows
+    if shape is None:
+        return leaves.object_array([np.empty(0)] * n_rows)
+    return np.zeros((n_rows, *shape), dtype=np.float32)
+
+
+def _check_shape(name, leaf, estimator):
+    shape, known = leaves.shape_of_row(leaf), estimator.shapes_in_[name]
+    if shape != known:
+        raise ValueError(
+            f"modality {name!r} has rows of shape {shape}, but this "
+            f"{type(estimator).__name__} was fitted with rows of shape {known}."
+        )
