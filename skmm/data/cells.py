@@ -102,7 +102,7 @@ def _gather(cells, name):
 def _by_owner(cells):
     groups = {}
     for place, cell in enumerate(cells):
-        owner, places, rows = groups.setdefault(id(cell.owner), (cell.owner, [], []))
+        _, places, rows = groups.setdefault(id(cell.owner), (cell.owner, [], []))
         places.append(place)
         rows.append(cell.row)
     return [

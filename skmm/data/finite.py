@@ -20,8 +20,8 @@ def _message(name, leaf, rows):
     what = "None instead of text" if is_text else "NaN or infinity"
     shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
     return (
-        f"Input X contains NaN or infinity: modality {name!r} has {what} in {len(rows)} "
-        f"row(s) ({shown}). Impute the values, or mark these rows missing: "
+        f"Input X contains NaN or infinity: modality {name!r} has {what} in "
+        f"{len(rows)} row(s) ({shown}). Impute the values, or mark these rows missing: "
         f"ModalityDict(..., present={{{name!r}: mask}})."
     )
 

@@ -52,8 +52,9 @@ def column(leaf, mask):
 
 def html_table(title, lines):
     """Return a small HTML table of (name, description) lines."""
+    left = "style='text-align:left'"
     body = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(text)}</td></tr>"
+        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
         for name, text in lines
     )
     return f"<table><caption>{escape(title)}</caption>{body}</table>"

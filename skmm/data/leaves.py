@@ -192,7 +192,7 @@ def _stack_frames(leaves):
 
 
 def equal(a, b):
-    """Same kind, shape and content; NaN equals NaN, a frame's index is ignored."""
+    """Compare kind, shape and content; NaN equals NaN, a frame's index is ignored."""
     if kind(a) != kind(b) or a.shape != b.shape:
         return False
     if isinstance(a, pd.DataFrame):
