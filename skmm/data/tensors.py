@@ -1,0 +1,176 @@
+"""From a ModalityDict to what a module reads.
+
+=========  ==================================================================
+leaf       becomes
+=========  ==================================================================
+dense      tensor of the encoder's `in_dtype`; a memmap stays on disk
+tensor     the same, cast
+sparse     stays sparse; batches become dense
+frame      tensor, if every column is numeric
+text       (n, longest) int64: UTF-8 bytes plus one, 0 is padding
+ragged     refused: a transformer must give the rows one length
+=========  ==================================================================
+
+Rows in which a modality is missing become zeros, so that what stood there has no
+influence.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from skmm.data import leaves
+
+
+@dataclass(frozen=True)
+class TensorRows:
+    """Rows of all modalities, on one device.
+
+    Attributes
+    ----------
+    x : dict of str to Tensor or LazyRows, each (n, ...)
+    present : Tensor (n, M) of bool, or None if nothing is missing
+    weight : Tensor (n,), or None for equal weights
+    """
+
+    x: dict
+    present: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+
+    def __len__(self):
+        return len(next(iter(self.x.values())))
+
+    def take(self, index):
+        """Rows of a slice or of an integer tensor."""
+        present = None if self.present is None else self.present[index]
+        weight = None if self.weight is None else self.weight[index]
+        return TensorRows({n: t[index] for n, t in self.x.items()}, present, weight)
+
+    def with_weight(self, weight):
+        """Return the same rows with weights."""
+        return replace(self, weight=weight)
+
+
+class LazyRows:
+    """Rows of a memory-mapped or sparse leaf, made dense batch by batch.
+
+    Parameters
+    ----------
+    leaf : memmap, or sparse matrix in CSR
+    mask : ndarray (n,) of bool
+        False rows become zeros.
+    dtype : torch.dtype
+    device : torch.device
+    """
+
+    def __init__(self, leaf, mask, dtype, device):
+        self.leaf = leaf
+        self.mask = None if mask.all() else mask
+        self.dtype = dtype
+        self.device = device
+
+    def __len__(self):
+        return self.leaf.shape[0]
+
+    def __getitem__(self, index):
+        index = index.cpu().numpy() if isinstance(index, torch.Tensor) else index
+        part = leaves.take(self.leaf, index)
+        part = part.toarray() if hasattr(part, "toarray") else np.array(part)
+        if self.mask is not None:
+            part[~self.mask[index]] = 0
+        return torch.from_numpy(_two_d(part)).to(self.device, self.dtype)
+
+
+def to_tensors(X, dtypes, device):
+    """Turn a checked ModalityDict into TensorRows.
+
+    Parameters
+    ----------
+    X : ModalityDict
+    dtypes : dict of str to torch.dtype
+        What each modality's encoder reads.
+    device : torch.device
+
+    Raises
+    ------
+    TypeError
+        If a modality cannot become numbers; the message says what to do.
+    """
+    masks = X.present
+    x = {n: _source(leaf, n, masks[n], dtypes[n], device) for n, leaf in X.items()}
+    if not X.has_missing:
+        return TensorRows(x)
+    present = np.stack([masks[name] for name in X], axis=1)
+    return TensorRows(x, torch.from_numpy(present).to(device))
+
+
+def _source(leaf, name, mask, dtype, device):
+    kind = leaves.kind(leaf)
+    if kind == "sparse" or isinstance(leaf, np.memmap):
+        return LazyRows(leaf, mask, dtype, device)
+    tensor = _READ[kind](leaf, name, dtype)
+    missing = torch.from_numpy(~mask)
+    if missing.any():
+        tensor = tensor.clone()
+        tensor[missing.to(tensor.device)] = 0
+    return tensor.to(device, dtype)
+
+
+def _read_dense(leaf, name, dtype):
+    if not (leaf.flags.writeable and leaf.dtype.isnative and _positive_strides(leaf)):
+        leaf = np.array(leaf, dtype=leaf.dtype.newbyteorder("="))
+    return torch.from_numpy(_two_d(leaf))
+
+
+def _positive_strides(array):
+    return all(stride >= 0 for stride in array.strides)
+
+
+def _two_d(array):
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _read_tensor(leaf, name, dtype):
+    return _two_d(leaf)
+
+
+def _read_frame(leaf, name, dtype):
+    others = leaf.columns.difference(leaf.select_dtypes(["number", "bool"]).columns)
+    if len(others):
+        raise TypeError(
+            f"modality {name!r} has columns that are not numeric: {list(others)[:5]}. "
+            "Encode them first, as ModalityTransformer({"
+            f"{name!r}: make_column_transformer(...)}})."
+        )
+    return torch.from_numpy(leaf.to_numpy(np.float64))
+
+
+def _read_text(leaf, name, dtype):
+    if dtype != torch.int64:
+        raise TypeError(
+            f"modality {name!r} is text, but its encoder reads numbers. Give an encoder "
+            "that reads tokens (in_dtype torch.int64), or turn the text into numbers "
+            "with a ModalityTransformer."
+        )
+    encoded = [(value or "").encode() for value in leaf]
+    out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)
+    for row, code in enumerate(encoded):
+        out[row, : len(code)] = torch.tensor(list(code), dtype=torch.int64) + 1
+    return out
+
+
+def _refuse_ragged(leaf, name, dtype):
+    raise TypeError(
+        f"modality {name!r} has rows of several lengths; a transformer must give them "
+        "one length first, as ModalityTransformer({" + f"{name!r}: ...}})."
+    )
+
+
+_READ = {
+    "dense": _read_dense,
+    "tensor": _read_tensor,
+    "frame": _read_frame,
+    "text": _read_text,
+    "ragged": _refuse_ragged,
+}

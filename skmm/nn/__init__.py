@@ -1,0 +1,28 @@
+"""Network parts: Blocks and how they are assembled."""
+
+from skmm.nn import encoders, fusion, heads
+from skmm.nn.block import Block
+from skmm.nn.encoders import Flatten, MLPEncoder
+from skmm.nn.fusion import (
+    ConcatFusion,
+    MaxFusion,
+    MeanFusion,
+    ProductFusion,
+    SumFusion,
+)
+from skmm.nn.heads import MLPHead
+
+__all__ = [
+    "Block",
+    "ConcatFusion",
+    "Flatten",
+    "MLPEncoder",
+    "MLPHead",
+    "MaxFusion",
+    "MeanFusion",
+    "ProductFusion",
+    "SumFusion",
+    "encoders",
+    "fusion",
+    "heads",
+]

@@ -1,0 +1,186 @@
+"""Encoders, a fusion and a head become one module."""
+
+import copy
+from contextlib import nullcontext
+
+import torch
+from sklearn.base import clone
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from skmm.data.names import check_names
+from skmm.nn.block import Block, PerModality
+from skmm.nn.encoders import MLPEncoder
+
+
+class MultimodalModule(nn.Module):
+    """Encode every modality, fuse, predict.
+
+    Parameters
+    ----------
+    encoders : PerModality
+    fusion, head : Block, built
+    widths : dict of str to int
+        Width of each modality's embedding.
+    """
+
+    def __init__(self, encoders, fusion, head, widths):
+        super().__init__()
+        self.encoders = encoders
+        self.fusion = fusion
+        self.head = head
+        self.widths = widths
+
+    def forward(self, x, present=None):
+        """``{modality: (batch, ...)}``, (batch, M) bool or None; to (batch, outputs)."""
+        return self.head(self.fuse(x, present))
+
+    def fuse(self, x, present=None):
+        """Fused embedding, (batch, width)."""
+        return self.fusion(self.encode(x, present), present)
+
+    def encode(self, x, present=None):
+        """One embedding per modality, ``{modality: (batch, width)}``."""
+        masks = [None] * len(self.encoders) if present is None else present.unbind(1)
+        return {
+            name: self._encode_one(encoder, x[name], mask, self.widths[name])
+            for (name, encoder), mask in zip(self.encoders.items(), masks, strict=True)
+        }
+
+    def _encode_one(self, encoder, rows, mask, width):
+        """Encode the present rows only: others shall not enter a BatchNorm."""
+        if mask is None or mask.all():
+            return encoder(rows)
+        out = torch.zeros(len(rows), width, device=rows.device, dtype=self._dtype())
+        if self.training and mask.sum() == 1 and _has_batch_norm(encoder):
+            return out  # a batch of one has no variance
+        if mask.any():
+            encoded = encoder(rows[mask])
+            out = out.to(encoded.dtype).masked_scatter(mask[:, None], encoded)
+        return out
+
+    def _dtype(self):
+        return next((p.dtype for p in self.parameters()), torch.float32)
+
+
+def _has_batch_norm(module):
+    return any(isinstance(part, _BatchNorm) for part in module.modules())
+
+
+def complete(encoders, shapes):
+    """Return one template per modality.
+
+    Parameters
+    ----------
+    encoders : dict, Block, Module or None
+        A dict names some or all modalities; what it leaves out, and None, is chosen
+        by shape. One Block or Module serves all modalities.
+    shapes : dict
+        Shape of one row per modality: () is text, None ragged.
+    """
+    if isinstance(encoders, dict):
+        check_names(encoders, shapes, "encoders")
+        given = {name: block for name, block in encoders.items() if block is not None}
+    else:
+        given = dict.fromkeys(shapes, encoders) if encoders is not None else {}
+    return {name: given.get(name) or choose(name, shapes[name]) for name in shapes}
+
+
+def choose(name, shape):
+    """Return the default encoder for rows of a shape.
+
+    Raises
+    ------
+    ValueError
+        For text and for rows of several lengths, which need an explicit choice.
+    """
+    if shape is None or shape == ():
+        what = "rows of several lengths" if shape is None else "text"
+        raise ValueError(
+            f"modality {name!r} is {what}, for which there is no default encoder. "
+            f"Give one, encoders={{{name!r}: ...}}, or turn it into numbers first with "
+            "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
+        )
+    return MLPEncoder()
+
+
+def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
+    """Build clones of the templates into one module; the templates stay as they are.
+
+    Parameters
+    ----------
+    encoders : dict of str to Block or Module
+        One per modality, as from `complete`.
+    fusion, head : Block
+    shapes : dict
+        Shape of one row per modality.
+    n_outputs : int
+    seeded : callable, optional
+        ``seeded(*names)`` returns a context manager in which the part of that name is
+        initialised.
+
+    Returns
+    -------
+    MultimodalModule
+
+    Raises
+    ------
+    ValueError
+        If an encoder does not return (batch, out_features).
+    """
+    seeded = seeded or (lambda *names: nullcontext())
+    parts, widths = {}, {}
+    for name, shape in shapes.items():
+        with seeded("encoder", name):
+            parts[name] = _built(encoders[name], shape)
+            widths[name] = _width(parts[name], name, shape)
+    with seeded("fusion"):
+        fusion = _built(fusion, widths)
+    with seeded("head"):
+        head = _built(head, (fusion.out_features, n_outputs))
+    return MultimodalModule(PerModality(parts), fusion, head, widths)
+
+
+def _built(template, in_shape):
+    if not isinstance(template, Block):
+        return copy.deepcopy(template)
+    block = clone(template)
+    if not block.is_built:
+        block._validate_params()
+        block.build(in_shape)
+    return block
+
+
+def _width(encoder, name, shape):
+    """Width of an embedding, from two rows of zeros passed through the encoder."""
+    mode, title = encoder.training, type(encoder).__name__
+    try:
+        with torch.no_grad():
+            out = encoder.eval()(_zeros(encoder, shape))
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"encoders: {title} cannot read modality {name!r} with rows of shape "
+            f"{shape}: {error}"
+        ) from error
+    finally:
+        encoder.train(mode)
+    _check_output(encoder, name, out)
+    return out.shape[1]
+
+
+def _zeros(encoder, shape):
+    if shape is None or shape == ():  # tokens
+        return torch.zeros(2, 8, dtype=torch.int64)
+    return torch.zeros(2, *shape, dtype=getattr(encoder, "in_dtype", torch.float32))
+
+
+def _check_output(encoder, name, out):
+    got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+    expected = getattr(encoder, "out_features", None)
+    ok = isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2
+    if not ok or expected not in (None, out.shape[1]):
+        wanted = "(2, width)" if expected is None else (2, expected)
+        raise ValueError(
+            f"encoders: {type(encoder).__name__} of modality {name!r} returned {got} "
+            f"for 2 rows; expected a tensor of shape {wanted}."
+        )

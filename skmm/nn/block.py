@@ -1,0 +1,131 @@
+"""Block: what every encoder, fusion and head is."""
+
+import copy
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+
+
+class Block(BaseEstimator, nn.Module):
+    """A network part with scikit-learn hyper-parameters.
+
+    The constructor only stores hyper-parameters; ``build(in_shape)`` makes the
+    weights, sets `out_features` and returns the block. So ``clone``, ``get_params``
+    and ``set_params`` work on it, and one block serves as template for many nets.
+
+    A block that is *built* means "start from these weights": cloning copies them,
+    and its hyper-parameters can no longer be set.
+
+    Attributes
+    ----------
+    in_dtype : torch.dtype
+        What `forward` wants: ``torch.float32``, or ``torch.int64`` for tokens, in
+        which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
+    out_features : int
+        Width of the output; exists after ``build``.
+
+    Notes
+    -----
+    Rules that ``skmm.utils.estimator_checks.check_block`` tests: it constructs
+    without arguments; nothing that ``build`` sets takes a parameter's name; no
+    parameter is named as an attribute of ``torch.nn.Module``; a block given as a
+    parameter is a template, of which ``build`` uses clones.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearn.base import clone
+    >>> from skmm.nn import MLPEncoder
+    >>> template = MLPEncoder((8,))
+    >>> clone(template).build((3,))(torch.zeros(5, 3)).shape
+    torch.Size([5, 8])
+    >>> template.is_built
+    False
+    """
+
+    in_dtype = torch.float32
+    _parameter_constraints: dict = {}
+
+    def build(self, in_shape):
+        """Make the weights for inputs of this shape.
+
+        Parameters
+        ----------
+        in_shape : tuple of int, or dict
+            Encoder: shape of one row. Fusion: ``{modality: width}``. Head: width and
+            number of outputs.
+
+        Returns
+        -------
+        self
+        """
+        raise TypeError(f"{type(self).__name__} must define build(self, in_shape).")
+
+    def penalty(self):
+        """Regularisation term that training adds to the loss once per batch.
+
+        Overriding it takes this block's parameters out of weight decay.
+
+        Returns
+        -------
+        Tensor, 0-d
+        """
+        return torch.zeros(())
+
+    @property
+    def is_built(self):
+        """Whether the weights exist."""
+        return "out_features" in self.__dict__
+
+    def set_params(self, **params):
+        """Set hyper-parameters; a built block refuses."""
+        if params and self.is_built:
+            raise ValueError(
+                f"this {type(self).__name__} is built: its weights exist, so "
+                f"{sorted(params)} can no longer be set. Make a new one."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_clone__(self):
+        return copy.deepcopy(self) if self.is_built else super().__sklearn_clone__()
+
+    def __setattr__(self, name, value):
+        if isinstance(value, nn.Module) and name in self._get_param_names():
+            object.__setattr__(self, name, value)  # a template, no submodule
+        else:
+            super().__setattr__(name, value)
+
+
+class PerModality(nn.Module):
+    """One submodule per modality, whatever its name.
+
+    ``torch.nn.ModuleDict`` refuses names with a dot and names of its own methods.
+
+    Parameters
+    ----------
+    parts : dict of str to Module
+    """
+
+    def __init__(self, parts):
+        super().__init__()
+        self.keys_ = {name: f"modality_{_escaped(name)}" for name in parts}
+        for name, part in parts.items():
+            self.add_module(self.keys_[name], part)
+
+    def __getitem__(self, name):
+        return self._modules[self.keys_[name]]
+
+    def __iter__(self):
+        return iter(self.keys_)
+
+    def __len__(self):
+        return len(self.keys_)
+
+    def items(self):
+        """(name, module) pairs."""
+        return [(name, self._modules[key]) for name, key in self.keys_.items()]
+
+
+def _escaped(name):
+    return name.replace("%", "%25").replace(".", "%2E")

@@ -1,0 +1,250 @@
+"""Fusions without a mechanism of their own.
+
+In the table h_m is the embedding of modality m, d its width, M their number. All
+honour `present`: what is missing takes no part.
+
+==============  ==========================  ============  =========================
+fusion          formula                     parameters    a missing modality
+==============  ==========================  ============  =========================
+ConcatFusion    MLP([h_1, ..., h_M])        of the MLP    zeros in its place
+SumFusion       sum_m h_m                   none          adds nothing
+MeanFusion      sum_m h_m / M               none          not counted
+ProductFusion   prod_m h_m                  none          a factor of one
+MaxFusion       max_m h_m                   none          never the largest
+==============  ==========================  ============  =========================
+
+Widths must be equal but for ConcatFusion; ``width=`` adds one linear map (d_m + 1) d
+per modality.
+"""
+
+from numbers import Integral, Real
+
+import torch
+from torch import nn
+
+from skmm._sklearn import Interval, StrOptions
+from skmm.nn.block import Block, PerModality
+from skmm.nn.layers import ACTIVATIONS, dense_layers
+
+__all__ = ["ConcatFusion", "SumFusion", "MeanFusion", "ProductFusion", "MaxFusion"]
+
+
+class ConcatFusion(Block):
+    """Join the embeddings end to end, then optional layers.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=()
+        Widths of layers on the joined vector.
+    activation : str, default="relu"
+        After each of them; as for ``MLPEncoder``.
+    dropout : float in [0, 1), default=0.0
+        After each of them.
+
+    Notes
+    -----
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
+    sum of d_m, or ``hidden[-1]``). "Add" of Liu et al. 2018, eq. 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import ConcatFusion
+    >>> fuse = ConcatFusion().build({"image": 8, "table": 3})
+    >>> fuse({"image": torch.zeros(5, 8), "table": torch.zeros(5, 3)}).shape
+    torch.Size([5, 11])
+    """
+
+    _parameter_constraints = {
+        "hidden": [tuple, list],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, hidden=(), *, activation="relu", dropout=0.0):
+        super().__init__()
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+
+    def build(self, in_shape):
+        """Make the layers for ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        self.layers, self.out_features = dense_layers(
+            sum(in_shape.values()), self.hidden, self.activation, self.dropout
+        )
+        return self
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = [parts[name] for name in self.names]
+        if present is not None:
+            masks = present.unbind(1)
+            columns = [
+                c.masked_fill(~m[:, None], 0.0)
+                for c, m in zip(columns, masks, strict=True)
+            ]
+        return self.layers(torch.cat(columns, 1))
+
+
+class EqualWidthFusion(Block):
+    """Base of the fusions that stack embeddings of one width; define `merge`.
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        None: all embeddings must have one width. An integer adds one linear map per
+        modality to that width.
+    """
+
+    _parameter_constraints = {
+        "width": [Interval(Integral, 1, None, closed="left"), None]
+    }
+
+    def __init__(self, width=None):
+        super().__init__()
+        self.width = width
+
+    def build(self, in_shape):
+        """Check or make equal the widths of ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        self.to_width, self.out_features = equal_widths(self, in_shape, self.width)
+        return self
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = [self.to_width[name](parts[name]) for name in self.names]
+        return self.merge(torch.stack(columns, 1), present)
+
+    def merge(self, stacked, present):
+        """(batch, M, d) and (batch, M) bool or None to (batch, d)."""
+        raise TypeError(f"{type(self).__name__} must define merge(stacked, present).")
+
+
+def equal_widths(block, widths, width=None):
+    """One map per modality to a common width, which is returned too.
+
+    Raises
+    ------
+    ValueError
+        If the widths differ and no `width` is given; the message names each.
+    """
+    if width is not None:
+        maps = {name: nn.Linear(d, width) for name, d in widths.items()}
+        return PerModality(maps), width
+    if len(set(widths.values())) > 1:
+        raise ValueError(
+            f"{type(block).__name__} needs embeddings of equal width, got {widths}; "
+            "give the encoders one width, or set width=, which adds a linear map per "
+            "modality."
+        )
+    maps = {name: nn.Identity() for name in widths}
+    return PerModality(maps), next(iter(widths.values()))
+
+
+def fill_missing(stacked, present, value):
+    """(batch, M, d) with `value` where `present` (batch, M) is False."""
+    if present is None:
+        return stacked
+    return stacked.masked_fill(~present[:, :, None], value)
+
+
+class SumFusion(EqualWidthFusion):
+    """Add the embeddings.
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        None: all embeddings must have one width. An integer adds one linear map per
+        modality to that width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import SumFusion
+    >>> fuse = SumFusion().build({"a": 2, "b": 2})
+    >>> parts = {"a": torch.tensor([[1.0, 2.0]]), "b": torch.tensor([[3.0, 5.0]])}
+    >>> fuse(parts)
+    tensor([[4., 7.]])
+    >>> fuse(parts, present=torch.tensor([[True, False]]))
+    tensor([[1., 2.]])
+    """
+
+    def merge(self, stacked, present):
+        """(batch, M, d) to (batch, d)."""
+        return fill_missing(stacked, present, 0.0).sum(1)
+
+
+class MeanFusion(EqualWidthFusion):
+    """Average the embeddings that are present; zeros if none is.
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        None: all embeddings must have one width. An integer adds one linear map per
+        modality to that width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import MeanFusion
+    >>> fuse = MeanFusion().build({"a": 2, "b": 2})
+    >>> fuse({"a": torch.tensor([[1.0, 2.0]]), "b": torch.tensor([[3.0, 5.0]])})
+    tensor([[2.0000, 3.5000]])
+    """
+
+    def merge(self, stacked, present):
+        """(batch, M, d) to (batch, d)."""
+        if present is None:
+            return stacked.mean(1)
+        counts = present.sum(1, keepdim=True).clamp(min=1)
+        return fill_missing(stacked, present, 0.0).sum(1) / counts
+
+
+class ProductFusion(EqualWidthFusion):
+    """Multiply the embeddings element by element (Hadamard product).
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        None: all embeddings must have one width. An integer adds one linear map per
+        modality to that width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import ProductFusion
+    >>> fuse = ProductFusion().build({"a": 2, "b": 2})
+    >>> fuse({"a": torch.tensor([[1.0, 2.0]]), "b": torch.tensor([[3.0, 5.0]])})
+    tensor([[ 3., 10.]])
+    """
+
+    def merge(self, stacked, present):
+        """(batch, M, d) to (batch, d)."""
+        return fill_missing(stacked, present, 1.0).prod(1)
+
+
+class MaxFusion(EqualWidthFusion):
+    """Keep the largest value of each unit; zeros if no modality is present.
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        None: all embeddings must have one width. An integer adds one linear map per
+        modality to that width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import MaxFusion
+    >>> fuse = MaxFusion().build({"a": 2, "b": 2})
+    >>> fuse({"a": torch.tensor([[1.0, 7.0]]), "b": torch.tensor([[3.0, 5.0]])})
+    tensor([[3., 7.]])
+    """
+
+    def merge(self, stacked, present):
+        """(batch, M, d) to (batch, d)."""
+        largest = fill_missing(stacked, present, -torch.inf).amax(1)
+        if present is None:
+            return largest
+        return largest.masked_fill(~present.any(1, keepdim=True), 0.0)

@@ -1,0 +1,58 @@
+"""Heads: fused embedding to outputs."""
+
+from numbers import Real
+
+from torch import nn
+
+from skmm._sklearn import Interval, StrOptions
+from skmm.nn.block import Block
+from skmm.nn.layers import ACTIVATIONS, dense_layers
+
+__all__ = ["MLPHead"]
+
+
+class MLPHead(Block):
+    """Hidden layers and the prediction layer.
+
+    Parameters
+    ----------
+    hidden : tuple of int, default=(32,)
+        Widths before the prediction layer; ``()`` leaves a linear head, with which a
+        concatenation is additive in the modalities and cannot show interactions.
+    activation : str, default="relu"
+        As for ``MLPEncoder``; not applied to the outputs.
+    dropout : float in [0, 1), default=0.0
+        Probability of zeroing a hidden unit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import MLPHead
+    >>> MLPHead().build((16, 3))(torch.zeros(5, 16)).shape
+    torch.Size([5, 3])
+    """
+
+    _parameter_constraints = {
+        "hidden": [tuple, list],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, hidden=(32,), *, activation="relu", dropout=0.0):
+        super().__init__()
+        self.hidden = hidden
+        self.activation = activation
+        self.dropout = dropout
+
+    def build(self, in_shape):
+        """Make the layers for ``in_shape = (width of the embedding, outputs)``."""
+        in_features, self.out_features = in_shape
+        self.layers, width = dense_layers(
+            in_features, self.hidden, self.activation, self.dropout
+        )
+        self.predict = nn.Linear(width, self.out_features)
+        return self
+
+    def forward(self, x):
+        """(batch, width) to (batch, outputs)."""
+        return self.predict(self.layers(x))

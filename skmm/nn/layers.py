@@ -1,0 +1,55 @@
+"""Dense layers and activations by name, shared by encoders, fusions and heads."""
+
+from itertools import pairwise
+from numbers import Integral
+
+from torch import nn
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "softplus": nn.Softplus,
+    "identity": nn.Identity,
+}
+
+
+def dense_layers(in_features, hidden, activation="relu", dropout=0.0):
+    """Linear, activation and dropout for each width in `hidden`.
+
+    Parameters
+    ----------
+    in_features : int
+    hidden : sequence of int
+    activation : str
+        A key of ``ACTIVATIONS``.
+    dropout : float
+        Probability; 0 adds no layer.
+
+    Returns
+    -------
+    (nn.Sequential, int)
+        The layers and the width of their output.
+    """
+    widths = [in_features, *check_widths(hidden)]
+    layers = []
+    for width, following in pairwise(widths):
+        layers += [nn.Linear(width, following), ACTIVATIONS[activation]()]
+        layers += [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers), widths[-1]
+
+
+def check_widths(hidden):
+    """Refuse anything but a sequence of positive integers."""
+    good = isinstance(hidden, (list, tuple)) and all(
+        isinstance(width, Integral) and width > 0 for width in hidden
+    )
+    if not good:
+        raise ValueError(
+            f"hidden must be a tuple of positive widths, as (64,); got {hidden!r}."
+        )
+    return hidden

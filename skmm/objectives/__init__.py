@@ -1,0 +1,21 @@
+"""What training minimises: ``objective(outputs, target, weight) -> scalar``."""
+
+from skmm.objectives.compose import WeightedSum
+from skmm.objectives.supervised import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HuberError,
+    Objective,
+    SquaredError,
+)
+
+__all__ = [
+    "AbsoluteError",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "HuberError",
+    "Objective",
+    "SquaredError",
+    "WeightedSum",
+]

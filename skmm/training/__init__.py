@@ -1,0 +1,13 @@
+"""Training: the bridge to skorch, batches, optimizers, devices."""
+
+from skmm.training.callbacks import BestWeights, EpochBar
+from skmm.training.devices import resolve_device
+from skmm.training.net import TensorNet, predict_outputs
+
+__all__ = [
+    "BestWeights",
+    "EpochBar",
+    "TensorNet",
+    "predict_outputs",
+    "resolve_device",
+]

@@ -1,0 +1,47 @@
+"""Batches as slices of whole tensors: nothing is fetched row by row."""
+
+import torch
+
+
+class Batches:
+    """Iterate over (rows, target) batches.
+
+    Parameters
+    ----------
+    rows : TensorRows
+    target : Tensor, shape (n, ...)
+    batch_size : int
+        A last batch of one row joins the batch before it: BatchNorm needs two.
+    generator : torch.Generator, optional
+        Draws a new order of the rows in every epoch; None keeps the order.
+    """
+
+    def __init__(self, rows, target, batch_size, generator=None):
+        self.rows = rows
+        self.target = target
+        self.bounds = batch_bounds(len(rows), batch_size)
+        self.generator = generator
+
+    def __len__(self):
+        return len(self.bounds)
+
+    def __iter__(self):
+        if self.generator is None:
+            for start, stop in self.bounds:
+                yield self._batch(slice(start, stop))
+            return
+        order = torch.randperm(len(self.rows), generator=self.generator)
+        order = order.to(self.target.device)
+        for start, stop in self.bounds:
+            yield self._batch(order[start:stop])
+
+    def _batch(self, index):
+        return self.rows.take(index), self.target[index]
+
+
+def batch_bounds(n_rows, batch_size):
+    """(start, stop) of each batch; a single last row joins the batch before it."""
+    starts = list(range(0, n_rows, batch_size))
+    if len(starts) > 1 and n_rows - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], n_rows], strict=True))

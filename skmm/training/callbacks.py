@@ -1,0 +1,88 @@
+"""Our own skorch callbacks: early stopping with best weights, and a progress bar."""
+
+import dis
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+
+class BestWeights(Callback):
+    """Stop when the validation loss no longer falls; go back to the best weights.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without improvement after which training stops.
+    min_delta : float, default=0.0
+        What counts as an improvement.
+
+    Attributes
+    ----------
+    best_epoch_ : int
+        Counted from 1.
+    best_loss_ : float
+    """
+
+    def __init__(self, patience, min_delta=0.0):
+        self.patience = patience
+        self.min_delta = min_delta
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier bests."""
+        self.best_loss_, self.best_epoch_, self.best_state_ = float("inf"), 0, None
+
+    def on_epoch_end(self, net, **kwargs):
+        """Keep the weights if they are the best so far, or ask to stop."""
+        loss, epoch = net.history[-1, "valid_loss"], len(net.history)
+        if loss < self.best_loss_ - self.min_delta:
+            self.best_loss_, self.best_epoch_ = loss, epoch
+            state = net.module_.state_dict()
+            self.best_state_ = {k: v.detach().clone() for k, v in state.items()}
+        net.stop_training = epoch - self.best_epoch_ >= self.patience
+
+    def on_train_end(self, net, **kwargs):
+        """Restore the best weights and let go of the copy."""
+        if self.best_state_ is not None:
+            net.module_.load_state_dict(self.best_state_)
+        self.best_state_ = None
+
+
+class EpochBar(Callback):
+    """Progress bar over epochs with the latest losses (``verbose=1``)."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def on_train_begin(self, net, **kwargs):
+        """Open the bar."""
+        self.bar_ = tqdm(total=self.epochs, unit="epoch")
+
+    def on_epoch_end(self, net, **kwargs):
+        """Advance it."""
+        row = net.history[-1]
+        losses = {key: row[key] for key in ("train_loss", "valid_loss") if key in row}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        """Close it."""
+        self.bar_.close()
+        self.bar_ = None
+
+
+def overrides_batch_hook(callback):
+    """Whether a callback wants to be called for every batch."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)
+
+
+def raised_on_purpose(error):
+    """Whether a KeyboardInterrupt comes from a ``raise`` statement, not from Ctrl-C.
+
+    skorch's EarlyStopping ends training by raising KeyboardInterrupt.
+    """
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    opcode = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    return dis.opname[opcode] == "RAISE_VARARGS"

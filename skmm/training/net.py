@@ -1,0 +1,177 @@
+"""The only bridge to skorch: a net that trains on whole-tensor batches."""
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EpochTimer
+
+from skmm.training.batches import Batches, batch_bounds
+from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
+from skmm.training.optimizers import make_optimizer, penalised
+
+
+class TensorNet(NeuralNet):
+    """A skorch net whose batches are slices of tensors that lie on the device.
+
+    History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
+    batches is lean; with a callback that overrides a per-batch hook it is skorch's
+    own, in the same order and with the same result.
+
+    Parameters
+    ----------
+    weight_decay : float, default=0.0
+    shuffle_seed : int, default=0
+        Seed of the order of the batches.
+    **kwargs
+        As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
+    """
+
+    def __init__(self, *args, weight_decay=0.0, shuffle_seed=0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.weight_decay = weight_decay
+        self.shuffle_seed = shuffle_seed
+
+    # -- skorch's hooks ------------------------------------------------------------
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer())]
+
+    def initialize_criterion(self):
+        """Take the objective as it is: it is an instance already."""
+        self.criterion_ = self.criterion
+        return self
+
+    def initialize_module(self):
+        """Take the module as it is, and note which parts have penalties."""
+        self.module_ = self.module
+        self.penalised_ = penalised(self.module)
+        return self
+
+    def initialize_optimizer(self, *args, **kwargs):
+        """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
+        self.optimizer_ = make_optimizer(
+            self.optimizer, self.module_, self.lr, self.weight_decay
+        )
+        self.generator_ = torch.Generator().manual_seed(self.shuffle_seed)
+        return self
+
+    def infer(self, x, **fit_params):
+        """Outputs for a batch of rows."""
+        return self.module_(x.x, x.present)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Objective plus the penalties of the parts."""
+        loss = self.criterion_(y_pred, y_true, X.weight)
+        for block in self.penalised_:
+            loss = loss + block.penalty()
+        return loss
+
+    # -- the loop ------------------------------------------------------------------
+
+    def run(self, train, valid=None, epochs=None):
+        """Train for some epochs, from the present weights.
+
+        Parameters
+        ----------
+        train, valid : (TensorRows, Tensor)
+            Rows and target; without `valid` there is no validation loss.
+        epochs : int, default=max_epochs
+
+        Raises
+        ------
+        KeyboardInterrupt
+            On Ctrl-C, with the weights of the last step in place.
+        """
+        self.stop_training = False
+        self.notify("on_train_begin", X=train[0], y=train[1])
+        try:
+            self._run_epochs(train, valid, epochs or self.max_epochs)
+        finally:
+            self.notify("on_train_end", X=train[0], y=train[1])
+        return self
+
+    def _run_epochs(self, train, valid, epochs):
+        data = {"dataset_train": train, "dataset_valid": valid}
+        batches = Batches(*train, self.batch_size, self.generator_)
+        checks = Batches(*valid, max(self.batch_size, 1024)) if valid else None
+        for _ in range(epochs):
+            self.notify("on_epoch_begin", **data)
+            self.run_single_epoch(batches, True, "train", self.train_step)
+            self.run_single_epoch(checks, False, "valid", self.validation_step)
+            try:
+                self.notify("on_epoch_end", **data)
+            except KeyboardInterrupt as error:
+                if not raised_on_purpose(error):
+                    raise
+                break
+            if self.stop_training:
+                break
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass; lean unless a callback wants every batch."""
+        if iterator is None:
+            return
+        if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
+            super().run_single_epoch(iterator, training, prefix, step_fn)
+            losses = self.history[-1, "batches", :, prefix + "_loss"]
+            losses = torch.tensor([loss for loss in losses if loss is not None])
+        else:
+            losses = self._lean_epoch(iterator, training)
+        self._record_loss(losses, iterator.bounds, prefix)
+
+    def _lean_epoch(self, iterator, training):
+        """Losses of the batches, synchronised once."""
+        self._set_training(training)
+        step = self._lean_step if training else self._lean_check
+        with torch.set_grad_enabled(training):
+            return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
+
+    def _lean_step(self, rows, target):
+        self.optimizer_.zero_grad()
+        loss = self.get_loss(self.infer(rows), target, rows)
+        loss.backward()
+        self.optimizer_.step()
+        return loss.detach()
+
+    def _lean_check(self, rows, target):
+        return self.get_loss(self.infer(rows), target, rows)
+
+    def _record_loss(self, losses, bounds, prefix):
+        if not torch.isfinite(losses).all():
+            self._refuse(losses, prefix)
+        sizes = torch.tensor([stop - start for start, stop in bounds])
+        mean = (losses.double() * sizes).sum() / sizes.sum()
+        self.history.record(prefix + "_loss", float(mean))
+
+    def _refuse(self, losses, prefix):
+        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
+        raise FloatingPointError(
+            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
+            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
+            f"(now {self.lr}) is too large, or inputs are not scaled (put a "
+            "StandardScaler into a ModalityTransformer)."
+        )
+
+
+def predict_outputs(module, rows, batch_size, method="forward"):
+    """Outputs of a module in slices, without gradients.
+
+    Parameters
+    ----------
+    module : MultimodalModule
+    rows : TensorRows
+    batch_size : int
+    method : str, default="forward"
+        "forward", "fuse" or "encode".
+
+    Returns
+    -------
+    Tensor (n, ...), or dict of them, on the CPU
+    """
+    module.eval()
+    with torch.inference_mode():
+        parts = [rows.take(slice(*b)) for b in batch_bounds(len(rows), batch_size)]
+        outputs = [getattr(module, method)(part.x, part.present) for part in parts]
+    if isinstance(outputs[0], dict):
+        return {n: torch.cat([out[n] for out in outputs]).cpu() for n in outputs[0]}
+    return torch.cat(outputs).cpu()

@@ -1,0 +1,62 @@
+"""Optimizers by name or class, and which parameters decay."""
+
+import inspect
+
+import torch
+
+from skmm.nn.block import Block
+
+NAMES = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+    "nadam": torch.optim.NAdam,
+    "adagrad": torch.optim.Adagrad,
+}
+
+
+def make_optimizer(optimizer, module, lr, weight_decay):
+    """Optimizer over a module's trainable parameters.
+
+    Parameters
+    ----------
+    optimizer : str or class
+        A key of ``NAMES``, or a class whose constructor takes (parameters, lr=...).
+    module : Module
+    lr, weight_decay : float
+        Blocks with a penalty of their own do not decay.
+    """
+    cls = NAMES[optimizer] if isinstance(optimizer, str) else optimizer
+    groups = _groups(module, weight_decay)
+    accepted = inspect.signature(cls).parameters
+    extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
+    return cls(groups, lr=lr, **extra)
+
+
+def _groups(module, weight_decay):
+    if not weight_decay:
+        return [{"params": [p for p in module.parameters() if p.requires_grad]}]
+    exempt = {id(p) for block in penalised(module) for p in block.parameters()}
+    trained = [p for p in module.parameters() if p.requires_grad]
+    groups = [
+        {
+            "params": [p for p in trained if id(p) not in exempt],
+            "weight_decay": weight_decay,
+        },
+        {"params": [p for p in trained if id(p) in exempt], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
+def penalised(module):
+    """Blocks that override `penalty`."""
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, Block) and type(part).penalty is not Block.penalty
+    ]
+
+
+def _can_fuse(module):
+    return all(p.is_floating_point() for p in module.parameters())
