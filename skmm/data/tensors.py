@@ -149,9 +149,9 @@ def _read_frame(leaf, name, dtype):
 def _read_text(leaf, name, dtype):
     if dtype != torch.int64:
         raise TypeError(
-            f"modality {name!r} is text, but its encoder reads numbers. Give an encoder "
-            "that reads tokens (in_dtype torch.int64), or turn the text into numbers "
-            "with a ModalityTransformer."
+            f"modality {name!r} is text, but its encoder reads numbers. Give one that "
+            "reads tokens (in_dtype torch.int64), or turn the text into numbers with a "
+            "ModalityTransformer."
         )
     encoded = [(value or "").encode() for value in leaf]
     out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)

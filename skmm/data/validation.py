@@ -68,16 +68,13 @@ def check_modalities(
       b  text (2,), first 'x'
     """
     X = _as_modality_dict(X, estimator, reset)
-    if modalities is not None and (reset or estimator is None):
-        check_names(modalities, X, "modalities")
-        X = X.select(list(modalities))
-    if X.shape[1] == 0 or len(X) == 0:
-        raise ValueError(
-            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
-            "1 is required: X needs at least one row and one modality."
-        )
-    if estimator is not None:
-        X = _remember(X, estimator) if reset else _compare(X, estimator, absent)
+    _refuse_empty(X)
+    if estimator is not None and not reset:
+        X = _compare(X, estimator, absent)
+    else:
+        X = _select(everything := X, modalities)
+    if estimator is not None and reset:
+        _remember(X, everything, estimator)
     if finite:
         check_finite(X)
     return X
@@ -124,16 +121,34 @@ def _from_array(X, estimator, reset):
     return ModalityDict({SINGLE: X})
 
 
-def _remember(X, estimator):
+def _refuse_empty(X):
+    if X.shape[1] == 0 or len(X) == 0:
+        raise ValueError(
+            f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
+            "1 is required: X needs at least one row and one modality."
+        )
+
+
+def _select(X, modalities):
+    if modalities is None:
+        return X
+    if isinstance(modalities, str) or len(modalities) == 0:
+        raise ValueError(f"modalities must be a list of names; got {modalities!r}.")
+    check_names(modalities, X, "modalities")
+    return X.select(list(modalities))
+
+
+def _remember(X, everything, estimator):
+    """Note what was used, and the names and number of what was given."""
+    present = X.present
     estimator.modalities_in_ = list(X)
     estimator.shapes_in_ = {name: leaves.shape_of_row(X[name]) for name in X}
-    estimator.optional_modalities_ = [n for n in X if not X.present[n].all()]
-    if estimator.modalities_in_ == [SINGLE]:
-        estimator.n_features_in_ = X[SINGLE].shape[1]
+    estimator.optional_modalities_ = [n for n in X if not present[n].all()]
+    if list(everything) == [SINGLE]:
+        estimator.n_features_in_ = everything[SINGLE].shape[1]
     else:
-        estimator.n_features_in_ = X.shape[1]
-        estimator.feature_names_in_ = np.array(list(X), dtype=object)
-    return X
+        estimator.n_features_in_ = everything.shape[1]
+        estimator.feature_names_in_ = np.array(list(everything), dtype=object)
 
 
 def _compare(X, estimator, absent):

@@ -32,7 +32,7 @@ class MultimodalModule(nn.Module):
         self.widths = widths
 
     def forward(self, x, present=None):
-        """``{modality: (batch, ...)}``, (batch, M) bool or None; to (batch, outputs)."""
+        """``{modality: (batch, ...)}`` and a mask (batch, M) to (batch, outputs)."""
         return self.head(self.fuse(x, present))
 
     def fuse(self, x, present=None):

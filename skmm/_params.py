@@ -1,0 +1,71 @@
+"""Nested parameters of dicts of parts, as ``encoders__image__hidden``."""
+
+from sklearn.base import clone
+
+
+class NestedParams:
+    """Mixin: the parts in a dict-valued parameter have parameters of their own.
+
+    A class names these parameters in `_nested`. Setting replaces the dict and the
+    part in it; what the user passed is never changed.
+    """
+
+    _nested = ()
+
+    def get_params(self, deep=True):
+        """Get parameters, with ``name__part`` and ``name__part__parameter`` if deep.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+
+        Returns
+        -------
+        dict
+        """
+        params = super().get_params(deep=deep)
+        for outer in self._nested if deep else ():
+            value = params.get(outer)
+            for name, part in value.items() if isinstance(value, dict) else ():
+                params[f"{outer}__{name}"] = part
+                inner = getattr(part, "get_params", dict)()
+                params |= {f"{outer}__{name}__{k}": v for k, v in inner.items()}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, nested ones after the others.
+
+        Parameters
+        ----------
+        **params : dict
+            As ``encoders__image=Block`` or ``encoders__image__hidden=(32,)``.
+
+        Returns
+        -------
+        self
+        """
+        nested = [key for key in params if self._part_of(key, params) is not None]
+        super().set_params(**{k: v for k, v in params.items() if k not in nested})
+        for key in sorted(nested, key=lambda key: key.count("__")):
+            self._set_part(key, params[key])
+        return self
+
+    def _part_of(self, key, params=()):
+        """Split "encoders__image__hidden" into its three names, or return None."""
+        for outer in self._nested:
+            parts = params[outer] if outer in params else getattr(self, outer)
+            if not key.startswith(outer + "__") or not isinstance(parts, dict):
+                continue
+            rest = key.removeprefix(outer + "__")
+            known = [n for n in parts if rest == n or rest.startswith(f"{n}__")]
+            if known:
+                name = max(known, key=len)
+                return outer, name, rest.removeprefix(name).removeprefix("__")
+        return None
+
+    def _set_part(self, key, value):
+        outer, name, inner = self._part_of(key)
+        parts = getattr(self, outer)
+        if inner:
+            value = clone(parts[name]).set_params(**{inner: value})
+        setattr(self, outer, {**parts, name: value})

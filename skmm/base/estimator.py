@@ -1,0 +1,279 @@
+"""What every estimator shares: from data and parameters to a trained net."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from skmm import nn as blocks
+from skmm import objectives
+from skmm._params import NestedParams
+from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
+from skmm.base.problem import Problem, to_rows
+from skmm.base.weights import row_weights
+from skmm.data import check_modalities
+from skmm.data.names import check_names
+from skmm.nn import MLPHead
+from skmm.nn.assemble import assemble, complete
+from skmm.nn.resolve import resolve
+from skmm.nn.seeds import base_seed, derive, seeded
+from skmm.training import (
+    BestWeights,
+    EpochBar,
+    TensorNet,
+    optimizers,
+    predict_outputs,
+    resolve_device,
+)
+
+PREDICTION_ROWS = 1024  # rows per slice when predicting
+
+
+class ModalityEstimator(
+    NestedParams, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Base of the estimators that train one net on several modalities.
+
+    A final class stores the parameters below and defines
+    ``_learn_target(y, weight, classes)``, which returns a target of
+    ``skmm.base.targets``.
+    """
+
+    _nested = ("encoders",)
+
+    _parameter_constraints = {
+        "encoders": [dict, HasMethods("build"), nn.Module, None],
+        "fusion": [str, HasMethods("build")],
+        "head": [HasMethods("build"), None],
+        "modalities": [list, tuple, np.ndarray, None],
+        "objective": [str, callable, None],
+        "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "warm_start": ["boolean"],
+        "callbacks": [list, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # -- fitting -------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None):
+        """Train a net.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like
+            Modalities of n rows each; see ``skmm.data.check_modalities``.
+        y : array-like of shape (n,) or (n, k)
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, modalities do not fit together, values are
+            missing or infinite, or y cannot be learnt.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        again = self.warm_start and hasattr(self, "net_")
+        problem = self.prepare(X, y, sample_weight, again=again)
+        return self._train(problem, again, self.max_epochs)
+
+    def _fit_one_epoch(self, X, y, sample_weight, classes=None):
+        """Do what every `partial_fit` does."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True.")
+        again = hasattr(self, "net_")
+        problem = self.prepare(X, y, sample_weight, again=again, classes=classes)
+        return self._train(problem, again, 1)
+
+    def prepare(self, X, y, sample_weight=None, *, again=False, classes=None):
+        """Check data and parameters and set up what training needs.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        again : bool, default=False
+            Keep the fitted module, target and shapes.
+        classes : array-like, optional
+            All classes, where y need not have them.
+
+        Returns
+        -------
+        Problem
+        """
+        self._validate_params()
+        device = resolve_device(self.device)
+        X = check_modalities(X, self, reset=not again, modalities=self.modalities)
+        y, weight = self._read_target(X, y, sample_weight, again, classes)
+        if not again:
+            self._seed = base_seed(self.random_state)
+        module = self.net_.module_ if again else self._make_module()
+        rows = to_rows(X, module, device, weight)
+        problem = Problem(module, (rows, self._target.encode(y).to(device)))
+        if self.early_stopping:
+            labels = self._target.strata(y)
+            seed = derive(self._seed, "validation")
+            problem.set_aside(self.validation_fraction, labels, seed)
+        return problem
+
+    def _read_target(self, X, y, sample_weight, again, classes):
+        """Checked y and the weights of the rows; learns the target unless `again`."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
+            )
+        weight = row_weights(len(X), y, sample_weight)
+        if not again:
+            self._target = self._learn_target(y, weight, classes)
+        y = self._target.read(y)
+        if len(y) != len(X):
+            raise ValueError(
+                f"X and y have inconsistent numbers of samples: {len(X)} and {len(y)}."
+            )
+        class_weight = getattr(self, "class_weight", None)
+        return y, row_weights(len(X), y, sample_weight, class_weight)
+
+    def _make_module(self):
+        encoders = self.encoders
+        if isinstance(encoders, dict):
+            known = [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
+            check_names(encoders, known, "encoders")
+            encoders = {n: e for n, e in encoders.items() if n in self.modalities_in_}
+        return assemble(
+            complete(encoders, self.shapes_in_),
+            resolve(self.fusion, blocks.fusion, "Fusion"),
+            MLPHead() if self.head is None else self.head,
+            self.shapes_in_,
+            self._target.n_outputs,
+            seeded=lambda *names: seeded(derive(self._seed, *names)),
+        )
+
+    def _train(self, problem, again, epochs):
+        net = self.net_ if again else self._make_net(problem.module)
+        seed = derive(self._seed, "training", len(net.history))
+        with seeded(seed, net.device):
+            net.run(problem.train, problem.valid, epochs)
+        return self.adopt(net)
+
+    def _make_net(self, module):
+        objective = self._target.objective if self.objective is None else self.objective
+        own = [BestWeights(self.patience)] if self.early_stopping else []
+        own += [EpochBar(self.max_epochs)] if self.verbose else []
+        return TensorNet(
+            module,
+            resolve(objective, objectives),
+            optimizer=self.optimizer,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            batch_size=self.batch_size,
+            max_epochs=self.max_epochs,
+            callbacks=copy.deepcopy(self.callbacks or []) + own,
+            device=resolve_device(self.device),
+            shuffle_seed=derive(self._seed, "order"),
+            verbose=0,
+        ).initialize()
+
+    def adopt(self, net):
+        """Take a trained net as one's own.
+
+        Parameters
+        ----------
+        net : TensorNet
+
+        Returns
+        -------
+        self
+        """
+        self.net_ = net
+        self.n_iter_ = len(net.history)
+        return self
+
+    # -- using the net -------------------------------------------------------------
+
+    def _outputs(self, X, method="forward"):
+        check_is_fitted(self, "net_")
+        X = check_modalities(X, self, reset=False)
+        module = self.net_.module_
+        device = next((p.device for p in module.parameters()), self.net_.device)
+        rows = to_rows(X, module, device)
+        return predict_outputs(module, rows, PREDICTION_ROWS, method)
+
+    def transform(self, X):
+        """Fused embedding, the input of the head.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+
+        Returns
+        -------
+        ndarray of shape (n, width), float32
+        """
+        return self._outputs(X, "fuse").numpy()
+
+    def embed(self, X):
+        """Embedding of each modality, the input of the fusion.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n, width), float32
+            Zeros where the modality is missing.
+        """
+        return {n: out.numpy() for n, out in self._outputs(X, "encode").items()}
+
+    @property
+    def history_(self):
+        """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
+        check_is_fitted(self, "net_")
+        rows = [
+            {k: v for k, v in row.items() if k != "batches"}
+            for row in self.net_.history
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.fusion.out_features
+
+    # -- scikit-learn --------------------------------------------------------------
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _sk_visual_block_(self):
+        if not isinstance(self.encoders, dict):
+            return VisualBlock(
+                "single", self, names=type(self).__name__, name_details=str(self)
+            )
+        names, parts = list(self.encoders), list(self.encoders.values())
+        return VisualBlock("parallel", parts, names=names)

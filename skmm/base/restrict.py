@@ -1,0 +1,50 @@
+"""The same model on fewer modalities."""
+
+from sklearn.base import clone
+
+
+def takes_modalities(estimator):
+    """Whether an estimator, or a step of it, has the parameter `modalities`."""
+    return bool(_places(estimator))
+
+
+def restrict(estimator, names):
+    """Clone an estimator so that it sees only some modalities.
+
+    Sets `modalities` on it and on every step inside it that has the parameter, so
+    ``restrict(pipeline, ["image"])`` is the same pipeline on images alone.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A skmm estimator, or a Pipeline or meta-estimator that holds one.
+    names : sequence of str
+
+    Returns
+    -------
+    estimator
+        Unfitted.
+
+    Raises
+    ------
+    TypeError
+        If nothing in the estimator selects modalities.
+
+    Examples
+    --------
+    >>> from skmm import FusionClassifier, restrict
+    >>> restrict(FusionClassifier(), ["image"]).modalities
+    ['image']
+    """
+    places = _places(estimator)
+    if not places:
+        raise TypeError(
+            f"{type(estimator).__name__} has no parameter `modalities`, nor has any of "
+            "its steps; use a skmm estimator or put a ModalityTransformer in front."
+        )
+    return clone(estimator).set_params(**{place: list(names) for place in places})
+
+
+def _places(estimator):
+    params = getattr(estimator, "get_params", dict)()
+    return [key for key in params if key.split("__")[-1] == "modalities"]

@@ -1,0 +1,79 @@
+"""Weights of rows, and the split that early stopping looks at."""
+
+import warnings
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils.class_weight import compute_sample_weight
+
+from skmm._sklearn import check_sample_weight
+
+
+def row_weights(n_rows, y, sample_weight=None, class_weight=None):
+    """Product of both weights with mean one, or None if all are equal.
+
+    Parameters
+    ----------
+    n_rows : int
+    y : array-like
+    sample_weight : array-like (n,), optional
+    class_weight : dict or "balanced", optional
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    rows = np.empty((n_rows, 1))
+    weight = check_sample_weight(
+        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    if class_weight is not None:
+        weight = weight * compute_sample_weight(class_weight, y)
+    return mean_one(weight)
+
+
+def mean_one(weight):
+    """Weights scaled to mean one; None, and weights that are all zero, stay."""
+    return weight if weight is None or not weight.any() else weight / weight.mean()
+
+
+def split_rows(n_rows, fraction, labels, seed):
+    """Row numbers for training and for validation.
+
+    Parameters
+    ----------
+    n_rows : int
+    fraction : float
+        Share of the validation rows.
+    labels : ndarray (n_rows,) or None
+        Keep the shares of these classes. Where a class has fewer than two rows, or
+        there are fewer validation rows than classes, the split is random, with a
+        warning.
+    seed : int
+    """
+    if n_rows < 3:
+        raise ValueError(
+            f"early_stopping needs at least 3 rows to set some aside; got {n_rows}."
+        )
+    size = min(max(1, round(fraction * n_rows)), n_rows - 2)
+    train, valid = train_test_split(
+        np.arange(n_rows),
+        test_size=size,
+        random_state=seed % 2**32,
+        stratify=None if labels is None or not _can_stratify(labels, size) else labels,
+    )
+    return np.sort(train), np.sort(valid)
+
+
+def _can_stratify(labels, size):
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() >= 2 and size >= len(classes):
+        return True
+    warnings.warn(
+        f"the validation rows of early_stopping are not stratified: class "
+        f"{classes[counts.argmin()]!r} has {counts.min()} row(s), and there are {size} "
+        f"validation row(s) for {len(classes)} classes.",
+        UserWarning,
+        stacklevel=2,
+    )
+    return False

@@ -1,0 +1,268 @@
+"""One net on all modalities: encode, fuse, predict."""
+
+from skmm.base import ClassifierFace, ModalityEstimator, RegressorFace
+
+
+class FusionClassifier(ClassifierFace, ModalityEstimator):
+    """Encode every modality, fuse the embeddings, classify.
+
+    Parameters
+    ----------
+    encoders : dict, Block, torch.nn.Module or None, default=None
+        A dict names an encoder for some or all modalities; one encoder serves all;
+        what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
+        module is copied and keeps its weights, as does a built Block.
+    fusion : str or Block, default="concat"
+        "concat", "sum", "mean", "product", "max", or an instance.
+    head : Block or None, default=None
+        From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
+        layer.
+    modalities : list of str or None, default=None
+        Use only these; encoders of others are ignored.
+    objective : str, callable or None, default=None
+        ``objective(outputs, target, weight)``; None is cross-entropy, or binary
+        cross-entropy for multilabel targets.
+    optimizer : str or class, default="adam"
+        "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
+        ``torch.optim``.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=0.0
+        L2 penalty as the optimizer understands it.
+    batch_size : int, default=32
+        A last batch of one row joins the batch before it.
+    max_epochs : int, default=100
+        Passes over the data.
+    early_stopping : bool, default=False
+        Set rows aside, stop when their loss no longer falls, and keep the best
+        weights.
+    validation_fraction : float, default=0.15
+        Share of rows set aside, stratified by class.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies `sample_weight`.
+    warm_start : bool, default=False
+        Continue from the present weights when `fit` is called again.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before use.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seeds of all parts are derived from it and from their names.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    net_ : TensorNet
+        The skorch net, with its module, history and callbacks.
+    history_ : DataFrame
+        Losses by epoch.
+    n_iter_ : int
+        Epochs trained.
+    modalities_in_ : list of str
+        Modalities used, in order.
+    shapes_in_ : dict
+        Shape of one row of each.
+    optional_modalities_ : list of str
+        Modalities that some training row lacks; X may lack these when predicting.
+    n_features_in_ : int
+        Columns of X: modalities, or features of a plain array.
+    feature_names_in_ : ndarray of str
+        Names of the modalities of X.
+
+    See Also
+    --------
+    LateFusionClassifier : separate models, joined after they predict.
+
+    Notes
+    -----
+    Inputs are not scaled: put ``ModalityTransformer({"table": StandardScaler()})`` in
+    front. A row in which a modality is missing is encoded without it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import FusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(80, 3)), "b": rng.normal(size=(80, 5))}
+    >>> y = np.where(X["a"][:, 0] > 0, "yes", "no")
+    >>> model = FusionClassifier(max_epochs=30, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape, bool(model.score(X, y) > 0.9)
+    ((80, 2), True)
+    """
+
+    def __init__(
+        self,
+        encoders=None,
+        *,
+        fusion="concat",
+        head=None,
+        modalities=None,
+        objective=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=False,
+        validation_fraction=0.15,
+        patience=10,
+        class_weight=None,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.encoders = encoders
+        self.fusion = fusion
+        self.head = head
+        self.modalities = modalities
+        self.objective = objective
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+class FusionRegressor(RegressorFace, ModalityEstimator):
+    """Encode every modality, fuse the embeddings, predict values.
+
+    Parameters
+    ----------
+    encoders : dict, Block, torch.nn.Module or None, default=None
+        A dict names an encoder for some or all modalities; one encoder serves all;
+        what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
+        module is copied and keeps its weights, as does a built Block.
+    fusion : str or Block, default="concat"
+        "concat", "sum", "mean", "product", "max", or an instance.
+    head : Block or None, default=None
+        From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
+        layer.
+    modalities : list of str or None, default=None
+        Use only these; encoders of others are ignored.
+    objective : str, callable or None, default=None
+        ``objective(outputs, target, weight)``; None is "squared_error"; others are
+        "absolute_error" and "huber_error".
+    optimizer : str or class, default="adam"
+        "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
+        ``torch.optim``.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=0.0
+        L2 penalty as the optimizer understands it.
+    batch_size : int, default=32
+        A last batch of one row joins the batch before it.
+    max_epochs : int, default=100
+        Passes over the data.
+    early_stopping : bool, default=False
+        Set rows aside, stop when their loss no longer falls, and keep the best
+        weights.
+    validation_fraction : float, default=0.15
+        Share of rows set aside.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    warm_start : bool, default=False
+        Continue from the present weights when `fit` is called again.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before use.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        Seeds of all parts are derived from it and from their names.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    net_ : TensorNet
+        The skorch net, with its module, history and callbacks.
+    history_ : DataFrame
+        Losses by epoch, in standard deviations of y.
+    n_iter_ : int
+        Epochs trained.
+    modalities_in_ : list of str
+        Modalities used, in order.
+    shapes_in_ : dict
+        Shape of one row of each.
+    optional_modalities_ : list of str
+        Modalities that some training row lacks; X may lack these when predicting.
+    n_features_in_ : int
+        Columns of X: modalities, or features of a plain array.
+    feature_names_in_ : ndarray of str
+        Names of the modalities of X.
+
+    See Also
+    --------
+    LateFusionRegressor : separate models, joined after they predict.
+
+    Notes
+    -----
+    y is standardised inside, by its weighted mean and standard deviation, and
+    predictions come back in its units. Inputs are not scaled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import FusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(80, 3)), "b": rng.normal(size=(80, 5))}
+    >>> y = 100 + 10 * (X["a"][:, 0] + X["b"][:, 0])
+    >>> model = FusionRegressor(random_state=0).fit(X, y)
+    >>> model.predict(X).shape, bool(model.score(X, y) > 0.9)
+    ((80,), True)
+    """
+
+    def __init__(
+        self,
+        encoders=None,
+        *,
+        fusion="concat",
+        head=None,
+        modalities=None,
+        objective=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=False,
+        validation_fraction=0.15,
+        patience=10,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.encoders = encoders
+        self.fusion = fusion
+        self.head = head
+        self.modalities = modalities
+        self.objective = objective
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
