@@ -48,7 +48,8 @@ class ClassifierFace(ClassifierMixin):
         ndarray of shape (n, n_classes)
             Columns as `classes_`; for multilabel targets one probability per label.
         """
-        return self._target.proba(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.proba(outputs)
 
     def decision_function(self, X):
         """Logits; for two classes the second minus the first.
@@ -61,7 +62,8 @@ class ClassifierFace(ClassifierMixin):
         -------
         ndarray of shape (n,) for two classes, else (n, n_classes)
         """
-        return self._target.decision(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decision(outputs)
 
     def predict(self, X):
         """Most probable class, or for multilabel targets zeros and ones.
@@ -74,7 +76,8 @@ class ClassifierFace(ClassifierMixin):
         -------
         ndarray of shape (n,) or (n, n_labels)
         """
-        return self._target.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -116,7 +119,8 @@ class RegressorFace(RegressorMixin):
         -------
         ndarray of shape (n,) or (n, k), as y was
         """
-        return self._target.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -28,8 +28,9 @@ def check_modalities(
     ----------
     X : ModalityDict, mapping, DataFrame, or array-like
         A DataFrame gives one modality per column, or per first level of MultiIndex
-        columns. An array of two or more dimensions, or a sparse matrix, is one
-        modality named "X". ``np.asarray(ModalityDict)`` is turned back.
+        columns. An array of two or more dimensions, a sparse matrix, or a DataFrame
+        whose columns have no names, is one modality called "X".
+        ``np.asarray(ModalityDict)`` is turned back.
     estimator : object, optional
         With `reset` it receives `modalities_in_`, `shapes_in_`, `n_features_in_`,
         `optional_modalities_` and, where columns have names, `feature_names_in_`;
@@ -83,13 +84,17 @@ def check_modalities(
 def _as_modality_dict(X, estimator, reset):
     if isinstance(X, ModalityDict):
         return X
-    if isinstance(X, pd.DataFrame):
+    if isinstance(X, pd.DataFrame) and any(isinstance(c, str) for c in _tops(X)):
         return _from_frame(X, estimator, reset)
     if is_cells(X):
         return ModalityDict.from_cells(X)
     if isinstance(X, Mapping) and not sparse.issparse(X):
         return ModalityDict(X)
     return _from_array(X, estimator, reset)
+
+
+def _tops(frame):
+    return frame.columns.get_level_values(0)
 
 
 def _from_frame(X, estimator, reset):
