@@ -1,0 +1,214 @@
+"""One scikit-learn transformer per modality."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from skmm._params import NestedParams
+from skmm._sklearn import HasMethods, StrOptions, VisualBlock
+from skmm.data import ModalityDict, check_modalities, leaves
+from skmm.data.names import check_names
+from skmm.preprocessing._applying import (
+    MissingEverywhere,
+    checked_word,
+    naming,
+    plain_output,
+    readable,
+    spread,
+)
+
+
+class ModalityTransformer(
+    NestedParams, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Transform each modality by its own scikit-learn transformer.
+
+    The counterpart of ColumnTransformer for modalities. Each transformer is fitted on
+    the rows in which its modality is present and receives that modality's array.
+
+    Parameters
+    ----------
+    transformers : dict of str to transformer, "passthrough" or "drop", default=None
+        A transformer with a method ``present(leaf) -> bool (n,)``, as
+        `MoleculeFingerprint` has, can mark rows missing that it cannot read.
+    modalities : list of str or None, default=None
+        Keep only these; transformers of others are ignored.
+    remainder : "passthrough", "drop" or transformer, default="passthrough"
+        For modalities that `transformers` does not name.
+
+    Attributes
+    ----------
+    transformers_ : dict of str to fitted transformer, "passthrough" or "drop"
+    modalities_in_ : list of str
+        Modalities that are transformed.
+    shapes_in_ : dict
+        Shape of one row of each.
+    n_features_in_ : int
+        Number of modalities of X.
+    feature_names_in_ : ndarray of str
+        Their names.
+
+    Notes
+    -----
+    Inside, the output of every transformer is an array, whatever ``set_output`` or
+    the global configuration say; the result is always a ModalityDict. A modality that
+    no training row has is passed on as missing everywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skmm import ModalityDict
+    >>> from skmm.preprocessing import ModalityTransformer
+    >>> X = ModalityDict(table=np.array([[1.0], [3.0]]), name=["a", "b"])
+    >>> out = ModalityTransformer({"table": StandardScaler()}).fit_transform(X)
+    >>> out["table"].tolist(), list(out)
+    ([[-1.0], [1.0]], ['table', 'name'])
+    """
+
+    _nested = ("transformers",)
+
+    _parameter_constraints = {
+        "transformers": [dict, None],
+        "modalities": [list, tuple, np.ndarray, None],
+        "remainder": [
+            StrOptions({"passthrough", "drop"}),
+            HasMethods(["fit", "transform"]),
+        ],
+    }
+
+    def __init__(self, transformers=None, *, modalities=None, remainder="passthrough"):
+        self.transformers = transformers
+        self.modalities = modalities
+        self.remainder = remainder
+
+    def fit(self, X, y=None):
+        """Fit every transformer on the rows in which its modality is present.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like
+        y : array-like of shape (n,), optional
+            Passed to the transformers.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or a transformer fails; the message names the
+            modality.
+        """
+        self._validate_params()
+        X = check_modalities(X, self, modalities=self.modalities, finite=False)
+        check_names(self.transformers or {}, self._known(), "transformers")
+        fitted = {name: self._fit_one(name, X, y) for name in X}
+        self.transformers_ = fitted
+        return self
+
+    def _known(self):
+        return [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
+
+    def _fit_one(self, name, X, y):
+        transformer = (self.transformers or {}).get(name, self.remainder)
+        if isinstance(transformer, str):
+            return checked_word(transformer, name)
+        transformer = plain_output(clone(transformer))
+        with naming(name):
+            rows = np.flatnonzero(X.present[name] & readable(transformer, X[name]))
+        if len(rows) == 0:
+            warnings.warn(
+                f"modality {name!r} is missing in every row and stays so.",
+                UserWarning,
+                stacklevel=3,
+            )
+            return MissingEverywhere()
+        target = None if y is None else leaves.take(leaves.as_leaf(y, "y"), rows)
+        with naming(name):
+            return transformer.fit(leaves.take(X[name], rows), target)
+
+    def transform(self, X):
+        """Apply the fitted transformers.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like
+            A modality that is not there is left out of the result.
+
+        Returns
+        -------
+        ModalityDict
+            Rows that are missing are filled with zeros and marked.
+        """
+        check_is_fitted(self, "transformers_")
+        X = check_modalities(X, self, reset=False, finite=False, absent="drop")
+        parts, present = {}, {}
+        for name in X:
+            if (transformer := self.transformers_[name]) != "drop":
+                parts[name], present[name] = self._apply(transformer, name, X)
+        return ModalityDict(parts, present=present)
+
+    def _apply(self, transformer, name, X):
+        mask = X.present[name]
+        if transformer == "passthrough":
+            return X[name], mask
+        with naming(name):
+            mask = mask & readable(transformer, X[name])
+        if not mask.any():
+            return np.zeros((len(X), 1)), mask
+        with naming(name):
+            out = transformer.transform(leaves.take(X[name], np.flatnonzero(mask)))
+        return (out if mask.all() else spread(out, mask, name)), mask
+
+    def get_feature_names_out(self, input_features=None):
+        """Names as "modality__feature", where the transformers tell them.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used; the names of the modalities are known.
+
+        Returns
+        -------
+        ndarray of str
+
+        Raises
+        ------
+        ValueError
+            If a modality's features have no names.
+        """
+        check_is_fitted(self, "transformers_")
+        names = []
+        for name, transformer in self.transformers_.items():
+            if transformer != "drop":
+                names += [f"{name}__{f}" for f in self._names_of(name, transformer)]
+        return np.array(names, dtype=object)
+
+    def _names_of(self, name, transformer):
+        if hasattr(transformer, "get_feature_names_out"):
+            return transformer.get_feature_names_out()
+        shape = self.shapes_in_[name]
+        if transformer == "passthrough" and shape == ():
+            return [name]
+        if transformer == "passthrough" and shape is not None and len(shape) == 1:
+            return [f"x{i}" for i in range(shape[0])]
+        raise ValueError(
+            f"the features of modality {name!r} have no names: its "
+            f"{type(transformer).__name__} has no get_feature_names_out, or its rows "
+            "are not vectors."
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _sk_visual_block_(self):
+        parts = self.transformers or {}
+        return VisualBlock("parallel", list(parts.values()), names=list(parts))
