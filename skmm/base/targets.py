@@ -7,6 +7,21 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmm._sklearn import num_samples
+
+
+def require_target(estimator, y, n_rows):
+    """Refuse a y that is missing or has another number of rows than X."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    if (n_targets := num_samples(y)) != n_rows:
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {n_rows} and {n_targets}."
+        )
+
 
 @dataclass
 class ClassTarget:
