@@ -96,7 +96,7 @@ READ = dict.fromkeys(MAKE, _read_sparse) | {
     "table": lambda leaf: leaf[:, 0].astype(int).tolist(),
     "image": lambda leaf: leaf[:, 0, 1, 1].astype(int).tolist(),
     "bits": lambda leaf: (leaf @ (1 << np.arange(8))).tolist(),
-    "tensor": lambda leaf: leaf[:, 0].long().tolist(),
+    "tensor": lambda leaf: torch.as_tensor(leaf)[:, 0].long().tolist(),
     "bfloat": lambda leaf: leaf.long().tolist(),
     "frame": lambda leaf: leaf["number"].tolist(),
     "text": _read_words,
