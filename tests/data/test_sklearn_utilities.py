@@ -5,12 +5,10 @@ table; whatever works by columns works by modality. What cannot work, because it
 arithmetic on X as one table, is listed in CANNOT with the reason and must say so.
 """
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyClassifier
@@ -57,73 +55,10 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import resample, shuffle
 from sklearn.utils.estimator_checks import check_estimator
-from sklearn.utils.validation import check_is_fitted
 
 from skmm import ModalityDict
 from skmm.data import check_modalities
-
-
-def concatenate(X):
-    """All two-dimensional numeric leaves side by side, zero where missing."""
-    leaves = {n: v.toarray() if sparse.issparse(v) else v for n, v in X.items()}
-    tables = {n: v for n, v in leaves.items() if v.ndim == 2}
-    parts = [np.where(X.present[n][:, None], v, 0.0) for n, v in tables.items()]
-    return np.hstack([np.empty((len(X), 0)), *parts])
-
-
-class TakesSparse(BaseEstimator):
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-
-class AutoConcat(ClassifierMixin, TakesSparse):
-    """Logistic regression on the concatenated numeric modalities."""
-
-    def __init__(self, C=1.0):
-        self.C = C
-
-    def fit(self, X, y, sample_weight=None):
-        X = check_modalities(X, self)
-        table = concatenate(X)
-        if not table.shape[1]:  # no numeric modality was selected
-            table = np.zeros((len(X), 1))
-        self.model_ = LogisticRegression(C=self.C).fit(table, y, sample_weight)
-        self.classes_ = self.model_.classes_
-        return self
-
-    def _table(self, X):
-        check_is_fitted(self)
-        table = concatenate(check_modalities(X, self, reset=False))
-        return table if table.shape[1] else np.zeros((len(table), 1))
-
-    def predict(self, X):
-        table = self._table(X)
-        return self.model_.predict(table)
-
-    def predict_proba(self, X):
-        table = self._table(X)
-        return self.model_.predict_proba(table)
-
-    def importances(self):
-        """Mean absolute coefficient of each modality, zero for text."""
-        shapes = [self.shapes_in_[name] for name in self.modalities_in_]
-        edges = np.cumsum([0, *(shape[0] if shape else 0 for shape in shapes)])
-        weights = np.abs(self.model_.coef_).mean(axis=0)
-        pairs = pairwise(edges)
-        return np.array([weights[i:j].mean() if j > i else 0.0 for i, j in pairs])
-
-
-class Concatenate(TransformerMixin, TakesSparse):
-    """The same concatenation as a transformer."""
-
-    def fit(self, X, y=None):
-        check_modalities(X, self)
-        return self
-
-    def transform(self, X):
-        return concatenate(check_modalities(X, self, reset=False))
+from tests.data.auto_concat import AutoConcat, Concatenate, concatenate
 
 
 def _data(n=120):
@@ -250,6 +185,17 @@ def test_utilities_by_rows_give_the_numbers_of_the_concatenated_table(utility):
     assert X == before
 
 
+# These two warn for a plain array, too.
+NOT_IN_PANDAS = {"FunctionTransformer", "StackingClassifier"}
+
+
+@pytest.mark.parametrize("utility", sorted(BY_ROWS.keys() - NOT_IN_PANDAS))
+def test_utilities_do_not_mind_that_transformers_return_frames(utility):
+    with config_context(transform_output="pandas"):
+        found = BY_ROWS[utility](X)
+    np.testing.assert_allclose(found, BY_ROWS[utility](concatenate(X)), rtol=1e-10)
+
+
 def test_pipeline_with_memory_reads_the_cache_only_for_the_same_masks(tmp_path):
     steps = (Concatenate(), LogisticRegression())
     cached = make_pipeline(*steps, memory=str(tmp_path))
@@ -313,8 +259,7 @@ def test_permutation_importance_is_modality_importance(settings):
         assert of["word"] == 0
 
 
-@pytest.mark.parametrize("output", ["default", "pandas"])
-def test_column_transformer_with_positions_of_modalities(output):
+def test_column_transformer_with_positions_of_modalities():
     columns = {
         "numbers": ([2], [0]),
         "slices": (slice(2, 3), slice(0, 1)),
@@ -336,11 +281,13 @@ def test_column_transformer_with_one_position_gets_the_leaf():
     np.testing.assert_array_equal(transformer.fit_transform(X), expected)
 
 
-def test_column_transformer_passes_the_rest_through_as_modalities():
-    transformer = ColumnTransformer(
-        [("drop", "drop", [1])], remainder=Concatenate()
-    ).fit(X)
-    np.testing.assert_array_equal(transformer.transform(X), concatenate(X))
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_column_transformer_passes_modalities_through(output):
+    through = ColumnTransformer([("drop", "drop", [0])], remainder="passthrough")
+    rest = through.set_output(transform=output).fit_transform(X)
+    assert check_modalities(rest) == X.drop("noise")
+    applied = ColumnTransformer([("drop", "drop", [1])], remainder=Concatenate())
+    np.testing.assert_array_equal(applied.fit_transform(X), concatenate(X))
 
 
 def test_bagging_with_some_modalities_each():
