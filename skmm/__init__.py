@@ -2,8 +2,20 @@
 
 from skmm.base import restrict
 from skmm.data import ModalityDict
-from skmm.estimators import FusionClassifier, FusionRegressor
+from skmm.estimators import (
+    FusionClassifier,
+    FusionRegressor,
+    LateFusionClassifier,
+    LateFusionRegressor,
+)
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["FusionClassifier", "FusionRegressor", "ModalityDict", "restrict"]
+__all__ = [
+    "FusionClassifier",
+    "FusionRegressor",
+    "LateFusionClassifier",
+    "LateFusionRegressor",
+    "ModalityDict",
+    "restrict",
+]

@@ -7,9 +7,9 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
-from sklearn.utils._set_output import _get_output_config as output_config
 from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "HasMethods",
@@ -18,6 +18,6 @@ __all__ = [
     "VisualBlock",
     "check_feature_names",
     "check_sample_weight",
-    "output_config",
+    "num_samples",
     "validate_parameter_constraints",
 ]

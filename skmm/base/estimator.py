@@ -18,6 +18,7 @@ from skmm import objectives
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.problem import Problem, to_rows
+from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
 from skmm.data.names import check_names
@@ -139,19 +140,11 @@ class ModalityEstimator(
 
     def _read_target(self, X, y, sample_weight, again, classes):
         """Checked y and the weights of the rows; learns the target unless `again`."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but "
-                "the target y is None."
-            )
+        require_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight)
         if not again:
             self._target = self._learn_target(y, weight, classes)
         y = self._target.read(y)
-        if len(y) != len(X):
-            raise ValueError(
-                f"X and y have inconsistent numbers of samples: {len(X)} and {len(y)}."
-            )
         class_weight = getattr(self, "class_weight", None)
         return y, row_weights(len(X), y, sample_weight, class_weight)
 

@@ -4,8 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from skmm._sklearn import num_samples
+
+
+def require_target(estimator, y, n_rows):
+    """Refuse a y that is missing or has another number of rows than X."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    if (n_targets := num_samples(y)) != n_rows:
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {n_rows} and {n_targets}."
+        )
 
 
 @dataclass
@@ -25,7 +40,7 @@ class ClassTarget:
     @classmethod
     def learn(cls, y, classes=None):
         """Find the classes in y, or take those that partial_fit names."""
-        y = _read_labels(y)
+        y = read_labels(y)
         if y.ndim == 2:
             return cls(np.arange(y.shape[1]), multilabel=True)
         return cls(np.unique(y if classes is None else classes))
@@ -42,7 +57,7 @@ class ClassTarget:
 
     def read(self, y):
         """Checked y: labels (n,) or zeros and ones (n, K)."""
-        y = _read_labels(y)
+        y = read_labels(y)
         if (y.ndim == 2) != self.multilabel:
             raise ValueError(
                 "y changed between single labels and a multilabel indicator matrix."
@@ -83,9 +98,11 @@ class ClassTarget:
         return self.classes_[outputs.argmax(1).numpy()]
 
 
-def _read_labels(y):
-    if hasattr(y, "toarray"):
-        y = y.toarray()
+def read_labels(y):
+    """Checked labels (n,), or zeros and ones (n, K)."""
+    y = y.toarray() if hasattr(y, "toarray") else y
+    if np.asarray(y).dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
     check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":

@@ -1,0 +1,123 @@
+"""From a column of SMILES to RDKit molecules: what molecule transformers share."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+
+def require_rdkit():
+    """Import RDKit's ``(Chem, rdBase)``, or say how to install it."""
+    try:
+        from rdkit import Chem, rdBase
+    except ImportError as error:
+        raise ImportError(
+            'reading SMILES needs RDKit: pip install "skmm[chem]"'
+        ) from error
+    return Chem, rdBase
+
+
+def read_smiles(X):
+    """Turn a column of SMILES into an object array; its values are not yet checked.
+
+    Parameters
+    ----------
+    X : list, array-like, Series or DataFrame of shape (n,) or (n, 1)
+
+    Returns
+    -------
+    ndarray of shape (n,), dtype object
+        Missing values of pandas are None.
+
+    Raises
+    ------
+    TypeError
+        If X holds named modalities.
+    ValueError
+        If X has another shape or no rows.
+    """
+    if isinstance(X, Mapping):
+        raise TypeError(
+            f"X is a {type(X).__name__} of {list(X)}, not one column of SMILES; pass "
+            "X['name of the SMILES'], or use ModalityTransformer."
+        )
+    if isinstance(X, (pd.Series, pd.DataFrame)):
+        X = X.to_numpy(object, na_value=None)
+    values = np.asarray(X, dtype=object)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(
+            "X must be one column of SMILES, of shape (n,) or (n, 1); got shape "
+            f"{values.shape}" + (": a single value." if values.ndim == 0 else ".")
+        )
+    if len(values) == 0:
+        raise ValueError(
+            "Found array with 0 sample(s): X needs at least one SMILES, but is empty."
+        )
+    return values
+
+
+def parse(smiles, on_error="raise", each=None):
+    """Turn SMILES into molecules, without a word from RDKit on stderr.
+
+    Parameters
+    ----------
+    smiles : ndarray of shape (n,)
+        As `read_smiles` returns it.
+    on_error : {"raise", "missing"}, default="raise"
+        What to do with rows that are no string, or are one without a molecule.
+    each : callable, optional
+        Applied to every molecule at once, its result kept in the molecule's place:
+        a molecule takes about 14 kB.
+
+    Returns
+    -------
+    list of n rdkit.Chem.Mol, or results of `each`, or None
+        None marks a row that cannot be read; only with ``on_error="missing"``.
+
+    Raises
+    ------
+    ValueError
+        If a row cannot be read and `on_error` is "raise".
+    ImportError
+        If RDKit is not installed.
+    """
+    chem, rdbase = require_rdkit()
+    with rdbase.BlockLogs():
+        results = [_result(value, chem.MolFromSmiles, each) for value in smiles]
+    if on_error == "raise":
+        _refuse_bad(smiles, results)
+    return results
+
+
+def _result(value, read, each):
+    molecule = _molecule(value, read)
+    return molecule if molecule is None or each is None else each(molecule)
+
+
+def _molecule(value, read):
+    if not isinstance(value, str):
+        return None
+    try:
+        molecule = read(value)
+    except UnicodeEncodeError:
+        return None
+    return molecule if molecule is not None and molecule.GetNumAtoms() else None
+
+
+def _refuse_bad(smiles, results):
+    bad = [row for row, result in enumerate(results) if result is None]
+    if bad:
+        first = smiles[bad[0]]
+        raise ValueError(
+            f"row {bad[0]} is no readable SMILES: {repr(first)[:80]} ({_why(first)}); "
+            f"{len(bad)} of {len(smiles)} rows are bad. Correct or drop them, or use "
+            "on_error='missing' to have them marked as missing."
+        )
+
+
+def _why(value):
+    if not isinstance(value, str):
+        return f"{type(value).__name__}, not a string"
+    return "RDKit cannot parse it" if value.strip() else "empty"
