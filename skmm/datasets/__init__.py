@@ -5,6 +5,7 @@ from skmm.datasets.planted import (
     make_multimodal_classification,
     make_multimodal_regression,
 )
+from skmm.datasets.raman import make_raman_molecules
 from skmm.datasets.weak import make_complementary_modalities, make_weak_modality
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "make_complementary_modalities",
     "make_multimodal_classification",
     "make_multimodal_regression",
+    "make_raman_molecules",
     "make_weak_modality",
 ]
