@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
@@ -27,14 +26,24 @@ def plain_output(transformer):
     return transformer
 
 
-def readable(transformer, leaf):
-    """Rows that the transformer can read: it may have a method `present`."""
+def readable(transformer, leaf, mask):
+    """Present rows that the transformer can read: it may have a method `present`."""
     first = (
         transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
     )
     if not hasattr(first, "present"):
-        return np.ones(leaves.n_rows(leaf), dtype=bool)
-    return first.present(leaf)
+        return mask
+    rows = np.flatnonzero(mask)
+    good = np.zeros(len(mask), dtype=bool)
+    good[rows] = first.present(leaves.take(leaf, rows))
+    return good
+
+
+def fit_transformed(transformer, leaf, y):
+    """Fit and apply: `fit_transform`, which may differ from both in turn, if any."""
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(leaf, y)
+    return transformer.fit(leaf, y).transform(leaf)
 
 
 @contextmanager
@@ -43,22 +52,33 @@ def naming(name):
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise type(error)(f"modality {name!r}: {error}") from error
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"modality {name!r}: {error}") from error
 
 
 def spread(out, mask, name):
-    """Put transformed rows back among missing ones, which are zeros."""
+    """Put transformed rows back among missing ones, which are blank."""
     out = leaves.as_leaf(out, name)
-    if isinstance(out, pd.DataFrame):
-        out = out.to_numpy()
     rows = np.flatnonzero(mask)
     if sparse.issparse(out):
         shape = (len(mask), len(rows))
         picks = (np.ones(len(rows)), (rows, np.arange(len(rows))))
         return (sparse.csr_array(picks, shape) @ out).astype(out.dtype)
-    full = np.zeros((len(mask), *out.shape[1:]), dtype=out.dtype)
+    if leaves.kind(out) in ("frame", "tensor"):
+        out = np.asarray(out)
+    full = blank(len(mask), leaves.shape_of_row(out), out.dtype)
+    full = full.reshape(len(mask), *out.shape[1:])
     full[rows] = out
     return full
+
+
+def blank(n_rows, shape, dtype=np.float32):
+    """Rows of a modality that is missing: None for text, empty, or zeros."""
+    if shape == ():
+        return np.full(n_rows, None, dtype=object)
+    if shape is None:
+        return leaves.object_array([np.empty(0)] * n_rows)
+    return np.zeros((n_rows, *shape), dtype=dtype)
 
 
 class MissingEverywhere:

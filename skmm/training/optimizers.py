@@ -26,12 +26,33 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     module : Module
     lr, weight_decay : float
         Blocks with a penalty of their own do not decay.
+
+    Raises
+    ------
+    ValueError
+        If a weight decay is asked of an optimizer that has none.
     """
     cls = NAMES[optimizer] if isinstance(optimizer, str) else optimizer
-    groups = _groups(module, weight_decay)
     accepted = inspect.signature(cls).parameters
+    if weight_decay and "weight_decay" not in accepted:
+        raise ValueError(
+            f"weight_decay={weight_decay}: {cls.__name__} has none; use 0, or "
+            f"one of {sorted(NAMES)}."
+        )
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
-    return cls(groups, lr=lr, **extra)
+    return cls(_groups(module, weight_decay), lr=lr, **extra)
+
+
+def carry_state(earlier, later):
+    """Give an optimizer the state, but not the settings, of one of the same kind."""
+    if type(earlier) is type(later) and _trained(earlier) == _trained(later):
+        state = earlier.state_dict()["state"]
+        groups = later.state_dict()["param_groups"]
+        later.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _trained(optimizer):
+    return [id(p) for group in optimizer.param_groups for p in group["params"]]
 
 
 def _groups(module, weight_decay):
