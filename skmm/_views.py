@@ -1,4 +1,6 @@
-"""What a scikit-learn part is given of one modality."""
+"""One modality to a scikit-learn part: what it is given, and whose its errors are."""
+
+from contextlib import contextmanager
 
 from skmm.data import leaves
 
@@ -8,3 +10,13 @@ def as_table(leaf):
     if leaves.kind(leaf) in ("dense", "tensor") and leaf.ndim == 1:
         return leaf[:, None]
     return leaf
+
+
+@contextmanager
+def naming(name):
+    """Add the modality's name to errors of its part."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"modality {name!r}: {error}") from error

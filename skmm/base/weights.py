@@ -30,7 +30,7 @@ def row_weights(n_rows, y, sample_weight=None, class_weight=None):
 
 
 def checked_weight(n_rows, sample_weight):
-    """Return weights as (n_rows,) of float64 that are not negative; None is all ones."""
+    """Return weights (n_rows,) in float64, none of them negative; None is all ones."""
     return check_sample_weight(
         sample_weight,
         np.empty((n_rows, 1)),
@@ -77,9 +77,10 @@ def _can_stratify(labels, size):
     smaller = min(size, len(labels) - size)
     if counts.min() >= 2 and smaller >= len(classes):
         return True
+    rarest = classes.tolist()[counts.argmin()]
     warnings.warn(
         f"the validation rows of early_stopping are not stratified: class "
-        f"{classes.tolist()[counts.argmin()]!r} has {counts.min()} row(s), and there are "
+        f"{rarest!r} has {counts.min()} row(s), and there are "
         f"{len(labels) - size} training and {size} validation row(s) for "
         f"{len(classes)} classes.",
         UserWarning,

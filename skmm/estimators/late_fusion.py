@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, StrOptions, VisualBlock
-from skmm._views import as_table
+from skmm._views import as_table, naming
 from skmm.base import takes_modalities
 from skmm.base.targets import require_target
 from skmm.base.weights import checked_weight
@@ -88,22 +88,11 @@ class _LateFusion(NestedParams, BaseEstimator):
                 f"modality {name!r} is missing in every row: leave it out."
             )
         weight = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-        try:
+        with naming(name):
             return member.fit(_view(member, name, X, rows), y[rows], **weight)
-        except (ValueError, TypeError) as error:
-            kind = ValueError if isinstance(error, ValueError) else TypeError
-            raise kind(f"modality {name!r}: {error}") from error
 
     def _mean(self, X, ask, width):
-        """Average of what the models answer, over the modalities a row has.
-
-        Parameters
-        ----------
-        X : whatever `check_modalities` accepts
-        ask : callable
-            ``ask(member, view)`` returns (rows, width).
-        width : int
-        """
+        """Average over a row's modalities of ``ask(member, view)``, (rows, width)."""
         check_is_fitted(self, "estimators_")
         X = check_modalities(X, self, reset=False, finite=False)
         total, votes = np.zeros((len(X), width)), np.zeros((len(X), 1))

@@ -1,7 +1,5 @@
 """Helpers of ModalityTransformer: one transformer on one modality."""
 
-from contextlib import contextmanager
-
 import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
@@ -44,16 +42,6 @@ def fit_transformed(transformer, leaf, y):
     if hasattr(transformer, "fit_transform"):
         return transformer.fit_transform(leaf, y)
     return transformer.fit(leaf, y).transform(leaf)
-
-
-@contextmanager
-def naming(name):
-    """Add the modality's name to errors of its transformer."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"modality {name!r}: {error}") from error
 
 
 def spread(out, mask, name):

@@ -14,7 +14,7 @@ from skmm._sklearn import (
     num_samples,
     safe_indexing,
 )
-from skmm._views import as_table
+from skmm._views import as_table, naming
 from skmm.data import ModalityDict, check_modalities, leaves
 from skmm.data.names import check_names
 from skmm.preprocessing._applying import (
@@ -22,7 +22,6 @@ from skmm.preprocessing._applying import (
     blank,
     checked_word,
     fit_transformed,
-    naming,
     plain_output,
     readable,
     spread,
