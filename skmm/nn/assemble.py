@@ -4,12 +4,11 @@ import copy
 from contextlib import nullcontext
 
 import torch
-from sklearn.base import clone
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.names import check_names
-from skmm.nn.block import Block, PerModality
+from skmm.nn.block import Block, PerModality, built_clone
 from skmm.nn.encoders import MLPEncoder
 
 
@@ -150,11 +149,7 @@ def _built(template, in_shape, where):
             return copy.deepcopy(template)
     if not isinstance(template, Block):
         _refuse(template, where)
-    block = clone(template)
-    if not block.is_built:
-        block._validate_params()
-        block.build(in_shape)
-    return block
+    return built_clone(template, in_shape)
 
 
 def _refuse(part, where):
