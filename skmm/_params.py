@@ -80,13 +80,14 @@ class NestedParams:
     def _set_part(self, key, value):
         outer, name, inner = self._part_of(key)
         parts = getattr(self, outer)
-        if inner and not hasattr(parts[name], "set_params"):
+        part = parts[name]
+        if inner and (isinstance(part, type) or not hasattr(part, "set_params")):
             raise ValueError(
                 f"Invalid parameter {key!r} for {type(self).__name__}: "
-                f"{outer}[{name!r}] is {parts[name]!r}, which has no parameters."
+                f"{outer}[{name!r}] is {part!r}, which has no parameters."
             )
         if inner:
-            value = clone(parts[name]).set_params(**{inner: value})
+            value = clone(part).set_params(**{inner: value})
         setattr(self, outer, {**parts, name: value})
 
 

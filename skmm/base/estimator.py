@@ -194,7 +194,7 @@ class ModalityEstimator(
             callbacks=copy.deepcopy(self.callbacks or []) + own,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
-            verbose=0,
+            verbose=int(self.verbose),
         ).initialize()
 
     def adopt(self, net):

@@ -177,7 +177,7 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes; y has only one "
-                f"class, {self.classes_[0]!r}."
+                f"class, {self.classes_.tolist()[0]!r}."
             )
         self._prior_ = counts / counts.sum()
         return y
