@@ -88,7 +88,7 @@ def test_probabilities_and_decisions():
     three = ClassTarget.learn([0, 1, 2])
     np.testing.assert_array_equal(three.decision(torch.eye(3)), np.eye(3))
     many = ClassTarget.learn(np.eye(2))
-    np.testing.assert_allclose(many.proba(logits), 1 / (1 + np.exp(-logits.double())))
+    np.testing.assert_allclose(many.proba(logits), logits.double().sigmoid())
     np.testing.assert_array_equal(many.decision(logits), logits.numpy())
 
 
