@@ -2,14 +2,11 @@
 
 from contextlib import contextmanager
 
-from skmm.data import leaves
-
 
 def as_table(leaf):
     """Return a leaf as scikit-learn reads it: one number per row is one column."""
-    if leaves.kind(leaf) in ("dense", "tensor") and leaf.ndim == 1:
-        return leaf[:, None]
-    return leaf
+    is_numbers = leaf.ndim == 1 and leaf.dtype != object
+    return leaf[:, None] if is_numbers else leaf
 
 
 @contextmanager

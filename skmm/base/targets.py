@@ -40,7 +40,7 @@ class ClassTarget:
     @classmethod
     def learn(cls, y, classes=None):
         """Find the classes in y, or take those that partial_fit names."""
-        y = _read_labels(y)
+        y = read_labels(y)
         if y.ndim == 2:
             return cls(np.arange(y.shape[1]), multilabel=True)
         return cls(np.unique(y if classes is None else classes))
@@ -57,7 +57,7 @@ class ClassTarget:
 
     def read(self, y):
         """Checked y: labels (n,) or zeros and ones (n, K)."""
-        y = _read_labels(y)
+        y = read_labels(y)
         if (y.ndim == 2) != self.multilabel:
             raise ValueError(
                 "y changed between single labels and a multilabel indicator matrix."
@@ -98,9 +98,9 @@ class ClassTarget:
         return self.classes_[outputs.argmax(1).numpy()]
 
 
-def _read_labels(y):
-    if hasattr(y, "toarray"):
-        y = y.toarray()
+def read_labels(y):
+    """Checked labels (n,), or zeros and ones (n, K)."""
+    y = y.toarray() if hasattr(y, "toarray") else y
     with np.errstate(invalid="ignore"):  # it casts NaN to an integer, then refuses it
         check_classification_targets(y)
     kind = type_of_target(y, input_name="y")

@@ -42,7 +42,7 @@ def _bad_rows(leaf):
 
 def _bad_dense_rows(leaf):
     lib = torch if isinstance(leaf, torch.Tensor) else np
-    if lib is np and leaf.dtype.kind == "c":
+    if lib.is_complex(leaf) if lib is torch else leaf.dtype.kind == "c":
         raise ValueError("Complex data not supported.")
     if lib is np and leaf.dtype.kind != "f":
         return None

@@ -4,6 +4,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from skmm.data import leaves
 
@@ -11,15 +12,21 @@ from skmm.data import leaves
 def split(frame):
     """Split a frame into ``({name: leaf}, {name: mask})``."""
     if frame.columns.nlevels > 1:
-        tops = dict.fromkeys(frame.columns.get_level_values(0))
-        return {str(top): frame[top] for top in tops}, {}
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()].tolist()
-        raise ValueError(f"columns are repeated: {twice}; each names one modality.")
+        tops = frame.columns.get_level_values(0).unique()
+        return {name: frame[top] for name, top in _named(tops).items()}, {}
     parts, masks = {}, {}
-    for label in frame.columns:
-        parts[str(label)], masks[str(label)] = _split_column(frame[label])
+    for name, label in _named(frame.columns).items():
+        parts[name], masks[name] = _split_column(frame[label])
     return parts, masks
+
+
+def _named(labels):
+    """``{name: label}``; a name is the label as a string."""
+    names = labels.map(str)
+    if not names.is_unique:
+        twice = names[names.duplicated()].tolist()
+        raise ValueError(f"columns are repeated: {twice}; each names one modality.")
+    return dict(zip(names, labels, strict=True))
 
 
 def _split_column(series):
@@ -37,6 +44,8 @@ def _blank(values):
     """Stand-in for a missing cell: like the first present one, but empty."""
     if isinstance(values[0], str):
         return ""
+    if isinstance(values[0], pd.Series) or sparse.issparse(values[0]):
+        return values[0]
     shapes = {np.shape(v) for v in values}
     first = np.asarray(values[0])
     return np.zeros(first.shape if len(shapes) == 1 else 0, dtype=first.dtype)
@@ -50,11 +59,28 @@ def column(leaf, mask):
     return leaves.object_array(cells)
 
 
-def html_table(title, lines):
-    """Return a small HTML table of (name, description) lines."""
+def _title(X):
+    return f"ModalityDict: {X.shape[0]} rows, {X.shape[1]} modalities"
+
+
+def _lines(X):
+    for name, leaf in X.items():
+        absent = len(X) - int(X.present[name].sum())
+        yield name, leaves.describe(leaf) + (f", {absent} missing" * bool(absent))
+
+
+def text_table(X):
+    """Return a title and one line per modality, the names in one column."""
+    width = max(map(len, X), default=0)
+    lines = [f"  {name:<{width}}  {text}" for name, text in _lines(X)]
+    return "\n".join([_title(X), *lines])
+
+
+def html_table(X):
+    """Return the same as a small HTML table."""
     left = "style='text-align:left'"
     body = "".join(
         f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
-        for name, text in lines
+        for name, text in _lines(X)
     )
-    return f"<table><caption>{escape(title)}</caption>{body}</table>"
+    return f"<table><caption>{_title(X)}</caption>{body}</table>"

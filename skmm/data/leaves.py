@@ -12,6 +12,7 @@ ragged     object array (n,) of arrays of several lengths  array
 =========  ==============================================  =====================
 """
 
+import reprlib
 from numbers import Number
 
 import numpy as np
@@ -26,14 +27,19 @@ def as_leaf(value, name):
         return _sparse_leaf(value, name)
     if isinstance(value, pd.DataFrame):
         return value
-    if isinstance(value, pd.Series):
-        return _series_leaf(value, name)
+    if isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        return _series_leaf(pd.Series(value), name)
     if isinstance(value, torch.Tensor):
         return _with_rows(value.detach(), name)
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return _list_leaf(value, name)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"modality {name!r} is a masked array; fill it, and mark whole rows "
+            "missing with ModalityDict(..., present=...)."
+        )
     if hasattr(value, "__array__"):
-        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+        array = value if isinstance(value, np.memmap) else np.asarray(value)
         return _array_leaf(_with_rows(array, name), name)
     raise TypeError(
         f"modality {name!r} must be an array, tensor, sparse matrix, DataFrame or "
@@ -62,8 +68,8 @@ def _series_leaf(value, name):
     if isinstance(value.dtype, pd.CategoricalDtype):
         return value.to_frame(name)
     if pd.api.types.is_numeric_dtype(value.dtype):
-        plain = isinstance(value.dtype, np.dtype)
-        array = value.to_numpy() if plain else value.to_numpy(float, na_value=np.nan)
+        whole = isinstance(value.dtype, np.dtype) or not value.isna().any()
+        array = value.to_numpy() if whole else value.to_numpy(float, na_value=np.nan)
         return _array_leaf(array, name)
     return _array_leaf(value.to_numpy(object, na_value=None), name)
 
@@ -71,19 +77,30 @@ def _series_leaf(value, name):
 def _list_leaf(value, name):
     if any(isinstance(v, str) or v is None for v in value):
         return _array_leaf(object_array(value), name)
+    if value and all(sparse.issparse(v) for v in value):
+        return sparse.vstack(value, format="csr")
+    if value and all(isinstance(v, pd.Series) for v in value):
+        return pd.DataFrame(list(value)).infer_objects()
     try:
-        return _array_leaf(np.asarray(value), name)
+        array = np.asarray(value)
     except ValueError:  # rows of several lengths
-        return _array_leaf(object_array([_ragged_row(v) for v in value]), name)
+        array = object_array([_ragged_row(v, name) for v in value])
+    return _array_leaf(array, name)
 
 
-def _ragged_row(value):
-    return value if isinstance(value, str) or value is None else np.asarray(value)
+def _ragged_row(value, name):
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"modality {name!r} has a row that is itself of several lengths; one row "
+            "is one array of numbers."
+        ) from None
 
 
 def _array_leaf(array, name):
-    if array.dtype.kind in "US":
-        return array.astype(str).astype(object)
+    if array.dtype.kind in "UST":
+        array = array.astype(object if array.dtype.kind == "T" else str).astype(object)
     if array.dtype.kind in "biufc":
         return array
     if array.dtype.kind == "O":
@@ -98,8 +115,10 @@ def _object_leaf(array, name):
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     kinds = {_content(v) for v in array.ravel()}
-    if kinds <= {"text", "none"} and array.ndim == 1:
-        return array
+    if kinds <= {"text", "none"}:
+        return _text_leaf(array, name)
+    if kinds <= {"list", "tuple"}:
+        return _list_leaf(array.tolist(), name)
     if kinds == {"array"} and array.ndim == 1:
         return array
     if kinds == {"number"}:
@@ -109,6 +128,15 @@ def _object_leaf(array, name):
         f"({', '.join(sorted(kinds))}); expected only text, only numbers, or one "
         "array per row. Split it into one modality per kind."
     )
+
+
+def _text_leaf(array, name):
+    if array.ndim > 1:
+        raise ValueError(
+            f"modality {name!r} is text of shape {array.shape}, but text has one "
+            "string per row. Pass a DataFrame, or one modality per column."
+        )
+    return array
 
 
 def _content(value):
@@ -129,6 +157,13 @@ def object_array(values):
     for i, value in enumerate(values):
         out[i] = value
     return out
+
+
+def as_ragged(leaf):
+    """Return a dense leaf, whose rows happen to be equally long, as a ragged one."""
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind != "O" and leaf.ndim > 1:
+        return object_array(list(leaf))
+    return leaf
 
 
 def kind(leaf):
@@ -155,10 +190,16 @@ def take(leaf, rows):
     if isinstance(leaf, pd.DataFrame):
         return leaf.iloc[rows]
     if isinstance(leaf, torch.Tensor):
-        if isinstance(rows, slice):
-            rows = np.arange(leaf.shape[0])[rows]
-        return leaf[torch.as_tensor(rows, device=leaf.device)]
+        return leaf[_torch_rows(rows, leaf)]
     return leaf[rows]
+
+
+def _torch_rows(rows, leaf):
+    if isinstance(rows, slice):
+        if (rows.step or 1) > 0:
+            return rows
+        rows = np.arange(leaf.shape[0])[rows].copy()  # torch knows no negative steps
+    return torch.as_tensor(rows, device=leaf.device)
 
 
 def row(leaf, i):
@@ -200,7 +241,7 @@ def equal(a, b):
     if sparse.issparse(a):
         return equal(a.toarray(), b.toarray())
     if isinstance(a, torch.Tensor):
-        return equal(a.cpu().numpy(), b.cpu().numpy())
+        return bool(((a == b) | ((a != a) & (b != b))).all())
     if a.dtype.kind == "O":
         return all(_same(u, v) for u, v in zip(a, b, strict=True))
     return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
@@ -230,7 +271,7 @@ def describe(leaf):
     leaf_kind = kind(leaf)
     if leaf_kind == "text":
         return f"text ({leaf.shape[0]},)" + (
-            f", first {leaf[0]!r}" if len(leaf) else ""
+            f", first {reprlib.repr(leaf[0])}" if len(leaf) else ""
         )
     dtype = "mixed" if leaf_kind == "frame" else str(leaf.dtype).removeprefix("torch.")
     if leaf_kind == "frame" and leaf.dtypes.nunique() == 1:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from skmm.data import cells, frames, leaves, rows
 
@@ -57,7 +58,7 @@ class ModalityDict(Mapping):
 
     def __init__(self, data=None, /, *, present=None, **modalities):
         data = {} if data is None else data
-        if not isinstance(data, Mapping):
+        if not isinstance(data, Mapping) or sparse.issparse(data):
             raise TypeError(
                 f"data must be a mapping of names to arrays; got "
                 f"{type(data).__name__}. For a table use check_modalities or "
@@ -67,8 +68,11 @@ class ModalityDict(Mapping):
             raise ValueError(f"modalities given twice: {sorted(twice)}.")
         named = {**data, **modalities}
         self._leaves = {str(n): leaves.as_leaf(v, n) for n, v in named.items()}
+        if len(self._leaves) < len(named):
+            raise ValueError(f"names are equal as strings: {list(named)}.")
         self._n_rows = rows.common_length(self._leaves)
-        self._masks = rows.as_masks(present or {}, self._leaves, self._n_rows)
+        masks = {**getattr(data, "_masks", {}), **(present or {})}
+        self._masks = rows.as_masks(masks, self._leaves, self._n_rows)
 
     @classmethod
     def _made(cls, parts, masks, n_rows):
@@ -90,9 +94,9 @@ class ModalityDict(Mapping):
 
     @property
     def present(self):
-        """``{name: bool array (n_rows,)}``, True where the modality is there."""
-        everywhere = np.ones(len(self), dtype=bool)
-        return {name: self._masks.get(name, everywhere) for name in self}
+        """``{name: read-only bool array (n_rows,)}``, True where it is there."""
+        masks = {name: np.ones(len(self), dtype=bool) for name in self} | self._masks
+        return {name: rows.read_only(mask) for name, mask in masks.items()}
 
     @property
     def has_missing(self):
@@ -135,10 +139,10 @@ class ModalityDict(Mapping):
             return self._leaf(key)
         if isinstance(key, tuple):
             return self._take_both(*key)
-        if rows.is_names(key):
-            return self.select(key)
         if rows.is_integer(key):
             return self._row(int(key))
+        if rows.is_names(key):
+            return self.select(key)
         return self._take(rows.as_rows(key, len(self)))
 
     def _leaf(self, name):
@@ -147,19 +151,25 @@ class ModalityDict(Mapping):
         return self._leaves[name]
 
     def _row(self, i):
-        i = int(rows.as_rows([i], len(self))[0])
-        return {name: leaves.row(leaf, i) for name, leaf in self.items()}
+        return {name: self._cell(name, i) for name in self}
+
+    def _cell(self, name, i):
+        return leaves.row(self._leaf(name), int(rows.as_rows([i], len(self))[0]))
 
     def _take(self, index):
         parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
         masks = {name: mask[index] for name, mask in self._masks.items()}
         return self._made(parts, masks, rows.length(index, len(self)))
 
-    def _take_both(self, row_key, column_key=Ellipsis):
+    def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
         """``X[rows, ...]`` and ``X[rows, modalities]`` as scikit-learn writes them."""
         if column_key is Ellipsis:
             return self[row_key]
+        if rows.is_integer(column_key):
+            column_key = list(self)[int(column_key)]
         if isinstance(column_key, str):
+            if rows.is_integer(row_key):
+                return self._cell(column_key, int(row_key))
             return leaves.take(self[column_key], rows.as_rows(row_key, len(self)))
         part = self.select(column_key)
         return part if row_key is Ellipsis else part[row_key]
@@ -172,10 +182,14 @@ class ModalityDict(Mapping):
         names : sequence of str, or anything that indexes the list of names
             Order is kept as given.
         """
+        if isinstance(names, str):
+            names = [names]
         if not rows.is_names(names):
             index = rows.as_rows(names, len(self._leaves))
             names = np.array(list(self), dtype=object)[index]
         parts = {name: self._leaf(name) for name in names}
+        if len(parts) < len(names):
+            raise ValueError(f"modalities are selected twice: {list(names)}.")
         masks = {name: self._masks[name] for name in parts if name in self._masks}
         return self._made(parts, masks, len(self))
 
@@ -196,6 +210,8 @@ class ModalityDict(Mapping):
             As for the constructor.
         """
         new = ModalityDict(data, present=present, **modalities)
+        if not new.keys():
+            return self  # of which the number of rows is known even without a leaf
         merged = {**self._leaves, **new._leaves}
         kept = {n: m for n, m in self._masks.items() if n not in new}
         return ModalityDict(merged, present={**kept, **new._masks})
@@ -216,9 +232,7 @@ class ModalityDict(Mapping):
 
     def copy(self):
         """Return a container whose leaves and masks share no memory with this one."""
-        return self._made(
-            copy.deepcopy(self._leaves), copy.deepcopy(self._masks), len(self)
-        )
+        return copy.deepcopy(self)
 
     # -- joining and converting ----------------------------------------------------
 
@@ -231,7 +245,7 @@ class ModalityDict(Mapping):
         parts : sequence of ModalityDict
             Names may come in any order; the first one's order is kept.
         """
-        parts = list(parts)
+        parts = [p if isinstance(p, ModalityDict) else ModalityDict(p) for p in parts]
         if not parts or any(set(part) != set(parts[0]) for part in parts):
             raise ValueError(
                 "concat needs containers with the same modalities; got "
@@ -261,7 +275,8 @@ class ModalityDict(Mapping):
     def to_frame(self):
         """Return a DataFrame of one column per modality; missing cells are None."""
         return pd.DataFrame(
-            {name: frames.column(self[name], self.present[name]) for name in self}
+            {name: frames.column(self[name], self.present[name]) for name in self},
+            index=range(len(self)),
         )
 
     # -- comparing and showing -----------------------------------------------------
@@ -276,17 +291,8 @@ class ModalityDict(Mapping):
 
     __hash__ = None
 
-    def _lines(self):
-        for name, leaf in self.items():
-            absent = len(self) - int(self.present[name].sum())
-            yield name, leaves.describe(leaf) + (f", {absent} missing" * bool(absent))
-
     def __repr__(self):
-        head = f"ModalityDict: {self.shape[0]} rows, {self.shape[1]} modalities"
-        width = max(map(len, self), default=0)
-        return "\n".join(
-            [head] + [f"  {n:<{width}}  {text}" for n, text in self._lines()]
-        )
+        return frames.text_table(self)
 
     def _repr_html_(self):
-        return frames.html_table(f"ModalityDict: {len(self)} rows", self._lines())
+        return frames.html_table(self)

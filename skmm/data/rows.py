@@ -9,12 +9,16 @@ from skmm.data import leaves
 
 def is_integer(key):
     """Whether `key` names one row."""
-    return isinstance(key, Integral) and not isinstance(key, (bool, np.bool_))
+    if isinstance(key, Integral):
+        return not isinstance(key, bool)
+    return getattr(key, "ndim", None) == 0 and np.asarray(key).dtype.kind in "iu"
 
 
 def is_names(key):
     """Whether `key` is a non-empty sequence of modality names."""
-    if isinstance(key, slice) or not hasattr(key, "__len__"):
+    if isinstance(key, (slice, str)) or not hasattr(key, "__len__"):
+        return False
+    if getattr(key, "ndim", 1) != 1:
         return False
     return len(key) > 0 and all(isinstance(k, str) for k in key)
 
@@ -42,9 +46,11 @@ def as_rows(key, n_rows):
             "rows are chosen by a slice, a boolean mask or integer positions; got "
             f"{type(key).__name__} of dtype {array.dtype} with {array.ndim} dimensions."
         )
-    if array.max() >= n_rows or array.min() < -n_rows:
-        raise IndexError(f"row {array.max()} is out of range for {n_rows} rows.")
-    return np.where(array < 0, array + n_rows, array).astype(np.intp, copy=False)
+    wrong = array[(array >= n_rows) | (array < -n_rows)]
+    if wrong.size:
+        raise IndexError(f"row {wrong[0]} is out of range for {n_rows} rows.")
+    array = array.astype(np.intp, copy=False)  # first: n_rows may not fit its dtype
+    return np.where(array < 0, array + n_rows, array)
 
 
 def _from_mask(mask, n_rows):
@@ -75,7 +81,7 @@ def common_length(parts):
 
 def as_masks(present, parts, n_rows):
     """Check presence masks; those that are True everywhere are left out."""
-    masks = {str(name): np.asarray(mask) for name, mask in present.items()}
+    masks = {str(name): np.array(mask) for name, mask in present.items()}
     for name, mask in masks.items():
         if name not in parts:
             raise ValueError(
@@ -87,6 +93,13 @@ def as_masks(present, parts, n_rows):
                 f"got dtype {mask.dtype}, shape {mask.shape}."
             )
     return {name: mask for name, mask in masks.items() if not mask.all()}
+
+
+def read_only(mask):
+    """View of a mask that cannot be written to."""
+    view = mask.view()
+    view.flags.writeable = False
+    return view
 
 
 def equal_masks(a, b):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from skmm import _sklearn
 from skmm.data import leaves
-from skmm.data.cells import is_cells
+from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import check_finite
 from skmm.data.modality_dict import ModalityDict
 from skmm.data.names import check_names
@@ -32,9 +32,10 @@ def check_modalities(
         whose columns have no names, is one modality called "X".
         ``np.asarray(ModalityDict)`` is turned back.
     estimator : object, optional
-        With `reset` it receives `modalities_in_`, `shapes_in_`, `n_features_in_`,
-        `optional_modalities_` and, where columns have names, `feature_names_in_`;
-        without, X must fit these.
+        With `reset` it receives `modalities_in_` (the names it works with),
+        `shapes_in_` and `columns_in_` of these, `optional_modalities_` (those with
+        missing rows), `n_features_in_` and, unless X is a plain array,
+        `feature_names_in_` (all names X had); without, X must fit these.
     reset : bool, default=True
         True at fit, False afterwards.
     modalities : sequence of str, optional
@@ -68,7 +69,9 @@ def check_modalities(
       a  dense (2, 3) float64
       b  text (2,), first 'x'
     """
-    X = _as_modality_dict(X, estimator, reset)
+    if absent not in ("refuse", "drop"):
+        raise ValueError(f'absent must be "refuse" or "drop"; got {absent!r}.')
+    X = _as_modality_dict(X, estimator, reset, absent)
     _refuse_empty(X)
     if estimator is not None and not reset:
         X = _compare(X, estimator, absent)
@@ -81,11 +84,13 @@ def check_modalities(
     return X
 
 
-def _as_modality_dict(X, estimator, reset):
+def _as_modality_dict(X, estimator, reset, absent):
     if isinstance(X, ModalityDict):
         return X
+    if isinstance(X, pd.DataFrame) and X.size and isinstance(X.iat[0, 0], Cell):
+        X = X.to_numpy()  # of a step with set_output(transform="pandas")
     if isinstance(X, pd.DataFrame) and any(isinstance(c, str) for c in _tops(X)):
-        return _from_frame(X, estimator, reset)
+        return _from_frame(X, estimator, reset, absent)
     if is_cells(X):
         return ModalityDict.from_cells(X)
     if isinstance(X, Mapping) and not sparse.issparse(X):
@@ -97,33 +102,46 @@ def _tops(frame):
     return frame.columns.get_level_values(0)
 
 
-def _from_frame(X, estimator, reset):
-    if estimator is not None and X.columns.nlevels == 1:
+def _from_frame(X, estimator, reset, absent):
+    if X.columns.nlevels > 1 or estimator is None:
+        return ModalityDict.from_frame(X)
+    if reset or not _may_lack(X, estimator, absent):
         _sklearn.check_feature_names(estimator, X, reset=reset)
-        if not reset and estimator.modalities_in_ == [SINGLE] != list(X.columns):
-            return ModalityDict({SINGLE: X.to_numpy()})
+    if not reset and _is_plain(estimator):
+        return ModalityDict({SINGLE: X.to_numpy()})
     return ModalityDict.from_frame(X)
 
 
+def _may_lack(X, estimator, absent):
+    """Whether X lacks columns, all of which this estimator can do without."""
+    lacking = {*getattr(estimator, "feature_names_in_", ())} - {*X.columns}
+    needed = {*estimator.modalities_in_} - {*estimator.optional_modalities_}
+    return bool(lacking) and (absent == "drop" or not lacking & needed)
+
+
+def _is_plain(estimator):
+    """Whether it was fitted with one array without a name."""
+    return not hasattr(estimator, "feature_names_in_")
+
+
 def _from_array(X, estimator, reset):
-    views = (np.ndarray, torch.Tensor, pd.DataFrame)
-    if isinstance(X, (list, tuple)) and any(
-        isinstance(v, views) and v.ndim > 1 for v in X
-    ):
+    if isinstance(X, (list, tuple)) and any(getattr(v, "ndim", 0) > 1 for v in X):
         raise TypeError(
             "X is a list of arrays, which could be views or rows. Name the modalities: "
             "X = {'image': ..., 'table': ...}."
         )
     if getattr(X, "ndim", 2) > 2:
         return ModalityDict({SINGLE: X})
+    if isinstance(X, torch.Tensor):
+        X = X.detach().cpu()
     checks = {"accept_sparse": "csr", "ensure_all_finite": False}
     if estimator is None:
         return ModalityDict({SINGLE: check_array(X, **checks)})
     X = validate_data(estimator, X, reset=reset, **checks)
-    if not reset and estimator.modalities_in_ != [SINGLE]:
-        columns = dict(zip(estimator.modalities_in_, np.transpose(X), strict=False))
-        return ModalityDict(columns)
-    return ModalityDict({SINGLE: X})
+    if reset or _is_plain(estimator):
+        return ModalityDict({SINGLE: X})
+    X = X.toarray() if sparse.issparse(X) else X
+    return ModalityDict(dict(zip(estimator.feature_names_in_, X.T, strict=True)))
 
 
 def _refuse_empty(X):
@@ -148,9 +166,13 @@ def _remember(X, everything, estimator):
     present = X.present
     estimator.modalities_in_ = list(X)
     estimator.shapes_in_ = {name: leaves.shape_of_row(X[name]) for name in X}
+    estimator.columns_in_ = {
+        n: list(v.columns) for n, v in X.items() if isinstance(v, pd.DataFrame)
+    }
     estimator.optional_modalities_ = [n for n in X if not present[n].all()]
-    if list(everything) == [SINGLE]:
+    if list(everything) == [SINGLE] and everything[SINGLE].ndim > 1:
         estimator.n_features_in_ = everything[SINGLE].shape[1]
+        vars(estimator).pop("feature_names_in_", None)  # of an earlier fit
     else:
         estimator.n_features_in_ = everything.shape[1]
         estimator.feature_names_in_ = np.array(list(everything), dtype=object)
@@ -158,16 +180,26 @@ def _remember(X, everything, estimator):
 
 def _compare(X, estimator, absent):
     known = estimator.modalities_in_
-    everything = list(getattr(estimator, "feature_names_in_", known))
-    check_names(X, [*known, *everything], "X")
+    check_names(X, list(getattr(estimator, "feature_names_in_", known)), "X")
     missing = [name for name in known if name not in X]
     if absent == "refuse":
         X = _fill_in(X, missing, estimator)
         missing = []
+    if len(missing) == len(known):
+        raise ValueError(f"X has none of the modalities that were fitted: {known}.")
     X = X.select([name for name in known if name not in missing])
+    X = _with_ragged(X, estimator)
     for name, leaf in X.items():
         _check_shape(name, leaf, estimator)
+        _check_columns(name, leaf, estimator)
     return X
+
+
+def _with_ragged(X, estimator):
+    """Read rows that happen to be equally long as at fit, where they were not."""
+    names = [n for n in X if estimator.shapes_in_[n] is None]
+    parts = {n: leaves.as_ragged(X[n]) for n in names}
+    return X.assign(parts, present={n: X.present[n] for n in names})
 
 
 def _fill_in(X, missing, estimator):
@@ -197,4 +229,16 @@ def _check_shape(name, leaf, estimator):
         raise ValueError(
             f"modality {name!r} has rows of shape {shape}, but this "
             f"{type(estimator).__name__} was fitted with rows of shape {known}."
+        )
+
+
+def _check_columns(name, leaf, estimator):
+    known = estimator.columns_in_.get(name)
+    if known is None or not isinstance(leaf, pd.DataFrame):
+        return
+    if list(leaf.columns) != known:
+        raise ValueError(
+            f"modality {name!r} has columns {list(leaf.columns)}, but this "
+            f"{type(estimator).__name__} was fitted with columns {known}, in this "
+            "order."
         )

@@ -3,14 +3,13 @@
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, StrOptions, VisualBlock
 from skmm._views import as_table, naming
 from skmm.base import takes_modalities
-from skmm.base.targets import require_target
+from skmm.base.targets import read_labels, require_target
 from skmm.base.weights import checked_weight
 from skmm.data import check_modalities, leaves
 from skmm.data.names import check_names
@@ -171,8 +170,7 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
         return FusionClassifier(random_state=self.random_state)
 
     def _read_target(self, y):
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(read_labels(y))
         self.classes_, counts = np.unique(y, return_counts=True)
         if len(self.classes_) < 2:
             raise ValueError(

@@ -2,7 +2,13 @@
 
 from skmm.nn import encoders, fusion, heads
 from skmm.nn.block import Block
-from skmm.nn.encoders import Flatten, MLPEncoder
+from skmm.nn.encoders import (
+    Chemception,
+    Conv1dEncoder,
+    ConvEncoder,
+    Flatten,
+    MLPEncoder,
+)
 from skmm.nn.fusion import (
     ConcatFusion,
     MaxFusion,
@@ -14,7 +20,10 @@ from skmm.nn.heads import MLPHead
 
 __all__ = [
     "Block",
+    "Chemception",
     "ConcatFusion",
+    "Conv1dEncoder",
+    "ConvEncoder",
     "Flatten",
     "MLPEncoder",
     "MLPHead",

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.names import check_names
 from skmm.nn.block import Block, PerModality, built_clone
-from skmm.nn.encoders import MLPEncoder
+from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, MLPEncoder
 
 
 class MultimodalModule(nn.Module):
@@ -91,10 +91,15 @@ def complete(encoders, shapes):
 def choose(name, shape):
     """Return the default encoder for rows of a shape.
 
-    Raises
-    ------
-    ValueError
-        For text and for rows of several lengths, which need an explicit choice.
+    ================================  ===================
+    rows                              encoder
+    ================================  ===================
+    (d,), a table                     ``MLPEncoder()``
+    (channels, length), 20 or longer  ``Conv1dEncoder()``
+    (channels, height, width)         ``ConvEncoder()``
+    other shapes                      ``MLPEncoder()``
+    text, several lengths             none: an error
+    ================================  ===================
     """
     if shape is None or shape == ():
         what = "rows of several lengths" if shape is None else "text"
@@ -103,7 +108,10 @@ def choose(name, shape):
             f"Give one, encoders={{{name!r}: ...}}, or turn it into numbers first with "
             "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
         )
-    return MLPEncoder()
+    if len(shape) == 3:
+        return ConvEncoder()
+    is_sequence = len(shape) == 2 and shape[1] >= Conv1dEncoder.default_length
+    return Conv1dEncoder() if is_sequence else MLPEncoder()
 
 
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):

@@ -48,6 +48,9 @@ class Block(BaseEstimator, nn.Module):
     in_dtype = torch.float32
     _parameter_constraints: dict = {}
 
+    def __init__(self):
+        super().__init__()
+
     def build(self, in_shape):
         """Make the weights for inputs of this shape.
 

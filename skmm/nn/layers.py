@@ -43,13 +43,25 @@ def dense_layers(in_features, hidden, activation="relu", dropout=0.0):
     return nn.Sequential(*layers), widths[-1]
 
 
-def check_widths(hidden):
+def check_widths(widths, name="hidden"):
     """Refuse anything but a sequence of positive integers."""
-    good = isinstance(hidden, (list, tuple)) and all(
-        isinstance(width, Integral) and width > 0 for width in hidden
+    good = isinstance(widths, (list, tuple)) and all(
+        isinstance(width, Integral) and width > 0 for width in widths
     )
     if not good:
         raise ValueError(
-            f"hidden must be a tuple of positive widths, as (64,); got {hidden!r}."
+            f"{name} must be a tuple of positive integers, as (64,); got {widths!r}."
         )
-    return hidden
+    return widths
+
+
+def per_layer(value, count, name, least=1):
+    """Return one integer per layer, from a number for all or a sequence of them."""
+    values = [value] * count if isinstance(value, Integral) else list(value)
+    good = all(isinstance(v, Integral) and v >= least for v in values)
+    if len(values) != count or not good:
+        raise ValueError(
+            f"{name} must be an integer of at least {least}, or {count} of them; got "
+            f"{value!r}."
+        )
+    return values

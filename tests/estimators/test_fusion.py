@@ -384,7 +384,7 @@ def test_lazy_modules():
         (nn.Unflatten(1, (1, 3)), r"modality 'a' returned \(2, 1, 3\) for 2 rows"),
         (MLPEncoder((4,)).build((7,)), r"MLPEncoder cannot read modality 'a'"),
         (MLPEncoder(dropout=7), "'dropout' parameter of MLPEncoder"),
-        (MLPEncoder((0,)), "hidden must be a tuple of positive widths"),
+        (MLPEncoder((0,)), "hidden must be a tuple of positive integers"),
     ],
 )
 def test_a_wrong_encoder_is_named(encoder, message):
@@ -503,12 +503,12 @@ def test_missing_rows_train_alike_in_every_kind(kind, tmp_path):
     )
 
 
-def test_images_and_one_number_per_row():
+def test_grids_and_one_number_per_row():
     X, y = two_tables()
     model = classifier(fusion="mean").fit(
-        {"image": X["b"][:, :4].reshape(40, 1, 2, 2), "age": X["a"][:, 0]}, y
+        {"grid": X["b"][:, :4].reshape(40, 2, 2), "age": X["a"][:, 0]}, y
     )
-    assert model.shapes_in_ == {"image": (1, 2, 2), "age": (1,)}
+    assert model.shapes_in_ == {"grid": (2, 2), "age": (1,)}
 
 
 def test_columns_that_are_no_numbers_are_named():

@@ -9,7 +9,7 @@ from skmm.nn.assemble import assemble, choose, complete
 from skmm.nn.seeds import derive, seeded
 from tests.toys import MeanEmbedding, Normed, assert_same_state, state_of
 
-SHAPES = {"a": (3,), "b": (1, 4, 4)}
+SHAPES = {"a": (3,), "b": (4, 4)}
 
 
 def by_name(*names):

@@ -1,0 +1,43 @@
+# make demo   what skmm is for, on real molecules (a minute or two)
+# make test   lint, format, doctests and all tests but the slow ones
+#
+# Each needs only Python 3.11+ and make: it creates .venv and installs what it needs
+# once; a change of pyproject.toml or constraints.txt installs again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+WORKERS ?= 2
+
+.PHONY: demo test lint format slow clean
+
+demo: .venv/demo.stamp
+	$(BIN)/python docs/examples/quickstart.py docs/images/quickstart.png
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+
+slow: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e ".[chem,plot]"
+	touch $@
+
+.venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e ".[chem,plot,tune,dev]"
+	touch $@

@@ -1,0 +1,232 @@
+"""Problems whose parts are known: shared by modalities, of one alone, or of two."""
+
+from itertools import combinations
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.utils import Bunch, check_random_state
+
+from skmm._sklearn import Interval, validate_parameter_constraints
+from skmm.data import ModalityDict
+
+KINDS = ("redundant", "unique", "synergistic")
+CONSTRAINTS = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "kinds": [dict, list, tuple],
+    "n_modalities": [Interval(Integral, 2, 6, closed="both")],
+    "n_features": [Interval(Integral, 3, None, closed="left")],
+    "noise": [Interval(Real, 0, None, closed="left")],
+    "flip_y": [Interval(Real, 0, 1, closed="both")],
+    "target_noise": [Interval(Real, 0, None, closed="left")],
+    "random_state": ["random_state"],
+    "return_info": ["boolean"],
+}
+
+
+def make_multimodal_classification(
+    n_samples=500,
+    kinds=("redundant", "unique"),
+    *,
+    n_modalities=2,
+    n_features=10,
+    noise=0.0,
+    flip_y=0.0,
+    random_state=None,
+    return_info=False,
+):
+    r"""Make two classes from parts that modalities share, own, or hold together.
+
+    .. math:: t = w_r\, r + w_u \textstyle\sum_m u_m + w_s\, \mathrm{sign}(s_0 s_1),
+        \qquad y = [t > 0]
+
+    All latent values are standard normal. Every modality shows r, its own
+    :math:`u_m`, and, the first two of them, :math:`s_0` or :math:`s_1`; mixed by a
+    random rotation into `n_features` columns, of which the rest are noise.
+
+    Parameters
+    ----------
+    n_samples : int, default=500
+    kinds : sequence of str, or dict of str to float, default=("redundant", "unique")
+        Which parts the target has, of "redundant" (any modality is as good),
+        "unique" (each adds something) and "synergistic" (the first two together say
+        what neither says alone). A dict gives their weights w; () is pure noise.
+    n_modalities : int from 2 to 6, default=2
+        Named "m0", "m1", ...
+    n_features : int >= 3, default=10
+        Of each modality.
+    noise : float, default=0.0
+        Standard deviation of noise added to every column.
+    flip_y : float in [0, 1], default=0.0
+        Share of the labels that are drawn anew.
+    random_state : int, RandomState or None, default=None
+    return_info : bool, default=False
+        Return what is known about the problem as well.
+
+    Returns
+    -------
+    X : ModalityDict of `n_modalities` arrays (n_samples, n_features)
+    y : ndarray (n_samples,) of 0 and 1
+    info : Bunch, if `return_info`
+        - latents : dict of the parts, before they are mixed
+        - bayes_accuracy : dict from a tuple of modalities to the accuracy that the best
+          rule on these reaches on average on rows like these; None with noise
+
+    Examples
+    --------
+    >>> from skmm.datasets import make_multimodal_classification
+    >>> X, y, info = make_multimodal_classification(
+    ...     kinds=["synergistic"], random_state=0, return_info=True
+    ... )
+    >>> info.bayes_accuracy
+    {('m0',): 0.5, ('m1',): 0.5, ('m0', 'm1'): 1.0}
+    """
+    validate_parameter_constraints(
+        CONSTRAINTS, locals(), "make_multimodal_classification"
+    )
+    parts = _Parts(check_random_state(random_state), n_samples, kinds, n_modalities)
+    X = parts.mixed(n_features, noise)
+    flip_y = flip_y if any(parts.weights.values()) else 1.0
+    y = (parts.score() > 0).astype(int)
+    redrawn = parts.rng.random_sample(n_samples) < flip_y
+    y = np.where(redrawn, parts.rng.randint(2, size=n_samples), y)
+    if not return_info:
+        return X, y
+    accuracy = None if noise else _bayes_accuracies(parts, flip_y)
+    return X, y, Bunch(latents=parts.latents, bayes_accuracy=accuracy)
+
+
+def make_multimodal_regression(
+    n_samples=500,
+    kinds=("redundant", "unique"),
+    *,
+    n_modalities=2,
+    n_features=10,
+    noise=0.0,
+    target_noise=0.0,
+    random_state=None,
+    return_info=False,
+):
+    """Make values from parts that modalities share, own, or hold together.
+
+    The target is t of `make_multimodal_classification`, plus noise.
+
+    Parameters
+    ----------
+    n_samples, kinds, n_modalities, n_features, noise, random_state, return_info
+        As for `make_multimodal_classification`.
+    target_noise : float, default=0.0
+        Standard deviation of the noise added to the target.
+
+    Returns
+    -------
+    X : ModalityDict of `n_modalities` arrays (n_samples, n_features)
+    y : ndarray (n_samples,)
+    info : Bunch, if `return_info`
+        - latents : dict of the parts, before they are mixed
+        - bayes_error : dict from a tuple of modalities to the mean squared error of the
+          best rule on these; None with noise
+
+    Examples
+    --------
+    >>> from skmm.datasets import make_multimodal_regression
+    >>> X, y, info = make_multimodal_regression(
+    ...     kinds=["unique"], target_noise=0.5, random_state=0, return_info=True
+    ... )
+    >>> info.bayes_error
+    {('m0',): 1.25, ('m1',): 1.25, ('m0', 'm1'): 0.25}
+    """
+    validate_parameter_constraints(CONSTRAINTS, locals(), "make_multimodal_regression")
+    parts = _Parts(check_random_state(random_state), n_samples, kinds, n_modalities)
+    X = parts.mixed(n_features, noise)
+    y = parts.score() + target_noise * parts.rng.standard_normal(n_samples)
+    if not return_info:
+        return X, y
+    error = {
+        names: parts.hidden_variance(names) + target_noise**2
+        for names in parts.subsets()
+    }
+    return X, y, Bunch(latents=parts.latents, bayes_error=None if noise else error)
+
+
+class _Parts:
+    """Latent values, what each modality shows of them, and the score they make."""
+
+    def __init__(self, rng, n_samples, kinds, n_modalities):
+        self.rng, self.weights = rng, _weights(kinds)
+        self.names = [f"m{m}" for m in range(n_modalities)]
+        self.latents = {"redundant": rng.standard_normal(n_samples)}
+        for kind, count in (("unique", n_modalities), ("synergistic", 2)):
+            self.latents[kind] = rng.standard_normal((n_samples, count))
+
+    def score(self):
+        """Return t, shape (n_samples,)."""
+        shared = self.weights["redundant"] * self.latents["redundant"]
+        own = self.weights["unique"] * self.latents["unique"].sum(1)
+        return shared + own + self.weights["synergistic"] * self._product()
+
+    def _product(self):
+        return np.sign(self.latents["synergistic"]).prod(1)
+
+    def mixed(self, n_features, noise):
+        """Modalities: their latents and noise, rotated."""
+        arrays = {name: self._mix(m, n_features) for m, name in enumerate(self.names)}
+        drawn = {n: self.rng.standard_normal(a.shape) for n, a in arrays.items()}
+        return ModalityDict({n: a + noise * drawn[n] for n, a in arrays.items()})
+
+    def _mix(self, m, n_features):
+        seen = [self.latents["redundant"], self.latents["unique"][:, m]]
+        seen += [self.latents["synergistic"][:, m]] if m < 2 else []
+        rest = self.rng.standard_normal((len(seen[0]), n_features - len(seen)))
+        rotation = np.linalg.qr(self.rng.standard_normal((n_features, n_features)))[0]
+        return np.column_stack([*seen, rest]) @ rotation
+
+    def subsets(self):
+        """All non-empty tuples of modality names."""
+        sizes = range(1, len(self.names) + 1)
+        return [names for size in sizes for names in combinations(self.names, size)]
+
+    def known(self, names):
+        """Part of the score that some modalities show, and whether the product is."""
+        shown = [self.names.index(name) for name in names]
+        score = self.weights["redundant"] * self.latents["redundant"]
+        score = score + self.weights["unique"] * self.latents["unique"][:, shown].sum(1)
+        both = {0, 1} <= set(shown)
+        return score + both * self.weights["synergistic"] * self._product(), both
+
+    def hidden_variance(self, names):
+        """Variance of what these modalities do not show of the score."""
+        others = len(self.names) - len(names)
+        product_hidden = not {"m0", "m1"} <= set(names)
+        squares = {kind: weight**2 for kind, weight in self.weights.items()}
+        return others * squares["unique"] + product_hidden * squares["synergistic"]
+
+
+def _weights(kinds):
+    weights = kinds if isinstance(kinds, dict) else dict.fromkeys(kinds, 1.0)
+    if unknown := set(weights) - set(KINDS):
+        raise ValueError(f"kinds must be among {KINDS}; got {sorted(unknown)}.")
+    return {kind: float(weights.get(kind, 0.0)) for kind in KINDS}
+
+
+def _bayes_accuracies(parts, flip_y):
+    """Accuracy of the best rule on every subset of modalities."""
+    return {names: _bayes_accuracy(parts, names, flip_y) for names in parts.subsets()}
+
+
+def _bayes_accuracy(parts, names, flip_y):
+    """Mean over rows of the larger class probability, given what is shown."""
+    score, product_known = parts.known(names)
+    hidden = (len(parts.names) - len(names)) * parts.weights["unique"] ** 2
+    signs = (0,) if product_known else (-1, 1)
+    positive = [
+        _above_zero(score + sign * parts.weights["synergistic"], np.sqrt(hidden))
+        for sign in signs
+    ]
+    p = (1 - flip_y) * np.mean(positive, axis=0) + flip_y / 2
+    return float(np.maximum(p, 1 - p).mean())
+
+
+def _above_zero(mean, scale):
+    """Probability that a normal value is above zero; a constant may have scale 0."""
+    return norm.cdf(mean / scale) if scale > 0 else (mean > 0).astype(float)

@@ -1,0 +1,126 @@
+"""Encoders of sequences and spectra, rows of shape (channels, length).
+
+=============  ===========================================  ========================
+encoder        formula                                      parameters (defaults)
+=============  ===========================================  ========================
+Conv1dEncoder  [conv, s, pool, BatchNorm] x 3, conv of      12,496 for (4, 100)
+               width one, s, max over positions
+=============  ===========================================  ========================
+"""
+
+from numbers import Integral
+
+import torch
+from torch import nn
+
+from skmm._sklearn import Interval, StrOptions
+from skmm.nn.block import Block
+from skmm.nn.layers import ACTIVATIONS, check_widths, per_layer
+
+__all__ = ["Conv1dEncoder"]
+
+
+class Conv1dEncoder(Block):
+    """Convolutions along a sequence, then the largest response at any position.
+
+    Parameters
+    ----------
+    channels : tuple of int, default=(16, 32, 64)
+        Channels of each convolution; all but the last are followed by pooling.
+    kernel_size : int or tuple of int, default=(5, 3, 3)
+        Width of the kernels; no padding.
+    pool : int, default=2
+        Width of the max pooling; 1 is none.
+    width : int, default=64
+        Width of the embedding.
+    batch_norm : bool, default=True
+        BatchNorm after every convolution and its pooling.
+    activation : str, default="relu"
+        As for ``MLPEncoder``.
+
+    Notes
+    -----
+    Rows of shape (length,) are one channel. The maximum over positions makes the
+    embedding blind to where a motif stands, up to the stride of the poolings.
+
+    References
+    ----------
+    Varshneya et al., "InTense", IJCAI 2024: the encoder of DNA sequences.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import Conv1dEncoder
+    >>> Conv1dEncoder(width=8).build((4, 100))(torch.zeros(2, 4, 100)).shape
+    torch.Size([2, 8])
+    """
+
+    default_length = 20  # the shortest rows that the defaults can read
+
+    _parameter_constraints = {
+        "channels": [tuple, list],
+        "kernel_size": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "pool": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "batch_norm": ["boolean"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+    }
+
+    def __init__(
+        self,
+        channels=(16, 32, 64),
+        *,
+        kernel_size=(5, 3, 3),
+        pool=2,
+        width=64,
+        batch_norm=True,
+        activation="relu",
+    ):
+        super().__init__()
+        self.channels = channels
+        self.kernel_size = kernel_size
+        self.pool = pool
+        self.width = width
+        self.batch_norm = batch_norm
+        self.activation = activation
+
+    def build(self, in_shape):
+        """Make the layers for rows of shape (channels, length) or (length,)."""
+        if len(in_shape) not in (1, 2):
+            raise ValueError(
+                "Conv1dEncoder reads sequences of shape (channels, length) or "
+                f"(length,); got rows of shape {tuple(in_shape)}."
+            )
+        maps, length = (1, *in_shape)[-2:]
+        count = len(check_widths(self.channels, "channels"))
+        layers = []
+        kernels = per_layer(self.kernel_size, count, "kernel_size")
+        pools = [self.pool] * (count - 1) + [1]
+        for wide, kernel, pool in zip(self.channels, kernels, pools, strict=True):
+            length = self._length(length, kernel, pool, in_shape)
+            layers += self._conv(maps, wide, kernel, pool)
+            maps = wide
+        layers += [nn.Conv1d(maps, self.width, 1), ACTIVATIONS[self.activation]()]
+        self.layers = nn.Sequential(*layers)
+        self.out_features = self.width
+        return self
+
+    def _conv(self, maps, wide, kernel, pool):
+        layers = [nn.Conv1d(maps, wide, kernel), ACTIVATIONS[self.activation]()]
+        layers += [nn.MaxPool1d(pool)] if pool > 1 else []
+        return layers + ([nn.BatchNorm1d(wide)] if self.batch_norm else [])
+
+    def _length(self, length, kernel, pool, in_shape):
+        left = (length - kernel + 1) // pool
+        if left < 1:
+            raise ValueError(
+                f"rows of shape {tuple(in_shape)} are too short for Conv1dEncoder: a "
+                f"kernel of {kernel} and a pooling of {pool} meet {length} positions. "
+                "Use smaller kernel_size or pool, or fewer channels."
+            )
+        return left
+
+    def forward(self, x):
+        """(batch, channels, length) or (batch, length) to (batch, width)."""
+        x = x[:, None] if x.ndim == 2 else x
+        return torch.amax(self.layers(x), 2)

@@ -1,0 +1,1 @@
+"""Tools for those who write estimators and Blocks of their own."""

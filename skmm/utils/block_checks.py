@@ -1,0 +1,114 @@
+"""What every Block must satisfy."""
+
+import pickle
+
+import torch
+from sklearn.base import clone
+from torch import nn
+
+__all__ = ["check_block", "same_weights"]
+
+
+def same_weights(a, b):
+    """Whether two modules have equal parameters and buffers."""
+    mine, other = a.state_dict(), b.state_dict()
+    return mine.keys() == other.keys() and all(
+        torch.equal(mine[key], other[key]) for key in mine
+    )
+
+
+def check_block(block, in_shape, inputs):
+    """Test the rules for Blocks.
+
+    Parameters
+    ----------
+    block : Block
+        Not built.
+    in_shape : tuple or dict
+        What ``build`` gets.
+    inputs : tuple
+        Arguments of ``forward``, of two rows or more.
+
+    Raises
+    ------
+    AssertionError
+        If a rule is broken.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import MLPEncoder
+    >>> from skmm.utils.block_checks import check_block
+    >>> check_block(MLPEncoder((8,)), (3,), (torch.ones(2, 3),))
+    """
+    check_constructs_without_arguments(block)
+    check_parameter_names(block, in_shape)
+    check_build_leaves_template(block, in_shape)
+    check_clone(block, in_shape)
+    check_output_width(block, in_shape, inputs)
+    check_everything_learns(block, in_shape, inputs)
+    check_pickling(block, in_shape, inputs)
+
+
+def check_constructs_without_arguments(block):
+    """All hyper-parameters have defaults, and only those are stored."""
+    fresh = type(block)()
+    assert not fresh.is_built
+    assert not list(fresh.parameters()), "weights are made in build, not before"
+
+
+def check_parameter_names(block, in_shape):
+    """No parameter shadows nn.Module or is overwritten by build."""
+    names = set(block.get_params(deep=False))
+    clash = names & set(dir(nn.Module()))
+    assert not clash, f"parameters {clash} are attributes of nn.Module"
+    built = clone(block).build(in_shape)
+    for name in names:
+        same = repr(getattr(built, name)) == repr(getattr(block, name))
+        assert same, f"build overwrote the parameter {name!r}"
+
+
+def check_build_leaves_template(block, in_shape):
+    """Building a clone does not touch the template."""
+    clone(block).build(in_shape)
+    assert not block.is_built
+
+
+def check_clone(block, in_shape):
+    """A clone of a built block keeps the weights, one of an unbuilt block has none."""
+    built = clone(block).build(in_shape)
+    again = clone(built)
+    assert again is not built
+    assert again.is_built
+    assert same_weights(again, built)
+    try:
+        built.set_params(**block.get_params(deep=False))
+    except ValueError:
+        return
+    assert not block.get_params(), "set_params of a built block must raise"
+
+
+def check_output_width(block, in_shape, inputs):
+    """The output is (batch, ..., out_features)."""
+    built = clone(block).build(in_shape).eval()
+    assert built(*inputs).shape[-1] == built.out_features
+
+
+def check_everything_learns(block, in_shape, inputs):
+    """Every weight is registered and gets a finite gradient."""
+    built = clone(block).build(in_shape).train()
+    outputs = built(*inputs)
+    if not list(built.parameters()):
+        return
+    weights = torch.linspace(0.5, 1.5, outputs.numel()).reshape(outputs.shape)
+    ((outputs * weights).sum() + built.penalty()).backward()
+    for name, parameter in built.named_parameters():
+        assert parameter.grad is not None, f"{name} gets no gradient"
+        assert torch.isfinite(parameter.grad).all(), f"{name}: gradient is not finite"
+
+
+def check_pickling(block, in_shape, inputs):
+    """A pickled block gives the same outputs."""
+    built = clone(block).build(in_shape).eval()
+    again = pickle.loads(pickle.dumps(built))
+    assert torch.equal(again(*inputs), built(*inputs))

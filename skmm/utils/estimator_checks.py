@@ -1,0 +1,317 @@
+"""What every estimator of modalities must satisfy, on multimodal data.
+
+scikit-learn's ``check_estimator`` tests the contract on plain tables; these checks
+test what it cannot: modalities, masks, names, seeds. Use both.
+"""
+
+import pickle
+from copy import deepcopy
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import cross_val_score
+
+from skmm.data import ModalityDict
+from skmm.utils.block_checks import same_weights
+
+__all__ = ["check_multimodal_estimator", "multimodal_checks", "parametrize_with_checks"]
+
+
+def make_data(estimator, n_rows=48, seed=0):
+    """Return X with an image, a table and a target that suits the estimator."""
+    rng = np.random.default_rng(seed)
+    X = ModalityDict(
+        image=rng.normal(size=(n_rows, 1, 4, 4)), table=rng.normal(size=(n_rows, 5))
+    )
+    signal = X["table"][:, 0] + X["image"][:, 0, 0, 0]
+    y = np.where(signal > np.median(signal), "yes", "no").astype(object)
+    return X, (y if is_classifier(estimator) else signal)
+
+
+def answers(estimator, X):
+    """Probabilities of a classifier, values of a regressor."""
+    ask = estimator.predict_proba if is_classifier(estimator) else estimator.predict
+    return np.asarray(ask(X))
+
+
+def only_table(estimator):
+    """Clone, without the parts that are meant for other modalities."""
+    params = estimator.get_params(deep=False)
+    dicts = {key: value for key, value in params.items() if isinstance(value, dict)}
+    trimmed = {
+        key: {name: part for name, part in value.items() if name != "image"}
+        for key, value in dicts.items()
+    }
+    return clone(estimator).set_params(**trimmed)
+
+
+def assert_close(a, b, **kwargs):
+    """Equal up to what float32 and another batch size may change."""
+    np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, **kwargs)
+
+
+def refuses(call, *words):
+    """Whether `call` raises a ValueError or TypeError that contains all words."""
+    try:
+        call()
+    except (ValueError, TypeError) as error:
+        missing = [word for word in words if word not in str(error)]
+        assert not missing, f"the message lacks {missing}: {error}"
+        return
+    raise AssertionError(f"no error was raised; expected one that names {words}")
+
+
+def check_same_seed_same_model(estimator):
+    """Two fits with one seed agree bit for bit."""
+    X, y = make_data(estimator)
+    a, b = (answers(clone(estimator).fit(X, y), X) for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+
+
+def check_rows_do_not_see_each_other(estimator):
+    """A row's prediction does not depend on the rows beside it."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    assert_close(answers(estimator, X[:3]), answers(estimator, X)[:3])
+    order = np.random.default_rng(1).permutation(len(X))
+    assert_close(answers(estimator, X[order]), answers(estimator, X)[order])
+
+
+def check_key_order_does_not_matter(estimator):
+    """Modalities are known by name, not by position."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    swapped = {name: X[name] for name in reversed(list(X))}
+    np.testing.assert_array_equal(answers(estimator, X), answers(estimator, swapped))
+
+
+def check_inputs_are_equivalent(estimator):
+    """A plain dict and an array of cells give what the container gives."""
+    X, y = make_data(estimator)
+    expected = answers(clone(estimator).fit(X, y), X)
+    for same in (dict(X), np.asarray(X)):
+        got = answers(clone(estimator).fit(same, y), same)
+        np.testing.assert_array_equal(got, expected)
+
+
+def check_absent_modality_is_named(estimator):
+    """A modality that was always there may not silently be left out."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    refuses(lambda: estimator.predict({"image": X["image"]}), "table")
+
+
+def check_unknown_modality_is_named(estimator):
+    """A misspelt name is refused, with the spelling that was meant."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    wrong = {"image": X["image"], "tabel": X["table"]}
+    refuses(lambda: estimator.predict(wrong), "tabel", "table")
+
+
+def check_other_shape_is_named(estimator):
+    """Another row shape than at fit is refused."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    refuses(lambda: estimator.predict(X.assign(table=X["table"][:, :3])), "table")
+
+
+def check_not_finite_is_named(estimator):
+    """NaN and infinity are refused, naming the modality and the mask."""
+    X, y = make_data(estimator)
+    for value in (np.nan, np.inf):
+        table = X["table"].copy()
+        table[3, 1] = value
+        bad = X.assign(table=table)
+        refuses(lambda bad=bad: clone(estimator).fit(bad, y), "table", "present")
+
+
+def check_masked_content_has_no_influence(estimator):
+    """What stands in a missing row changes neither the fit nor the prediction."""
+    X, y = make_data(estimator)
+    rows = np.arange(len(X)) % 4 == 0
+    a = X.with_missing("table", rows)
+    table = X["table"].copy()
+    table[rows] = np.nan
+    b = X.assign(table=table).with_missing("table", rows)
+    models = [clone(estimator).fit(data, y) for data in (a, b)]
+    np.testing.assert_array_equal(answers(models[0], a), answers(models[1], b))
+    assert np.isfinite(answers(models[0], a)).all()
+
+
+def check_missing_modality_can_be_predicted(estimator):
+    """Fitted with missing rows, a model predicts with the modality left out."""
+    X, y = make_data(estimator)
+    estimator.fit(X.with_missing("table", slice(0, None, 3)), y)
+    masked = answers(estimator, X.with_missing("table"))
+    np.testing.assert_array_equal(masked, answers(estimator, {"image": X["image"]}))
+    nothing = X.with_missing("table").with_missing("image")
+    assert np.isfinite(answers(estimator, nothing)).all()
+
+
+def check_new_modality_leaves_other_starts(estimator):
+    """Adding a modality does not change how another one's encoder starts."""
+    if not hasattr(estimator, "prepare"):
+        return
+    X, y = make_data(estimator)
+    both = clone(estimator).prepare(X, y).module.encoders["table"]
+    alone = only_table(estimator).prepare(X.select(["table"]), y)
+    alone = alone.module.encoders["table"]
+    assert same_weights(both, alone)
+
+
+def check_modalities_parameter(estimator):
+    """``modalities=`` on all data is the same as giving only these."""
+    X, y = make_data(estimator)
+    part = clone(estimator).set_params(modalities=["table"])
+    table = X.select(["table"])
+    expected = answers(only_table(estimator).fit(table, y), table)
+    np.testing.assert_array_equal(answers(part.fit(X, y), X), expected)
+    wrong = clone(estimator).set_params(modalities=["tabel"])
+    refuses(lambda: wrong.fit(X, y), "tabel", "table")
+
+
+def check_pickled_equals_original(estimator):
+    """A pickled model predicts the same."""
+    X, y = make_data(estimator)
+    estimator.fit(X, y)
+    again = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(answers(again, X), answers(estimator, X))
+
+
+def check_labels_of_any_type(estimator):
+    """Labels come back as what they were."""
+    if not is_classifier(estimator):
+        return
+    X, y = make_data(estimator)
+    yes = y == "yes"
+    for labels in (yes, yes.astype(int) * 7 - 3, np.where(yes, "ü", "b"), yes * 1.0):
+        predicted = clone(estimator).fit(X, labels).predict(X)
+        assert predicted.dtype == np.asarray(labels).dtype
+        assert set(predicted) <= set(labels)
+
+
+def check_tiny_data(estimator):
+    """Four rows are enough to fit and one is enough to predict."""
+    X, y = make_data(estimator, n_rows=4)
+    assert answers(estimator.fit(X, y), X[:1]).shape[0] == 1
+
+
+def check_one_class_is_refused(estimator):
+    """One class cannot be learnt, and the message says so."""
+    if is_classifier(estimator):
+        X, y = make_data(estimator)
+        refuses(lambda: estimator.fit(X, np.full(len(y), "yes")), "class")
+
+
+def check_rows_must_agree(estimator):
+    """X and y, and the modalities among each other, have one length."""
+    X, y = make_data(estimator)
+    refuses(lambda: estimator.fit(X, y[:-1]), "48", "47")
+    ragged = {"image": X["image"], "table": X["table"][:-1]}
+    refuses(lambda: estimator.fit(ragged, y), "image", "table", "48", "47")
+
+
+def check_constant_column(estimator):
+    """A constant column and a constant modality do no harm to the numbers."""
+    X, y = make_data(estimator)
+    table = X["table"].copy()
+    table[:, 1] = 3.0
+    X = X.assign(table=table, image=np.zeros_like(X["image"]))
+    assert np.isfinite(answers(estimator.fit(X, y), X)).all()
+
+
+def check_arguments_are_unchanged(estimator):
+    """``fit`` and ``predict`` change neither data nor parameters."""
+    X, y = make_data(estimator)
+    X = X.with_missing("table", [0, 1])
+    copies, before = (X.copy(), y.copy()), deepcopy(estimator.get_params())
+    estimator.fit(X, y).predict(X)
+    assert X == copies[0]
+    np.testing.assert_array_equal(y, copies[1])
+    assert estimator.get_params().keys() == before.keys()
+    assert repr(clone(estimator)) == repr(clone(estimator).set_params(**before))
+
+
+def check_parallel_equals_serial(estimator):
+    """Worker processes give the same scores."""
+    X, y = make_data(estimator)
+    X = X.with_missing("image", [5])
+    serial, parallel = (
+        cross_val_score(estimator, X, y, cv=2, n_jobs=n_jobs, error_score="raise")
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_allclose(parallel, serial, rtol=1e-6)
+
+
+def check_global_state_is_untouched(estimator):
+    """Fitting moves no global random generator and no thread count."""
+    import torch
+
+    X, y = make_data(estimator)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    threads = torch.get_num_threads()
+    estimator.fit(X, y).predict(X)
+    assert torch.equal(before[0], torch.get_rng_state())
+    np.testing.assert_array_equal(before[1], np.random.get_state()[1])
+    assert threads == torch.get_num_threads()
+
+
+CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
+
+
+def multimodal_checks(estimator):
+    """Yield (estimator, check) pairs; ``check(estimator)`` raises if it fails."""
+    for check in CHECKS:
+        yield estimator, check
+
+
+def check_multimodal_estimator(estimator):
+    """Run all multimodal checks on an estimator.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With a fixed `random_state`, and quick to fit.
+
+    Raises
+    ------
+    AssertionError
+        At the first check that fails.
+
+    Examples
+    --------
+    >>> from skmm import FusionClassifier
+    >>> from skmm.utils.estimator_checks import check_multimodal_estimator
+    >>> check_multimodal_estimator(FusionClassifier(max_epochs=2, random_state=0))
+    """
+    for estimator, check in multimodal_checks(estimator):
+        check(clone(estimator))
+
+
+def parametrize_with_checks(estimators):
+    """Pytest decorator: one test for each estimator and check.
+
+    Parameters
+    ----------
+    estimators : list of estimators
+        With a fixed `random_state`, and quick to fit.
+
+    Examples
+    --------
+    >>> from skmm import FusionClassifier
+    >>> from skmm.utils.estimator_checks import parametrize_with_checks
+    >>> @parametrize_with_checks([FusionClassifier(max_epochs=2, random_state=0)])
+    ... def test_multimodal(estimator, check):
+    ...     check(estimator)
+    """
+    import pytest
+
+    pairs = [pair for estimator in estimators for pair in multimodal_checks(estimator)]
+    return pytest.mark.parametrize(
+        "estimator, check",
+        [
+            pytest.param(clone(estimator), check, id=f"{estimator}-{check.__name__}")
+            for estimator, check in pairs
+        ],
+    )

@@ -1,0 +1,120 @@
+"""What is true of all estimators and Blocks: one line in a table for each."""
+
+import inspect
+
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.estimator_checks import (
+    parametrize_with_checks as sklearn_parametrize,
+)
+
+import skmm
+from skmm import nn
+from skmm.utils.block_checks import check_block
+from skmm.utils.estimator_checks import parametrize_with_checks
+
+MINIBATCHES = "weights act within minibatches of float32 sums, not exactly"
+ROUNDING = "float32 sums depend on the number of rows by about 1e-7"
+
+DECLARED = {
+    "check_sample_weight_equivalence_on_dense_data": MINIBATCHES,
+    "check_sample_weight_equivalence_on_sparse_data": MINIBATCHES,
+    "check_methods_subset_invariance": ROUNDING,
+}
+
+DEFAULTS = [
+    skmm.FusionClassifier(),
+    skmm.FusionRegressor(),
+    skmm.LateFusionClassifier(),
+    skmm.LateFusionRegressor(),
+]
+
+
+# not strict: on another machine, rounding by 1e-7 may pass
+@sklearn_parametrize(
+    DEFAULTS, expected_failed_checks=lambda estimator: DECLARED, xfail_strict=False
+)
+def test_sklearn_contract(estimator, check):
+    """scikit-learn's own checks on the bare defaults."""
+    check(estimator)
+
+
+FAST = {"max_epochs": 3, "random_state": 0}
+QUICK = [
+    skmm.FusionClassifier(**FAST),
+    skmm.FusionClassifier(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
+        fusion="mean",
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
+    skmm.FusionClassifier(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(4)), **FAST
+    ),
+    skmm.FusionRegressor(fusion=nn.MaxFusion(width=5), **FAST),
+    skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
+    skmm.LateFusionRegressor(skmm.FusionRegressor(**FAST)),
+]
+
+
+def test_every_estimator_is_in_the_tables():
+    public = {
+        name
+        for name in skmm.__all__
+        if inspect.isclass(getattr(skmm, name))
+        and issubclass(getattr(skmm, name), BaseEstimator)
+    }
+    for table in (DEFAULTS, QUICK):
+        assert {type(estimator).__name__ for estimator in table} == public
+
+
+@parametrize_with_checks(QUICK)
+def test_multimodal_contract(estimator, check):
+    """Our own checks, on modalities."""
+    check(estimator)
+
+
+IMAGES, TABLE = torch.rand(4, 1, 6, 6) + 0.1, torch.rand(4, 5) + 0.1
+PARTS = {"image": torch.rand(4, 3) + 0.1, "table": torch.rand(4, 3) + 0.1}
+WIDTHS = {"image": 3, "table": 3}
+PRESENT = torch.tensor([[1, 1], [1, 0], [0, 1], [1, 1]], dtype=torch.bool)
+
+SEQUENCES, MOLECULES = torch.rand(4, 3, 40), torch.rand(4, 4, 20, 20)
+
+ENCODERS = {
+    "Chemception": (nn.Chemception(filters=4), (4, 20, 20), (MOLECULES,)),
+    "Conv1dEncoder": (nn.Conv1dEncoder((4, 5), kernel_size=3), (3, 40), (SEQUENCES,)),
+    "ConvEncoder": (nn.ConvEncoder((3,), hidden=(5,)), (1, 6, 6), (IMAGES,)),
+    "Flatten": (nn.Flatten(), (1, 6, 6), (IMAGES,)),
+    "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
+}
+FUSIONS = {
+    "ConcatFusion": nn.ConcatFusion(hidden=(7,), activation="tanh"),
+    "SumFusion": nn.SumFusion(width=4),
+    "MeanFusion": nn.MeanFusion(width=4),
+    "ProductFusion": nn.ProductFusion(width=4),
+    "MaxFusion": nn.MaxFusion(width=4),
+}
+HEADS = {"MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,))}
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, *HEADS])
+def test_block_rules(name):
+    check_block(*{**ENCODERS, **HEADS}[name])
+
+
+@pytest.mark.parametrize("present", [None, PRESENT], ids=["complete", "missing"])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_fusion_rules(name, present):
+    check_block(FUSIONS[name], WIDTHS, (PARTS, present))
+
+
+@pytest.mark.parametrize(
+    ("room", "table"),
+    [(nn.encoders, ENCODERS), (nn.fusion, FUSIONS), (nn.heads, HEADS)],
+    ids=["encoders", "fusion", "heads"],
+)
+def test_every_block_is_in_its_table(room, table):
+    assert set(room.__all__) == set(table)

@@ -1,0 +1,100 @@
+"""The README and the guides do what they say, and name everything public."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import skmm
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.DOTALL)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def tolerant(printed, promised):
+    """Equal up to blanks, with decimals within 0.03: machines round differently."""
+    texts = [NUMBER.sub("#", text).split() for text in (printed, promised)]
+    numbers = [[float(n) for n in NUMBER.findall(t)] for t in (printed, promised)]
+    assert texts[0] == texts[1]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.03)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_blocks_print_what_the_page_says(page):
+    pytest.importorskip("rdkit")
+    space, printed = {"__name__": "page"}, None
+    for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(text, page.name, "exec"), space)
+            printed = out.getvalue()
+        elif printed:
+            tolerant(printed, text)
+            printed = None
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def public_modules():
+    for module in pkgutil.iter_modules(skmm.__path__):
+        if not module.name.startswith("_"):
+            yield importlib.import_module(f"skmm.{module.name}")
+
+
+def test_every_public_name_is_in_the_api_page():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    for module in [skmm, *public_modules()]:
+        for name in getattr(module, "__all__", []):
+            assert f"`{name}`" in page, (
+                f"{module.__name__}.{name} is not in docs/api.md"
+            )
+
+
+def public_objects():
+    for module in [skmm, *public_modules()]:
+        for name in getattr(module, "__all__", []):
+            value = getattr(module, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                yield pytest.param(value, id=f"{module.__name__}.{name}")
+
+
+@pytest.mark.parametrize("value", list(public_objects()))
+def test_docstring_names_every_parameter(value):
+    doc = inspect.getdoc(value)
+    assert doc
+    own = value.__init__ if inspect.isclass(value) else value
+    if own is object.__init__:
+        return
+    for name, parameter in inspect.signature(own).parameters.items():
+        named = parameter.kind in (
+            parameter.POSITIONAL_OR_KEYWORD,
+            parameter.KEYWORD_ONLY,
+        )
+        if named and name != "self" and "Parameters" in doc:
+            assert re.search(rf"^\s*(.*, )?{name}\b.*:", doc, re.MULTILINE), name
+
+
+def test_changelog_has_the_version_under_development():
+    version = skmm.__version__.split(".dev")[0]
+    assert f"## {version}" in (ROOT / "docs" / "changelog.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_required_packages_are_in_the_constraints():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").lower()
+    names = [re.split(r"[>=<]", need)[0] for need in project["project"]["dependencies"]]
+    assert all(f"\n{name}==" in pinned for name in names)
