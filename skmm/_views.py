@@ -14,6 +14,6 @@ def naming(name):
     """Add the modality's name to errors of its part."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"modality {name!r}: {error}") from error

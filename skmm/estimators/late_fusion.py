@@ -98,7 +98,8 @@ class _LateFusion(NestedParams, BaseEstimator):
         for name, member in self.estimators_.items():
             rows = np.flatnonzero(X.present[name])
             if len(rows):
-                total[rows] += ask(member, _view(member, name, X, rows))
+                with naming(name):
+                    total[rows] += ask(member, _view(member, name, X, rows))
                 votes[rows] += 1
         return np.where(votes > 0, total / np.maximum(votes, 1), self._prior_)
 

@@ -1,7 +1,10 @@
 """Helpers of ModalityTransformer: one transformer on one modality."""
 
+from contextlib import suppress
+
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.pipeline import Pipeline
 
 from skmm.data import leaves
@@ -18,9 +21,13 @@ def checked_word(word, name):
 
 
 def plain_output(transformer):
-    """Make a transformer return arrays, whatever the configuration says."""
-    if hasattr(transformer, "set_output"):
-        transformer.set_output(transform="default")
+    """Make a transformer return arrays, whatever it or the configuration says."""
+    if isinstance(transformer, Pipeline):  # it would refuse if a step cannot be asked
+        for _, step in transformer.steps:
+            plain_output(step)
+    elif hasattr(transformer, "set_output"):
+        with suppress(ValueError):  # a ColumnTransformer with such a part
+            transformer.set_output(transform="default")
     return transformer
 
 
@@ -39,9 +46,16 @@ def readable(transformer, leaf, mask):
 
 def fit_transformed(transformer, leaf, y):
     """Fit and apply: `fit_transform`, which may differ from both in turn, if any."""
-    if hasattr(transformer, "fit_transform"):
-        return transformer.fit_transform(leaf, y)
-    return transformer.fit(leaf, y).transform(leaf)
+    with config_context(transform_output="default"):
+        if hasattr(transformer, "fit_transform"):
+            return transformer.fit_transform(leaf, y)
+        return transformer.fit(leaf, y).transform(leaf)
+
+
+def transformed(transformer, leaf):
+    """Apply, with arrays for a result."""
+    with config_context(transform_output="default"):
+        return transformer.transform(leaf)
 
 
 def spread(out, mask, name):

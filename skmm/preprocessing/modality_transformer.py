@@ -25,6 +25,7 @@ from skmm.preprocessing._applying import (
     plain_output,
     readable,
     spread,
+    transformed,
 )
 
 
@@ -198,7 +199,7 @@ class ModalityTransformer(
         if not mask.any():
             return blank(len(X), self.shapes_out_[name]), mask
         with naming(name):
-            out = transformer.transform(leaves.take(leaf, np.flatnonzero(mask)))
+            out = transformed(transformer, leaves.take(leaf, np.flatnonzero(mask)))
         return _whole(out, mask, name), mask
 
     def get_feature_names_out(self, input_features=None):
