@@ -80,13 +80,11 @@ def test_values_are_learnt_in_their_units():
 @pytest.mark.parametrize(
     "objective", ["squared_error", "absolute_error", HuberError(0.5)]
 )
-@pytest.mark.parametrize("scale, shift", [(1000.0, -7.0), (1e-6, 3.0), (-2.0, 0.0)])
+@pytest.mark.parametrize("scale, shift", [(1000.0, -7.0), (1e-6, 3.0)])
 def test_regression_is_equivariant(objective, scale, shift):
     X, y = values()
     plain = regressor(objective=objective, optimizer="sgd", lr=0.1).fit(X, y)
     moved = clone(plain).fit(X, scale * y + shift)
-    if scale < 0:  # the net starts elsewhere, so it only must be as good in its units
-        return np.testing.assert_array_less(0, moved.score(X, scale * y + shift) + 1)
     expected = scale * plain.predict(X) + shift
     error = np.abs(moved.predict(X) - expected).max() / abs(scale)
     assert error < 1e-4
@@ -309,6 +307,18 @@ def test_threads_do_not_disturb_each_other():
         np.testing.assert_array_equal(result, expected)
 
 
+def test_threads_may_fit_the_same_estimator():
+    X, y = two_tables()
+    model = classifier(encoders=MLPEncoder((8,), dropout=0.5), max_epochs=5)
+    expected = proba(clone(model), X, y)
+    threads = [threading.Thread(target=model.fit, args=(X, y)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
 def test_another_modality_leaves_the_start_of_an_encoder():
     X, y = two_tables()
     starts = {}
@@ -398,7 +408,8 @@ def test_unequal_widths_are_named():
     model = classifier(encoders={"a": MLPEncoder((3,))}, fusion="sum")
     with pytest.raises(ValueError, match=r"SumFusion needs .*'a': 3, 'b': 64"):
         model.fit(X, y)
-    assert model.set_params(fusion=SumFusion(width=8)).fit(X, y).score(X, y) > 0
+    model.set_params(fusion=SumFusion(width=8)).fit(X, y)
+    assert model.transform(X).shape == (40, 8)
 
 
 def test_an_unknown_name_is_corrected():
