@@ -28,7 +28,7 @@ class NestedParams:
             value = params.get(outer)
             for name, part in value.items() if isinstance(value, dict) else ():
                 params[f"{outer}__{name}"] = part
-                inner = getattr(part, "get_params", dict)()
+                inner = _params_of(part)
                 params |= {f"{outer}__{name}__{k}": v for k, v in inner.items()}
         return params
 
@@ -44,6 +44,7 @@ class NestedParams:
         -------
         self
         """
+        self._refuse_unknown_parts(params)
         nested = [key for key in params if self._part_of(key, params) is not None]
         super().set_params(**{k: v for k, v in params.items() if k not in nested})
         for key in sorted(nested, key=lambda key: key.count("__")):
@@ -63,9 +64,32 @@ class NestedParams:
                 return outer, name, rest.removeprefix(name).removeprefix("__")
         return None
 
+    def _refuse_unknown_parts(self, params):
+        for key in params:
+            outer = next((o for o in self._nested if key.startswith(o + "__")), None)
+            if outer is None or self._part_of(key, params) is not None:
+                continue
+            parts = params.get(outer, getattr(self, outer))
+            if parts is None or isinstance(parts, dict):
+                raise ValueError(
+                    f"Invalid parameter {key!r} for {type(self).__name__}: {outer} has "
+                    f"the parts {list(parts or {})}. First give {outer} a dict with "
+                    "that part."
+                )
+
     def _set_part(self, key, value):
         outer, name, inner = self._part_of(key)
         parts = getattr(self, outer)
+        part = parts[name]
+        if inner and (isinstance(part, type) or not hasattr(part, "set_params")):
+            raise ValueError(
+                f"Invalid parameter {key!r} for {type(self).__name__}: "
+                f"{outer}[{name!r}] is {part!r}, which has no parameters."
+            )
         if inner:
-            value = clone(parts[name]).set_params(**{inner: value})
+            value = clone(part).set_params(**{inner: value})
         setattr(self, outer, {**parts, name: value})
+
+
+def _params_of(part):
+    return {} if isinstance(part, type) else getattr(part, "get_params", dict)()

@@ -1,5 +1,6 @@
 """The only place where scikit-learn's private names enter."""
 
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -19,5 +20,6 @@ __all__ = [
     "check_feature_names",
     "check_sample_weight",
     "num_samples",
+    "safe_indexing",
     "validate_parameter_constraints",
 ]

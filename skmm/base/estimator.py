@@ -36,6 +36,13 @@ from skmm.training import (
 )
 
 PREDICTION_ROWS = 1024  # rows per slice when predicting
+HIDDEN_COLUMNS = {  # of the net's history
+    "batches",
+    "train_batch_count",
+    "train_loss_best",
+    "valid_batch_count",
+    "valid_loss_best",
+}
 
 
 class ModalityEstimator(
@@ -97,7 +104,9 @@ class ModalityEstimator(
         """
         again = self.warm_start and hasattr(self, "net_")
         problem = self.prepare(X, y, sample_weight, again=again)
-        return self._train(problem, again, self.max_epochs)
+        net = self._make_net(problem.module)
+        net = net.resume(self.net_) if again else net
+        return self._train(net, problem, self.max_epochs)
 
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Do what every `partial_fit` does."""
@@ -105,7 +114,8 @@ class ModalityEstimator(
             raise ValueError("partial_fit does not support early_stopping=True.")
         again = hasattr(self, "net_")
         problem = self.prepare(X, y, sample_weight, again=again, classes=classes)
-        return self._train(problem, again, 1)
+        net = self.net_ if again else self._make_net(problem.module)
+        return self._train(net, problem, 1)
 
     def prepare(self, X, y, sample_weight=None, *, again=False, classes=None):
         """Check data and parameters and set up what training needs.
@@ -163,8 +173,7 @@ class ModalityEstimator(
             seeded=lambda *names: seeded(derive(self._seed, *names)),
         )
 
-    def _train(self, problem, again, epochs):
-        net = self.net_ if again else self._make_net(problem.module)
+    def _train(self, net, problem, epochs):
         seed = derive(self._seed, "training", len(net.history))
         with seeded(seed, net.device):
             net.run(problem.train, problem.valid, epochs)
@@ -173,10 +182,10 @@ class ModalityEstimator(
     def _make_net(self, module):
         objective = self._target.objective if self.objective is None else self.objective
         own = [BestWeights(self.patience)] if self.early_stopping else []
-        own += [EpochBar(self.max_epochs)] if self.verbose else []
+        own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,
-            resolve(objective, objectives),
+            _checked(resolve(objective, objectives, "Objective")),
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
@@ -185,7 +194,7 @@ class ModalityEstimator(
             callbacks=copy.deepcopy(self.callbacks or []) + own,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
-            verbose=0,
+            verbose=int(self.verbose),
         ).initialize()
 
     def adopt(self, net):
@@ -245,7 +254,7 @@ class ModalityEstimator(
         """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
         check_is_fitted(self, "net_")
         rows = [
-            {k: v for k, v in row.items() if k != "batches"}
+            {k: v for k, v in row.items() if k not in HIDDEN_COLUMNS}
             for row in self.net_.history
         ]
         return pd.DataFrame(rows)
@@ -270,3 +279,10 @@ class ModalityEstimator(
             )
         names, parts = list(self.encoders), list(self.encoders.values())
         return VisualBlock("parallel", parts, names=names)
+
+
+def _checked(part):
+    """Check the parameters of an objective that has a table of them."""
+    if hasattr(part, "_validate_params"):
+        part._validate_params()
+    return part

@@ -13,7 +13,7 @@ class ClassifierFace(ClassifierMixin):
         if target.n_outputs < 2 and not target.multilabel:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes; y has only one "
-                f"class, {target.classes_[0]!r}."
+                f"class, {target.classes_.tolist()[0]!r}."
             )
         self.classes_ = target.classes_
         return target

@@ -46,5 +46,12 @@ def restrict(estimator, names):
 
 
 def _places(estimator):
+    """Outermost parameters `modalities`: what lies below one sees its selection."""
     params = getattr(estimator, "get_params", dict)()
-    return [key for key in params if key.split("__")[-1] == "modalities"]
+    places = [key for key in params if key.split("__")[-1] == "modalities"]
+    owners = [key.removesuffix("modalities") for key in places]
+    return [
+        key
+        for key, own in zip(places, owners, strict=True)
+        if not any(own != other and own.startswith(other) for other in owners)
+    ]

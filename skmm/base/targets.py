@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.utils import assert_all_finite, check_array, column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skmm._sklearn import num_samples
@@ -101,9 +101,8 @@ class ClassTarget:
 def read_labels(y):
     """Checked labels (n,), or zeros and ones (n, K)."""
     y = y.toarray() if hasattr(y, "toarray") else y
-    if np.asarray(y).dtype.kind == "f":
-        assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
+    with np.errstate(invalid="ignore"):  # it casts NaN to an integer, then refuses it
+        check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
         return check_array(y, input_name="y")

@@ -21,15 +21,22 @@ def row_weights(n_rows, y, sample_weight=None, class_weight=None):
     """
     if sample_weight is None and class_weight is None:
         return None
-    rows = np.empty((n_rows, 1))
-    weight = check_sample_weight(
-        sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-    )
+    weight = checked_weight(n_rows, sample_weight)
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
         weight = weight * compute_sample_weight(class_weight, y)
     return mean_one(weight)
+
+
+def checked_weight(n_rows, sample_weight):
+    """Return weights (n_rows,) in float64, none of them negative; None is all ones."""
+    return check_sample_weight(
+        sample_weight,
+        np.empty((n_rows, 1)),
+        dtype=np.float64,
+        ensure_non_negative=True,
+    )
 
 
 def mean_one(weight):
@@ -47,8 +54,8 @@ def split_rows(n_rows, fraction, labels, seed):
         Share of the validation rows.
     labels : ndarray (n_rows,) or None
         Keep the shares of these classes. Where a class has fewer than two rows, or
-        there are fewer validation rows than classes, the split is random, with a
-        warning.
+        there are fewer training or validation rows than classes, the split is random,
+        with a warning.
     seed : int
     """
     if n_rows < 3:
@@ -67,12 +74,15 @@ def split_rows(n_rows, fraction, labels, seed):
 
 def _can_stratify(labels, size):
     classes, counts = np.unique(labels, return_counts=True)
-    if counts.min() >= 2 and size >= len(classes):
+    smaller = min(size, len(labels) - size)
+    if counts.min() >= 2 and smaller >= len(classes):
         return True
+    rarest = classes.tolist()[counts.argmin()]
     warnings.warn(
         f"the validation rows of early_stopping are not stratified: class "
-        f"{classes[counts.argmin()]!r} has {counts.min()} row(s), and there are {size} "
-        f"validation row(s) for {len(classes)} classes.",
+        f"{rarest!r} has {counts.min()} row(s), and there are "
+        f"{len(labels) - size} training and {size} validation row(s) for "
+        f"{len(classes)} classes.",
         UserWarning,
         stacklevel=2,
     )

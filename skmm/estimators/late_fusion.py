@@ -6,9 +6,11 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from skmm._params import NestedParams
-from skmm._sklearn import HasMethods, StrOptions, VisualBlock, check_sample_weight
+from skmm._sklearn import HasMethods, StrOptions, VisualBlock
+from skmm._views import as_table, naming
 from skmm.base import takes_modalities
 from skmm.base.targets import read_labels, require_target
+from skmm.base.weights import checked_weight
 from skmm.data import check_modalities, leaves
 from skmm.data.names import check_names
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
@@ -58,12 +60,10 @@ class _LateFusion(NestedParams, BaseEstimator):
         require_target(self, y, len(X))
         y = self._read_target(y)
         if sample_weight is not None:
-            rows = np.empty((len(X), 1))
-            sample_weight = check_sample_weight(sample_weight, rows)
-        members = self._members()
+            sample_weight = checked_weight(len(X), sample_weight)
         self.estimators_ = {
             name: self._fit_member(member, name, X, y, sample_weight)
-            for name, member in members.items()
+            for name, member in self._members().items()
         }
         return self
 
@@ -77,39 +77,29 @@ class _LateFusion(NestedParams, BaseEstimator):
             given = dict.fromkeys(self.modalities_in_, given)
         members = {name: given.get(name) for name in self.modalities_in_}
         return {
-            name: self._default() if member is None else clone(member)
-            for name, member in members.items()
+            n: clone(self._default() if m is None else m) for n, m in members.items()
         }
 
     def _fit_member(self, member, name, X, y, sample_weight):
         rows = np.flatnonzero(X.present[name])
         if len(rows) == 0:
             raise ValueError(
-                f"modality {name!r} is missing in every row; leave it out."
+                f"modality {name!r} is missing in every row: leave it out."
             )
         weight = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-        try:
+        with naming(name):
             return member.fit(_view(member, name, X, rows), y[rows], **weight)
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"modality {name!r}: {error}") from error
 
     def _mean(self, X, ask, width):
-        """Average of what the models answer, over the modalities a row has.
-
-        Parameters
-        ----------
-        X : whatever `check_modalities` accepts
-        ask : callable
-            ``ask(member, view)`` returns (rows, width).
-        width : int
-        """
+        """Average over a row's modalities of ``ask(member, view)``, (rows, width)."""
         check_is_fitted(self, "estimators_")
         X = check_modalities(X, self, reset=False, finite=False)
         total, votes = np.zeros((len(X), width)), np.zeros((len(X), 1))
         for name, member in self.estimators_.items():
             rows = np.flatnonzero(X.present[name])
             if len(rows):
-                total[rows] += ask(member, _view(member, name, X, rows))
+                with naming(name):
+                    total[rows] += ask(member, _view(member, name, X, rows))
                 votes[rows] += 1
         return np.where(votes > 0, total / np.maximum(votes, 1), self._prior_)
 
@@ -130,7 +120,7 @@ def _view(member, name, X, rows):
     """What a model gets: its modality's array, or a container if it takes those."""
     if takes_modalities(member):
         return X.select([name])[rows]
-    return leaves.take(X[name], rows)
+    return leaves.take(as_table(X[name]), rows)
 
 
 class LateFusionClassifier(ClassifierMixin, _LateFusion):
@@ -140,8 +130,8 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
     ----------
     estimators : dict of str to classifier, classifier or None, default=None
         One per modality, or one to be cloned for each; what is not given is a
-        ``FusionClassifier()``. A scikit-learn classifier gets the
-        modality's array; one with a parameter `modalities` gets a ModalityDict.
+        ``FusionClassifier()``. A scikit-learn classifier gets the modality's array;
+        one with a parameter `modalities` gets a ModalityDict.
     rule : {"mean"}, default="mean"
         How answers are joined: the mean over the modalities that a row has.
     modalities : list of str or None, default=None
@@ -186,7 +176,7 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes; y has only one "
-                f"class, {self.classes_[0]!r}."
+                f"class, {self.classes_.tolist()[0]!r}."
             )
         self._prior_ = counts / counts.sum()
         return y

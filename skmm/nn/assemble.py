@@ -4,12 +4,11 @@ import copy
 from contextlib import nullcontext
 
 import torch
-from sklearn.base import clone
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.names import check_names
-from skmm.nn.block import Block, PerModality
+from skmm.nn.block import Block, PerModality, built_clone
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, MLPEncoder
 
 
@@ -83,7 +82,10 @@ def complete(encoders, shapes):
         given = {name: block for name, block in encoders.items() if block is not None}
     else:
         given = dict.fromkeys(shapes, encoders) if encoders is not None else {}
-    return {name: given.get(name) or choose(name, shapes[name]) for name in shapes}
+    return {
+        name: given[name] if name in given else choose(name, shapes[name])
+        for name in shapes
+    }
 
 
 def choose(name, shape):
@@ -140,23 +142,33 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     parts, widths = {}, {}
     for name, shape in shapes.items():
         with seeded("encoder", name):
-            parts[name] = _built(encoders[name], shape)
+            parts[name] = _built(encoders[name], shape, f"encoders[{name!r}]")
             widths[name] = _width(parts[name], name, shape)
     with seeded("fusion"):
-        fusion = _built(fusion, widths)
+        fusion = _built(fusion, widths, "fusion")
     with seeded("head"):
-        head = _built(head, (fusion.out_features, n_outputs))
+        head = _built(head, (fusion.out_features, n_outputs), "head")
     return MultimodalModule(PerModality(parts), fusion, head, widths)
 
 
-def _built(template, in_shape):
+def _built(template, in_shape, where):
+    if isinstance(template, nn.Module) and not isinstance(template, Block):
+        if where not in ("fusion", "head"):
+            return copy.deepcopy(template)
     if not isinstance(template, Block):
-        return copy.deepcopy(template)
-    block = clone(template)
-    if not block.is_built:
-        block._validate_params()
-        block.build(in_shape)
-    return block
+        _refuse(template, where)
+    return built_clone(template, in_shape)
+
+
+def _refuse(part, where):
+    wanted = "a Block" if where in ("fusion", "head") else "a Block or torch.nn.Module"
+    got, fix = repr(part), ""
+    if isinstance(part, type):
+        got, fix = (
+            f"the class {part.__name__}",
+            f" Pass an instance: {part.__name__}().",
+        )
+    raise TypeError(f"{where} must be {wanted}; got {got}.{fix}")
 
 
 def _width(encoder, name, shape):

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 
@@ -30,7 +30,8 @@ class Block(BaseEstimator, nn.Module):
     Rules that ``skmm.utils.estimator_checks.check_block`` tests: it constructs
     without arguments; nothing that ``build`` sets takes a parameter's name; no
     parameter is named as an attribute of ``torch.nn.Module``; a block given as a
-    parameter is a template, of which ``build`` uses clones.
+    parameter is a template, of which ``build`` uses clones
+    (`built_clone`).
 
     Examples
     --------
@@ -98,6 +99,31 @@ class Block(BaseEstimator, nn.Module):
             object.__setattr__(self, name, value)  # a template, no submodule
         else:
             super().__setattr__(name, value)
+
+
+def built_clone(template, in_shape):
+    """Return a clone of a template that has weights: a built one brings its own.
+
+    What ``build`` and ``assemble`` call on Blocks that they are given.
+
+    Parameters
+    ----------
+    template : Block
+    in_shape : tuple or dict
+        As for ``Block.build``.
+
+    Examples
+    --------
+    >>> from skmm.nn import MLPEncoder
+    >>> from skmm.nn.block import built_clone
+    >>> built_clone(MLPEncoder((8,)), (3,)).out_features
+    8
+    """
+    block = clone(template)
+    if not block.is_built:
+        block._validate_params()
+        block.build(in_shape)
+    return block
 
 
 class PerModality(nn.Module):

@@ -1,7 +1,10 @@
 """Strings are sugar: a name is looked up in a room's ``__all__``."""
 
+import inspect
+import re
 
-def resolve(value, room, suffix=""):
+
+def resolve(value, room, suffix):
     """Return `value`, or the default instance of the class it names.
 
     Parameters
@@ -9,9 +12,9 @@ def resolve(value, room, suffix=""):
     value : str or object
         "gated" means ``room.GatedFusion()`` for the suffix "Fusion".
     room : module
-        Its ``__all__`` is the registry.
+        Its ``__all__`` is the registry; classes that need arguments have no name.
     suffix : str
-        Common ending of the class names.
+        Common ending of the class names, and the parameter that errors name.
 
     Raises
     ------
@@ -20,15 +23,34 @@ def resolve(value, room, suffix=""):
     """
     if not isinstance(value, str):
         return value
-    names = {_snake(name.removesuffix(suffix)): name for name in room.__all__}
-    if value not in names:
+    known = names(room, suffix)
+    if value not in known:
         raise ValueError(
-            f"{room.__name__.split('.')[-1]}={value!r} is not known; choose one of "
-            f"{sorted(names)} or pass an instance."
+            f"{suffix.lower()}={value!r} is not known; choose one of "
+            f"{sorted(known)} or pass an instance."
         )
-    return getattr(room, names[value])()
+    return known[value]()
 
 
-def _snake(name):
-    parts = ["_" + c.lower() if c.isupper() else c for c in name]
-    return "".join(parts).lstrip("_")
+def names(room, suffix):
+    """``{name: class}`` of what a room offers by name."""
+    classes = {name: getattr(room, name) for name in room.__all__}
+    known = {
+        snake_case(name.removesuffix(suffix)): cls
+        for name, cls in classes.items()
+        if inspect.isclass(cls) and not _needs_arguments(cls)
+    }
+    known.pop("", None)  # the base class, whose name is the suffix
+    return known
+
+
+def _needs_arguments(cls):
+    parameters = inspect.signature(cls).parameters.values()
+    return any(
+        p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters
+    )
+
+
+def snake_case(name):
+    """Turn "MeanFusion" into "mean_fusion", and "GMUFusion" into "gmu_fusion"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

@@ -24,14 +24,23 @@ class WeightedSum(BaseEstimator):
     6.0
     """
 
+    _parameter_constraints = {"objectives": [list, tuple]}
+
     def __init__(self, objectives):
         self.objectives = objectives
 
     def __call__(self, outputs, target, weight=None):
         """Sum of the terms, 0-d; arguments as for every objective."""
+        return sum(
+            factor * term(outputs, target, weight) for term, factor in self._terms()
+        )
+
+    def _terms(self):
         from skmm import objectives as room
 
-        return sum(
-            factor * resolve(term, room)(outputs, target, weight)
-            for term, factor in self.objectives
-        )
+        return [(resolve(term, room, "Objective"), f) for term, f in self.objectives]
+
+    def _validate_params(self):
+        super()._validate_params()
+        for term, _ in self._terms():
+            getattr(term, "_validate_params", bool)()

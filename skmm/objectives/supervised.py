@@ -49,8 +49,18 @@ class Objective(BaseEstimator):
         -------
         Tensor, 0-d
         """
+        self.check(outputs, target)
         losses = self.rows(outputs, target)
         return (losses if weight is None else losses * weight).mean()
+
+    def check(self, outputs, target):
+        """Refuse a target of another shape than the outputs: it would broadcast."""
+        if outputs.shape != target.shape:
+            raise ValueError(
+                f"objective {type(self).__name__} needs a target of the outputs' shape "
+                f"{tuple(outputs.shape)}; got {tuple(target.shape)}. For single labels "
+                "use 'cross_entropy'."
+            )
 
     def rows(self, outputs, target):
         """Loss of every row, shape (n,)."""
@@ -77,6 +87,15 @@ class CrossEntropy(Objective):
 
     def __init__(self, label_smoothing=0.0):
         self.label_smoothing = label_smoothing
+
+    def check(self, outputs, target):
+        """Refuse a target of anything but class numbers (n,)."""
+        if target.is_floating_point() or target.ndim != 1:
+            raise ValueError(
+                f"objective {type(self).__name__} needs class numbers of shape (n,); "
+                f"got {target.dtype} of shape {tuple(target.shape)}. For values use "
+                "'squared_error', for several labels per row 'binary_cross_entropy'."
+            )
 
     def rows(self, outputs, target):
         """Loss of every row, shape (n,)."""

@@ -1,10 +1,10 @@
 """Helpers of ModalityTransformer: one transformer on one modality."""
 
-from contextlib import contextmanager
+from contextlib import suppress
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
+from sklearn import config_context
 from sklearn.pipeline import Pipeline
 
 from skmm.data import leaves
@@ -21,44 +21,66 @@ def checked_word(word, name):
 
 
 def plain_output(transformer):
-    """Make a transformer return arrays, whatever the configuration says."""
-    if hasattr(transformer, "set_output"):
-        transformer.set_output(transform="default")
+    """Make a transformer return arrays, whatever it or the configuration says."""
+    if isinstance(transformer, Pipeline):  # it would refuse if a step cannot be asked
+        for _, step in transformer.steps:
+            plain_output(step)
+    elif hasattr(transformer, "set_output"):
+        with suppress(ValueError):  # a ColumnTransformer with such a part
+            transformer.set_output(transform="default")
     return transformer
 
 
-def readable(transformer, leaf):
-    """Rows that the transformer can read: it may have a method `present`."""
+def readable(transformer, leaf, mask):
+    """Present rows that the transformer can read: it may have a method `present`."""
     first = (
         transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
     )
     if not hasattr(first, "present"):
-        return np.ones(leaves.n_rows(leaf), dtype=bool)
-    return first.present(leaf)
+        return mask
+    rows = np.flatnonzero(mask)
+    good = np.zeros(len(mask), dtype=bool)
+    good[rows] = first.present(leaves.take(leaf, rows))
+    return good
 
 
-@contextmanager
-def naming(name):
-    """Add the modality's name to errors of its transformer."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"modality {name!r}: {error}") from error
+def fit_transformed(transformer, leaf, y):
+    """Fit and apply: `fit_transform`, which may differ from both in turn, if any."""
+    with config_context(transform_output="default"):
+        if hasattr(transformer, "fit_transform"):
+            return transformer.fit_transform(leaf, y)
+        return transformer.fit(leaf, y).transform(leaf)
+
+
+def transformed(transformer, leaf):
+    """Apply, with arrays for a result."""
+    with config_context(transform_output="default"):
+        return transformer.transform(leaf)
 
 
 def spread(out, mask, name):
-    """Put transformed rows back among missing ones, which are zeros."""
+    """Put transformed rows back among missing ones, which are blank."""
     out = leaves.as_leaf(out, name)
-    if isinstance(out, pd.DataFrame):
-        out = out.to_numpy()
     rows = np.flatnonzero(mask)
     if sparse.issparse(out):
         shape = (len(mask), len(rows))
         picks = (np.ones(len(rows)), (rows, np.arange(len(rows))))
         return (sparse.csr_array(picks, shape) @ out).astype(out.dtype)
-    full = np.zeros((len(mask), *out.shape[1:]), dtype=out.dtype)
+    if leaves.kind(out) in ("frame", "tensor"):
+        out = np.asarray(out)
+    full = blank(len(mask), leaves.shape_of_row(out), out.dtype)
+    full = full.reshape(len(mask), *out.shape[1:])
     full[rows] = out
     return full
+
+
+def blank(n_rows, shape, dtype=np.float32):
+    """Rows of a modality that is missing: None for text, empty, or zeros."""
+    if shape == ():
+        return np.full(n_rows, None, dtype=object)
+    if shape is None:
+        return leaves.object_array([np.empty(0)] * n_rows)
+    return np.zeros((n_rows, *shape), dtype=dtype)
 
 
 class MissingEverywhere:

@@ -7,16 +7,25 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams
-from skmm._sklearn import HasMethods, StrOptions, VisualBlock
+from skmm._sklearn import (
+    HasMethods,
+    StrOptions,
+    VisualBlock,
+    num_samples,
+    safe_indexing,
+)
+from skmm._views import as_table, naming
 from skmm.data import ModalityDict, check_modalities, leaves
 from skmm.data.names import check_names
 from skmm.preprocessing._applying import (
     MissingEverywhere,
+    blank,
     checked_word,
-    naming,
+    fit_transformed,
     plain_output,
     readable,
     spread,
+    transformed,
 )
 
 
@@ -43,8 +52,8 @@ class ModalityTransformer(
     transformers_ : dict of str to fitted transformer, "passthrough" or "drop"
     modalities_in_ : list of str
         Modalities that are transformed.
-    shapes_in_ : dict
-        Shape of one row of each.
+    shapes_in_, shapes_out_ : dict
+        Shape of one row of each, before and after.
     n_features_in_ : int
         Number of modalities of X.
     feature_names_in_ : ndarray of str
@@ -103,33 +112,62 @@ class ModalityTransformer(
             If a name is unknown, or a transformer fails; the message names the
             modality.
         """
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit every transformer and apply it, by its own `fit_transform`.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        ModalityDict
+        """
         self._validate_params()
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         check_names(self.transformers or {}, self._known(), "transformers")
-        fitted = {name: self._fit_one(name, X, y) for name in X}
+        _check_rows(X, y)
+        fitted, parts, present = {}, {}, {}
+        for name in X:
+            fitted[name], *result = self._fit_one(name, X, y)
+            if result:
+                parts[name], present[name] = result
         self.transformers_ = fitted
-        return self
+        self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
+        return ModalityDict(parts, present=present)
 
     def _known(self):
         return [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
 
     def _fit_one(self, name, X, y):
+        """(fitted transformer, leaf, mask), or ("drop",)."""
         transformer = (self.transformers or {}).get(name, self.remainder)
         if isinstance(transformer, str):
-            return checked_word(transformer, name)
-        transformer = plain_output(clone(transformer))
+            kept = checked_word(transformer, name) == "passthrough"
+            return (transformer, X[name], X.present[name]) if kept else (transformer,)
+        leaf = as_table(X[name])
         with naming(name):
-            rows = np.flatnonzero(X.present[name] & readable(transformer, X[name]))
-        if len(rows) == 0:
-            warnings.warn(
-                f"modality {name!r} is missing in every row and stays so.",
-                UserWarning,
-                stacklevel=3,
-            )
-            return MissingEverywhere()
-        target = None if y is None else leaves.take(leaves.as_leaf(y, "y"), rows)
+            transformer = plain_output(clone(transformer))
+            mask = readable(transformer, leaf, X.present[name])
+        if not mask.any():
+            return self._missing_everywhere(name, mask)
+        rows = np.flatnonzero(mask)
+        target = None if y is None else safe_indexing(y, rows)
         with naming(name):
-            return transformer.fit(leaves.take(X[name], rows), target)
+            out = fit_transformed(transformer, leaves.take(leaf, rows), target)
+        return transformer, _whole(out, mask, name), mask
+
+    def _missing_everywhere(self, name, mask):
+        warnings.warn(
+            f"modality {name!r} is missing in every row and stays so.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return MissingEverywhere(), blank(len(mask), (1,)), mask
 
     def transform(self, X):
         """Apply the fitted transformers.
@@ -142,7 +180,7 @@ class ModalityTransformer(
         Returns
         -------
         ModalityDict
-            Rows that are missing are filled with zeros and marked.
+            Rows that are missing are blank (zeros, None for text) and marked.
         """
         check_is_fitted(self, "transformers_")
         X = check_modalities(X, self, reset=False, finite=False, absent="drop")
@@ -153,16 +191,16 @@ class ModalityTransformer(
         return ModalityDict(parts, present=present)
 
     def _apply(self, transformer, name, X):
-        mask = X.present[name]
+        leaf, mask = as_table(X[name]), X.present[name]
         if transformer == "passthrough":
             return X[name], mask
         with naming(name):
-            mask = mask & readable(transformer, X[name])
+            mask = readable(transformer, leaf, mask)
         if not mask.any():
-            return np.zeros((len(X), 1)), mask
+            return blank(len(X), self.shapes_out_[name]), mask
         with naming(name):
-            out = transformer.transform(leaves.take(X[name], np.flatnonzero(mask)))
-        return (out if mask.all() else spread(out, mask, name)), mask
+            out = transformed(transformer, leaves.take(leaf, np.flatnonzero(mask)))
+        return _whole(out, mask, name), mask
 
     def get_feature_names_out(self, input_features=None):
         """Names as "modality__feature", where the transformers tell them.
@@ -212,3 +250,15 @@ class ModalityTransformer(
     def _sk_visual_block_(self):
         parts = self.transformers or {}
         return VisualBlock("parallel", list(parts.values()), names=list(parts))
+
+
+def _whole(out, mask, name):
+    return out if mask.all() else spread(out, mask, name)
+
+
+def _check_rows(X, y):
+    if y is not None and num_samples(y) != len(X):
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {len(X)} and "
+            f"{num_samples(y)}."
+        )

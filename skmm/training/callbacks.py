@@ -38,7 +38,8 @@ class BestWeights(Callback):
             self.best_loss_, self.best_epoch_ = loss, epoch
             state = net.module_.state_dict()
             self.best_state_ = {k: v.detach().clone() for k, v in state.items()}
-        net.stop_training = epoch - self.best_epoch_ >= self.patience
+        if epoch - self.best_epoch_ >= self.patience:
+            net.stop_training = True
 
     def on_train_end(self, net, **kwargs):
         """Restore the best weights and let go of the copy."""
@@ -50,12 +51,9 @@ class BestWeights(Callback):
 class EpochBar(Callback):
     """Progress bar over epochs with the latest losses (``verbose=1``)."""
 
-    def __init__(self, epochs):
-        self.epochs = epochs
-
     def on_train_begin(self, net, **kwargs):
         """Open the bar."""
-        self.bar_ = tqdm(total=self.epochs, unit="epoch")
+        self.bar_ = tqdm(total=net.epochs_, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
         """Advance it."""
@@ -77,12 +75,14 @@ def overrides_batch_hook(callback):
 
 
 def raised_on_purpose(error):
-    """Whether a KeyboardInterrupt comes from a ``raise`` statement, not from Ctrl-C.
+    """Whether a KeyboardInterrupt comes from a callback's ``raise``, not from Ctrl-C.
 
-    skorch's EarlyStopping ends training by raising KeyboardInterrupt.
+    skorch's EarlyStopping ends training by raising KeyboardInterrupt. A handler of
+    signals that is written in Python raises too, but is no method of a callback.
     """
     trace = error.__traceback__
     while trace.tb_next is not None:
         trace = trace.tb_next
     opcode = trace.tb_frame.f_code.co_code[trace.tb_lasti]
-    return dis.opname[opcode] == "RAISE_VARARGS"
+    by_callback = isinstance(trace.tb_frame.f_locals.get("self"), Callback)
+    return by_callback and dis.opname[opcode] == "RAISE_VARARGS"

@@ -15,11 +15,12 @@ def resolve_device(device):
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=device).cpu()  # the device "meta" has no values
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         count = torch.cuda.device_count()
+        reason = str(error).splitlines()[0]
         raise ValueError(
-            f"device={str(device)!r} does not exist here ({error}); use 'auto', 'cpu'"
+            f"device={device!r} does not exist here ({reason}); use 'auto', 'cpu'"
             + (f" or 'cuda:0' … 'cuda:{count - 1}'." if count else ".")
         ) from error
     return device

@@ -3,10 +3,11 @@
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
+from torch import nn
 
 from skmm.training.batches import Batches, batch_bounds
 from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
-from skmm.training.optimizers import make_optimizer, penalised
+from skmm.training.optimizers import carry_state, make_optimizer, penalised
 
 
 class TensorNet(NeuralNet):
@@ -37,8 +38,8 @@ class TensorNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_criterion(self):
-        """Take the objective as it is: it is an instance already."""
-        self.criterion_ = self.criterion
+        """Take the objective, as a module: checkpoints save and load its state."""
+        self.criterion_ = _AsModule(self.criterion)
         return self
 
     def initialize_module(self):
@@ -66,6 +67,25 @@ class TensorNet(NeuralNet):
             loss = loss + block.penalty()
         return loss
 
+    def resume(self, earlier):
+        """Go on where another net of the same module stopped.
+
+        Parameters
+        ----------
+        earlier : TensorNet
+            Its history and order of batches go on; so does the optimizer's state, if
+            the optimizer is of the same kind. Learning rate, weight decay, batch size
+            and callbacks are those of this net.
+
+        Returns
+        -------
+        self
+        """
+        self.history_ = earlier.history
+        self.generator_ = earlier.generator_
+        carry_state(earlier.optimizer_, self.optimizer_)
+        return self
+
     # -- the loop ------------------------------------------------------------------
 
     def run(self, train, valid=None, epochs=None):
@@ -83,18 +103,19 @@ class TensorNet(NeuralNet):
             On Ctrl-C, with the weights of the last step in place.
         """
         self.stop_training = False
+        self.epochs_ = epochs or self.max_epochs
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
-            self._run_epochs(train, valid, epochs or self.max_epochs)
+            self._run_epochs(train, valid)
         finally:
             self.notify("on_train_end", X=train[0], y=train[1])
         return self
 
-    def _run_epochs(self, train, valid, epochs):
+    def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
         checks = Batches(*valid, max(self.batch_size, 1024)) if valid else None
-        for _ in range(epochs):
+        for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
@@ -114,9 +135,12 @@ class TensorNet(NeuralNet):
         if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
             super().run_single_epoch(iterator, training, prefix, step_fn)
             losses = self.history[-1, "batches", :, prefix + "_loss"]
-            losses = torch.tensor([loss for loss in losses if loss is not None])
+            losses = [loss for loss in losses if loss is not None]
+            losses = torch.tensor(losses, dtype=torch.float64)
         else:
             losses = self._lean_epoch(iterator, training)
+            self.history.new_batch()  # the last one only, which Checkpoint looks up
+            self.history.record_batch(prefix + "_loss", float(losses[-1]))
         self._record_loss(losses, iterator.bounds, prefix)
 
     def _lean_epoch(self, iterator, training):
@@ -127,11 +151,13 @@ class TensorNet(NeuralNet):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):
-        self.optimizer_.zero_grad()
-        loss = self.get_loss(self.infer(rows), target, rows)
-        loss.backward()
-        self.optimizer_.step()
-        return loss.detach()
+        def closure():  # LBFGS asks for the loss more than once
+            self.optimizer_.zero_grad()
+            loss = self.get_loss(self.infer(rows), target, rows)
+            loss.backward()
+            return loss
+
+        return self.optimizer_.step(closure).detach()
 
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
@@ -140,8 +166,15 @@ class TensorNet(NeuralNet):
         if not torch.isfinite(losses).all():
             self._refuse(losses, prefix)
         sizes = torch.tensor([stop - start for start, stop in bounds])
-        mean = (losses.double() * sizes).sum() / sizes.sum()
-        self.history.record(prefix + "_loss", float(mean))
+        mean = float((losses.double() * sizes).sum() / sizes.sum())
+        self._record_best(prefix + "_loss", mean)
+        self.history.record(prefix + "_loss", mean)
+
+    def _record_best(self, key, loss):
+        """Note whether no earlier epoch was better: Checkpoint looks at that."""
+        rows = reversed(self.history)
+        best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
+        self.history.record(key + "_best", loss < best)
 
     def _refuse(self, losses, prefix):
         batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
@@ -175,3 +208,14 @@ def predict_outputs(module, rows, batch_size, method="forward"):
     if isinstance(outputs[0], dict):
         return {n: torch.cat([out[n] for out in outputs]).cpu() for n in outputs[0]}
     return torch.cat(outputs).cpu()
+
+
+class _AsModule(nn.Module):
+    """An objective, which may have a state or not."""
+
+    def __init__(self, objective):
+        super().__init__()
+        self.objective = objective
+
+    def forward(self, outputs, target, weight=None):
+        return self.objective(outputs, target, weight)

@@ -25,18 +25,50 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         A key of ``NAMES``, or a class whose constructor takes (parameters, lr=...).
     module : Module
     lr, weight_decay : float
-        Blocks with a penalty of their own do not decay.
+        Blocks with a penalty of their own do not decay. Where `weight_decay` is 0, a
+        ``functools.partial`` may bring its own.
+
+    Raises
+    ------
+    ValueError
+        If a weight decay is asked of an optimizer that has none.
     """
     cls = NAMES[optimizer] if isinstance(optimizer, str) else optimizer
-    groups = _groups(module, weight_decay)
     accepted = inspect.signature(cls).parameters
+    groups = _groups(module, _decay(cls, accepted, weight_decay))
+    if "weight_decay" not in accepted:
+        groups = [{"params": [p for group in groups for p in group["params"]]}]
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=lr, **extra)
 
 
+def _decay(cls, accepted, weight_decay):
+    """Decay of the groups; 0 too must be said, as AdamW decays unless told not to."""
+    if weight_decay and "weight_decay" not in accepted:
+        raise ValueError(
+            f"weight_decay={weight_decay}: {_name(cls)} has none; use 0, or "
+            f"one of {sorted(NAMES)}."
+        )
+    return weight_decay or getattr(cls, "keywords", {}).get("weight_decay", 0.0)
+
+
+def _name(optimizer):
+    return getattr(getattr(optimizer, "func", optimizer), "__name__", repr(optimizer))
+
+
+def carry_state(earlier, later):
+    """Give an optimizer the state, but not the settings, of one of the same kind."""
+    if type(earlier) is type(later) and _trained(earlier) == _trained(later):
+        state = earlier.state_dict()["state"]
+        groups = later.state_dict()["param_groups"]
+        later.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _trained(optimizer):
+    return [id(p) for group in optimizer.param_groups for p in group["params"]]
+
+
 def _groups(module, weight_decay):
-    if not weight_decay:
-        return [{"params": [p for p in module.parameters() if p.requires_grad]}]
     exempt = {id(p) for block in penalised(module) for p in block.parameters()}
     trained = [p for p in module.parameters() if p.requires_grad]
     groups = [

@@ -1,0 +1,82 @@
+import pytest
+from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmm import FusionClassifier, LateFusionClassifier, restrict
+from skmm.base import takes_modalities
+from skmm.preprocessing import ModalityTransformer
+from tests.toys import two_tables
+
+
+def model(**params):
+    return FusionClassifier(**{"max_epochs": 2, "random_state": 0, **params})
+
+
+@pytest.mark.parametrize(
+    "estimator, expected",
+    [
+        (FusionClassifier(), True),
+        (ModalityTransformer(), True),
+        (make_pipeline(StandardScaler(), FusionClassifier()), True),
+        (LogisticRegression(), False),
+        (make_pipeline(StandardScaler(), LogisticRegression()), False),
+        ("passthrough", False),
+    ],
+)
+def test_takes_modalities(estimator, expected):
+    assert takes_modalities(estimator) is expected
+
+
+def test_the_original_stays():
+    whole = model()
+    part = restrict(whole, ("a",))
+    assert part is not whole and part.modalities == ["a"] and whole.modalities is None
+
+
+def test_a_pipeline_is_restricted_throughout():
+    X, y = two_tables()
+    pipe = make_pipeline(ModalityTransformer({"a": StandardScaler()}), model())
+    part = restrict(pipe, ["b"]).fit(X, y)
+    assert part[0].modalities_in_ == part[-1].modalities_in_ == ["b"]
+    assert part.predict(X).shape == (40,)
+
+
+def test_restricted_is_fitted_without_the_others():
+    X, y = two_tables()
+    part = restrict(model(), ["b"]).fit(X, y)
+    alone = model().fit(X.select(["b"]), y)
+    assert (part.predict_proba(X) == alone.predict_proba(X.select(["b"]))).all()
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["b"]])
+def test_members_that_take_modalities_are_left_to_their_owner(names):
+    X, y = two_tables()
+    late = LateFusionClassifier({"a": model(), "b": model()})
+    part = restrict(late, names).fit(X, y)
+    assert list(part.estimators_) == names
+    assert part.predict(X).shape == (40,)
+
+
+def test_inside_meta_estimators():
+    search = restrict(GridSearchCV(model(), {"lr": [0.1]}), ["a"])
+    assert search.estimator.modalities == ["a"]
+    bags = restrict(
+        BaggingClassifier(make_pipeline(ModalityTransformer(), model())), ["a"]
+    )
+    assert [step.modalities for _, step in bags.estimator.steps] == [["a"], ["a"]]
+
+
+def test_a_misspelt_name_fails_at_fit():
+    X, y = two_tables()
+    with pytest.raises(ValueError, match="modalities: unknown modality 'c'"):
+        restrict(model(), ["c"]).fit(X, y)
+
+
+def test_what_selects_nothing_is_refused():
+    with pytest.raises(
+        TypeError, match="LogisticRegression has no parameter `modalities`"
+    ):
+        restrict(LogisticRegression(), ["a"])

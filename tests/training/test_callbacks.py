@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    Freezer,
+    GradientNormClipping,
+    LRScheduler,
+    PrintLog,
+    ProgressBar,
+    TrainEndCheckpoint,
+)
+
+from skmm.nn.seeds import seeded
+from skmm.training import BestWeights, EpochBar, predict_outputs
+from skmm.training.callbacks import overrides_batch_hook
+from tests.toys import assert_same_state, state_of
+from tests.training.nets import EveryBatch, data, losses_of, make_net
+
+
+def fitted(callbacks, epochs=6, valid=True, **settings):
+    net = make_net(callbacks=callbacks, **settings)
+    with seeded(0):
+        return net.run(data(), data(20) if valid else None, epochs)
+
+
+class Losses(Callback):
+    """Replaces the validation loss by given ones and keeps the weights."""
+
+    def __init__(self, losses):
+        self.losses = losses
+
+    def on_train_begin(self, net, **kwargs):
+        self.states = []
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("valid_loss", self.losses[len(self.states)])
+        self.states.append(state_of(net.module_))
+
+
+# -- our own -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "losses, patience, epochs, best",
+    [
+        ([3, 2, 1, 2, 3, 4], 2, 5, 3),
+        ([3, 2, 1, 1, 1, 1], 3, 6, 3),  # as good is not better
+        ([1, 2, 3, 4, 5, 6], 1, 2, 1),
+        ([6, 5, 4, 3, 2, 1], 1, 6, 6),
+        ([3, 4, 2, 3, 1, 3], 2, 6, 5),
+    ],
+)
+def test_stops_and_goes_back(losses, patience, epochs, best):
+    fake, own = Losses(losses), BestWeights(patience)
+    net = fitted([fake, own])
+    assert len(net.history) == epochs
+    assert (own.best_epoch_, own.best_loss_) == (best, losses[best - 1])
+    assert_same_state(state_of(net.module_), fake.states[best - 1])
+    assert own.best_state_ is None
+
+
+def test_min_delta():
+    own = BestWeights(3, min_delta=0.5)
+    net = fitted([Losses([3, 2.8, 2.6, 2.2, 2.1, 2.0]), own])
+    assert own.best_epoch_ == 4 and len(net.history) == 6
+
+
+def test_the_best_weights_have_the_best_loss():
+    valid = data(20)
+    net = fitted([BestWeights(3)], epochs=60, lr=0.1)
+    assert len(net.history) < 60
+    outputs = predict_outputs(net.module_, valid[0], 100)
+    loss = net.criterion_(outputs, valid[1])
+    assert loss.item() == pytest.approx(min(losses_of(net, "valid_loss")), rel=1e-5)
+
+
+def test_another_callback_may_stop_too():
+    class Enough(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            net.stop_training = len(net.history) == 2
+
+    assert len(fitted([Enough(), BestWeights(5)]).history) == 2
+    assert len(fitted([Enough()]).history) == 2
+
+
+def test_the_bar_shows_the_losses(capsys):
+    fitted([EpochBar()])
+    shown = capsys.readouterr()
+    assert (
+        "6/6" in shown.err and "train_loss" in shown.err and "valid_loss" in shown.err
+    )
+    assert shown.out == ""
+
+
+def test_the_bar_closes_after_an_error(capsys):
+    class Fail(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            raise RuntimeError("stop")
+
+    bar = EpochBar()
+    with pytest.raises(RuntimeError, match="stop"):
+        fitted([bar, Fail()])
+    assert bar.bar_ is None
+    assert "1/6" in capsys.readouterr().err
+
+
+def test_which_callbacks_want_every_batch():
+    assert overrides_batch_hook(EveryBatch())
+    assert overrides_batch_hook(GradientNormClipping(1.0))
+    assert not overrides_batch_hook(BestWeights(1))
+    assert not overrides_batch_hook(EpochBar())
+    assert not overrides_batch_hook(Callback())
+
+
+# -- skorch's ----------------------------------------------------------------------
+
+
+def test_early_stopping_ends_quietly():
+    """Its KeyboardInterrupt is no interrupt by the user."""
+    fake = Losses([1, 2, 3, 4, 5, 6])
+    net = fitted([fake, EarlyStopping(patience=2, load_best=True)])
+    assert len(net.history) == 3
+    assert_same_state(state_of(net.module_), fake.states[0])
+
+
+@pytest.mark.parametrize("monitor", ["valid_loss_best", "train_loss_best"])
+def test_checkpoint(tmp_path, monitor):
+    saver = Checkpoint(dirname=tmp_path, monitor=monitor, load_best=True)
+    net = fitted([saver], lr=0.2)
+    key = monitor.removesuffix("_best")
+    assert [row["event_cp"] for row in net.history] == losses_of(net, monitor)
+    again = make_net()
+    again.load_params(checkpoint=saver)
+    assert_same_state(state_of(again.module_), state_of(net.module_))
+    if key == "valid_loss":
+        outputs = predict_outputs(net.module_, data(20)[0], 100)
+        loss = net.criterion_(outputs, data(20)[1]).item()
+        assert loss == pytest.approx(min(losses_of(net, key)), rel=1e-5)
+
+
+def test_checkpoint_at_the_end(tmp_path):
+    saver = TrainEndCheckpoint(dirname=tmp_path)
+    net = fitted([saver], valid=False)
+    again = make_net()
+    again.load_params(
+        f_params=tmp_path / "train_end_params.pt",
+        f_history=tmp_path / "train_end_history.json",
+    )
+    assert_same_state(state_of(again.module_), state_of(net.module_))
+    assert losses_of(again) == losses_of(net)
+
+
+def test_learning_rates_fall():
+    net = fitted([LRScheduler("StepLR", step_size=2, gamma=0.5)], lr=0.08, valid=False)
+    assert [row["event_lr"] for row in net.history] == [0.08] * 2 + [0.04] * 2 + [
+        0.02
+    ] * 2
+    assert net.optimizer_.param_groups[0]["lr"] == 0.01
+
+
+def test_learning_rates_fall_on_a_plateau():
+    plateau = LRScheduler("ReduceLROnPlateau", monitor="valid_loss", patience=0)
+    net = fitted([Losses([1, 2, 3, 4, 5, 6]), plateau], lr=0.1)
+    assert net.optimizer_.param_groups[0]["lr"] < 0.001
+
+
+def test_scores_of_epochs():
+    def loss(net, X, y):
+        return net.history[-1, "valid_loss"]
+
+    net = fitted([EpochScoring(loss, name="mine")])
+    assert losses_of(net, "mine") == losses_of(net, "valid_loss")
+    assert losses_of(net, "mine_best")[0] is True
+
+
+def test_scores_of_predictions():
+    def accuracy(net, X, y):
+        return float(np.mean(net.predict(X).argmax(1) == y))
+
+    net = fitted([EpochScoring(accuracy, name="accuracy", lower_is_better=False)])
+    outputs = predict_outputs(net.module_, data(20)[0], 100)
+    expected = float((outputs.argmax(1) == data(20)[1]).float().mean())
+    assert losses_of(net, "accuracy")[-1] == pytest.approx(expected)
+
+
+def test_gradients_are_clipped():
+    free = fitted([], epochs=1, optimizer="sgd", lr=1.0, batch_size=40)
+    start = make_net().module_
+    clip = GradientNormClipping(0.01)
+    held = fitted([clip], epochs=1, optimizer="sgd", lr=1.0, batch_size=40)
+
+    def moved(net):
+        pairs = zip(net.module_.parameters(), start.parameters(), strict=True)
+        return (
+            torch.stack([(a - b).square().sum() for a, b in pairs]).sum().sqrt().item()
+        )
+
+    assert moved(held) == pytest.approx(0.01, rel=1e-3) and moved(free) > 0.02
+
+
+def test_frozen_parts_stay():
+    start = make_net().module_
+    net = fitted([Freezer("encoders*")])
+    assert_same_state(state_of(net.module_.encoders), state_of(start.encoders))
+    assert not torch.equal(net.module_.head.predict.weight, start.head.predict.weight)
+
+
+def test_what_prints_prints(capsys):
+    fitted([PrintLog(), ProgressBar()], epochs=2, verbose=1)
+    shown = capsys.readouterr()
+    assert "train_loss" in shown.out and "valid_loss" in shown.out
+    assert "/8" in shown.err  # batches: 5 of training and 3 (as skorch counts)
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_epoch_end"])
+def test_hooks_get_the_data(hook):
+    seen = []
+
+    class Mine(Callback):
+        pass
+
+    setattr(Mine, hook, lambda self, net, **kwargs: seen.append(kwargs))
+    fitted([Mine()], epochs=2)
+    assert len(seen) == (1 if hook == "on_train_begin" else 2)
+    values = list(seen[0].values())
+    assert any(value is not None for value in values)
