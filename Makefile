@@ -8,6 +8,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 WORKERS ?= 2
+# one thread per worker; with SCIPY_ARRAY_API scikit-learn runs its array checks too
+TEST := OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: demo test lint format slow clean
 
@@ -15,10 +17,10 @@ demo: .venv/demo.stamp
 	$(BIN)/python docs/examples/quickstart.py docs/images/quickstart.png
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(TEST) -m "not slow"
 
 slow: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow
+	$(TEST) -m slow
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

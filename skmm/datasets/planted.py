@@ -113,10 +113,19 @@ def make_multimodal_regression(
 
     Parameters
     ----------
-    n_samples, kinds, n_modalities, n_features, noise, random_state, return_info
-        As for `make_multimodal_classification`.
+    n_samples : int, default=500
+    kinds : sequence of str, or dict of str to float, default=("redundant", "unique")
+        Parts of the target, as for `make_multimodal_classification`.
+    n_modalities : int from 2 to 6, default=2
+    n_features : int >= 3, default=10
+        Of each modality.
+    noise : float, default=0.0
+        Standard deviation of noise added to every column.
     target_noise : float, default=0.0
         Standard deviation of the noise added to the target.
+    random_state : int, RandomState or None, default=None
+    return_info : bool, default=False
+        Return what is known about the problem as well.
 
     Returns
     -------
