@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skmm.nn import Chemception, ConvEncoder, MLPHead
-from skmm.nn.encoders.image import Residual
+from skmm.nn.encoders.chemception import Residual
 
 
 def count(module):
