@@ -46,7 +46,7 @@ class Problem:
 
 def _pick(rows, target, index):
     index = torch.from_numpy(index).to(target.device)
-    rows = rows.take(index)
+    rows = rows.subset(index)
     return rows.with_weight(mean_one(rows.weight)), target[index]
 
 

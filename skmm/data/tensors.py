@@ -41,11 +41,18 @@ class TensorRows:
     def __len__(self):
         return len(next(iter(self.x.values())))
 
+    def subset(self, index):
+        """Return the rows of an integer tensor; what is sparse or on disk stays so."""
+        return self._map(index, lambda source: subset_of(source, index))
+
     def take(self, index):
-        """Rows of a slice or of an integer tensor."""
+        """Return the rows of a slice or of an integer tensor, as tensors."""
+        return self._map(index, lambda source: source[index])
+
+    def _map(self, index, pick):
         present = None if self.present is None else self.present[index]
         weight = None if self.weight is None else self.weight[index]
-        return TensorRows({n: t[index] for n, t in self.x.items()}, present, weight)
+        return TensorRows({n: pick(t) for n, t in self.x.items()}, present, weight)
 
     def with_weight(self, weight):
         """Return the same rows with weights."""
@@ -62,24 +69,37 @@ class LazyRows:
         False rows become zeros.
     dtype : torch.dtype
     device : torch.device
+    rows : ndarray of int, optional
+        Only these rows of the leaf.
     """
 
-    def __init__(self, leaf, mask, dtype, device):
+    def __init__(self, leaf, mask, dtype, device, rows=None):
         self.leaf = leaf
-        self.mask = None if mask.all() else mask
+        self.mask = None if mask is None or mask.all() else mask
         self.dtype = dtype
         self.device = device
+        self.rows = rows
 
     def __len__(self):
-        return self.leaf.shape[0]
+        return self.leaf.shape[0] if self.rows is None else len(self.rows)
 
     def __getitem__(self, index):
         index = index.cpu().numpy() if isinstance(index, torch.Tensor) else index
+        index = index if self.rows is None else self.rows[index]
         part = leaves.take(self.leaf, index)
         part = part.toarray() if hasattr(part, "toarray") else np.array(part)
         if self.mask is not None:
             part[~self.mask[index]] = 0
         return torch.from_numpy(_two_d(part)).to(self.device, self.dtype)
+
+
+def subset_of(source, index):
+    """Rows of an integer tensor; of lazy rows, still lazy."""
+    if not isinstance(source, LazyRows):
+        return source[index]
+    rows = index.cpu().numpy()
+    rows = rows if source.rows is None else source.rows[rows]
+    return LazyRows(source.leaf, source.mask, source.dtype, source.device, rows)
 
 
 def to_tensors(X, dtypes, device):
@@ -143,7 +163,9 @@ def _read_frame(leaf, name, dtype):
             "Encode them first, as ModalityTransformer({"
             f"{name!r}: make_column_transformer(...)}})."
         )
-    return torch.from_numpy(leaf.to_numpy(np.float64))
+    return torch.from_numpy(
+        leaf.to_numpy(np.float32).copy()
+    )  # pandas shares, read-only
 
 
 def _read_text(leaf, name, dtype):

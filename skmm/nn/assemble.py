@@ -23,6 +23,10 @@ class MultimodalModule(nn.Module):
         Width of each modality's embedding.
     """
 
+    encode_all = (
+        False  # a stack of replicas encodes missing rows too: fusions mask them
+    )
+
     def __init__(self, encoders, fusion, head, widths):
         super().__init__()
         self.encoders = encoders
@@ -40,7 +44,7 @@ class MultimodalModule(nn.Module):
 
     def encode(self, x, present=None):
         """One embedding per modality, ``{modality: (batch, width)}``."""
-        masks = [None] * len(self.encoders) if present is None else present.unbind(1)
+        masks = [None] * len(self.encoders) if present is None else present.unbind(-1)
         return {
             name: self._encode_one(encoder, x[name], mask, self.widths[name])
             for (name, encoder), mask in zip(self.encoders.items(), masks, strict=True)
@@ -48,7 +52,7 @@ class MultimodalModule(nn.Module):
 
     def _encode_one(self, encoder, rows, mask, width):
         """Encode the present rows only: others shall not enter a BatchNorm."""
-        if mask is None or mask.all():
+        if mask is None or self.encode_all or mask.all():
             return encoder(rows)
         out = torch.zeros(len(rows), width, device=rows.device, dtype=self._dtype())
         if self.training and mask.sum() == 1 and _has_batch_norm(encoder):

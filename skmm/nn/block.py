@@ -24,6 +24,10 @@ class Block(BaseEstimator, nn.Module):
         which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
     out_features : int
         Width of the output; exists after ``build``.
+    stackable : bool
+        Whether `forward` looks at the last axes only and has no weights but those of
+        its layers; many refits can then be trained as one batch. A subclass says so
+        itself, it is not inherited.
 
     Notes
     -----
@@ -46,6 +50,7 @@ class Block(BaseEstimator, nn.Module):
     """
 
     in_dtype = torch.float32
+    stackable = False
     _parameter_constraints: dict = {}
 
     def __init__(self):

@@ -32,6 +32,8 @@ class MLPHead(Block):
     torch.Size([5, 3])
     """
 
+    stackable = True
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],

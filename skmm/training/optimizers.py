@@ -33,13 +33,18 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     ValueError
         If a weight decay is asked of an optimizer that has none.
     """
-    cls = NAMES[optimizer] if isinstance(optimizer, str) else optimizer
+    cls = optimizer_class(optimizer)
     accepted = inspect.signature(cls).parameters
     groups = _groups(module, _decay(cls, accepted, weight_decay))
     if "weight_decay" not in accepted:
         groups = [{"params": [p for group in groups for p in group["params"]]}]
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=lr, **extra)
+
+
+def optimizer_class(optimizer):
+    """Return the class that a name stands for."""
+    return NAMES[optimizer] if isinstance(optimizer, str) else optimizer
 
 
 def _decay(cls, accepted, weight_decay):

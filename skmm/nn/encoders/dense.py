@@ -34,14 +34,17 @@ class Flatten(Block):
     torch.Size([5, 64])
     """
 
+    stackable = True
+
     def build(self, in_shape):
         """Note the width; there are no weights."""
+        self.row_ndim = len(in_shape)
         self.out_features = math.prod(in_shape)
         return self
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
-        return x.flatten(1)
+        return x.flatten(-self.row_ndim)
 
 
 class MLPEncoder(Block):
@@ -74,6 +77,8 @@ class MLPEncoder(Block):
     torch.Size([5, 16])
     """
 
+    stackable = True
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -88,6 +93,7 @@ class MLPEncoder(Block):
 
     def build(self, in_shape):
         """Make the layers for rows of shape `in_shape`."""
+        self.row_ndim = len(in_shape)
         self.layers, self.out_features = dense_layers(
             math.prod(in_shape), self.hidden, self.activation, self.dropout
         )
@@ -95,4 +101,4 @@ class MLPEncoder(Block):
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
-        return self.layers(x.flatten(1))
+        return self.layers(x.flatten(-self.row_ndim))

@@ -55,6 +55,8 @@ class ConcatFusion(Block):
     torch.Size([5, 11])
     """
 
+    stackable = True
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -79,12 +81,12 @@ class ConcatFusion(Block):
         """Embeddings (batch, d_m) to (batch, out_features)."""
         columns = [parts[name] for name in self.names]
         if present is not None:
-            masks = present.unbind(1)
+            masks = present.unbind(-1)
             columns = [
-                c.masked_fill(~m[:, None], 0.0)
+                c.masked_fill(~m[..., None], 0.0)
                 for c, m in zip(columns, masks, strict=True)
             ]
-        return self.layers(torch.cat(columns, 1))
+        return self.layers(torch.cat(columns, -1))
 
 
 class EqualWidthFusion(Block):
@@ -114,7 +116,7 @@ class EqualWidthFusion(Block):
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
         columns = [self.to_width[name](parts[name]) for name in self.names]
-        return self.merge(torch.stack(columns, 1), present)
+        return self.merge(torch.stack(columns, -2), present)
 
     def merge(self, stacked, present):
         """(batch, M, d) and (batch, M) bool or None to (batch, d)."""
@@ -146,7 +148,7 @@ def fill_missing(stacked, present, value):
     """(batch, M, d) with `value` where `present` (batch, M) is False."""
     if present is None:
         return stacked
-    return stacked.masked_fill(~present[:, :, None], value)
+    return stacked.masked_fill(~present[..., None], value)
 
 
 class SumFusion(EqualWidthFusion):
@@ -170,9 +172,11 @@ class SumFusion(EqualWidthFusion):
     tensor([[1., 2.]])
     """
 
+    stackable = True
+
     def merge(self, stacked, present):
         """(batch, M, d) to (batch, d)."""
-        return fill_missing(stacked, present, 0.0).sum(1)
+        return fill_missing(stacked, present, 0.0).sum(-2)
 
 
 class MeanFusion(EqualWidthFusion):
@@ -193,12 +197,14 @@ class MeanFusion(EqualWidthFusion):
     tensor([[2.0000, 3.5000]])
     """
 
+    stackable = True
+
     def merge(self, stacked, present):
         """(batch, M, d) to (batch, d)."""
         if present is None:
-            return stacked.mean(1)
-        counts = present.sum(1, keepdim=True).clamp(min=1)
-        return fill_missing(stacked, present, 0.0).sum(1) / counts
+            return stacked.mean(-2)
+        counts = present.sum(-1, keepdim=True).clamp(min=1)
+        return fill_missing(stacked, present, 0.0).sum(-2) / counts
 
 
 class ProductFusion(EqualWidthFusion):
@@ -219,9 +225,11 @@ class ProductFusion(EqualWidthFusion):
     tensor([[ 3., 10.]])
     """
 
+    stackable = True
+
     def merge(self, stacked, present):
         """(batch, M, d) to (batch, d)."""
-        return fill_missing(stacked, present, 1.0).prod(1)
+        return fill_missing(stacked, present, 1.0).prod(-2)
 
 
 class MaxFusion(EqualWidthFusion):
@@ -242,9 +250,11 @@ class MaxFusion(EqualWidthFusion):
     tensor([[3., 7.]])
     """
 
+    stackable = True
+
     def merge(self, stacked, present):
         """(batch, M, d) to (batch, d)."""
-        largest = fill_missing(stacked, present, -torch.inf).amax(1)
+        largest = fill_missing(stacked, present, -torch.inf).amax(-2)
         if present is None:
             return largest
-        return largest.masked_fill(~present.any(1, keepdim=True), 0.0)
+        return largest.masked_fill(~present.any(-1, keepdim=True), 0.0)

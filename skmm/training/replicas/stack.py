@@ -1,0 +1,147 @@
+"""Many modules of one shape as one module with stacked parameters.
+
+Every tensor gains a leading axis: inputs are (B, batch, width), the weights of a linear
+layer (B, width, out). Layers without parameters work on that as they are; the others
+have a stacked counterpart here.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+from skmm.nn.assemble import MultimodalModule
+from skmm.nn.block import Block, PerModality
+from skmm.nn.layers import ACTIVATIONS
+
+PLAIN = {
+    *ACTIVATIONS.values(),
+    nn.Dropout,
+    nn.Sequential,
+    PerModality,
+    MultimodalModule,
+}
+
+
+class StackedLinear(nn.Module):
+    """B linear layers, as one ``baddbmm``."""
+
+    def __init__(self, peers):
+        super().__init__()
+        self.weight = _stacked([peer.weight.T for peer in peers])
+        has_bias = peers[0].bias is not None
+        self.bias = _stacked([peer.bias[None] for peer in peers]) if has_bias else None
+
+    def forward(self, x):
+        """(B, batch, in) to (B, batch, out)."""
+        if self.bias is None:
+            return torch.bmm(x, self.weight)
+        return torch.baddbmm(self.bias, x, self.weight)
+
+    def write(self, peers):
+        """Copy the weights back."""
+        for peer, weight in zip(peers, self.weight, strict=True):
+            peer.weight.copy_(weight.T)
+        for peer, bias in zip(peers, () if self.bias is None else self.bias):
+            peer.bias.copy_(bias[0])
+
+
+class StackedBatchNorm(nn.Module):
+    """B BatchNorm1d layers; rows that only pad a batch do not count.
+
+    `rows` is (B, batch) with one for rows and zero for padding, or None.
+    """
+
+    rows = None
+
+    def __init__(self, peers):
+        super().__init__()
+        self.eps, self.momentum = peers[0].eps, peers[0].momentum
+        self.affine = peers[0].affine
+        if self.affine:
+            self.weight = _stacked([peer.weight[None] for peer in peers])
+            self.bias = _stacked([peer.bias[None] for peer in peers])
+        for name in ("running_mean", "running_var"):
+            values = torch.stack([getattr(peer, name)[None] for peer in peers])
+            self.register_buffer(name, values)
+        self.register_buffer("steps", peers[0].num_batches_tracked.clone())
+
+    def forward(self, x):
+        """Keep the shape (B, batch, width)."""
+        mean, var = self._moments(x) if self.training else self._running()
+        out = (x - mean) * torch.rsqrt(var + self.eps)
+        return out * self.weight + self.bias if self.affine else out
+
+    def _running(self):
+        return self.running_mean, self.running_var
+
+    def _moments(self, x):
+        if self.rows is None:
+            var, mean = torch.var_mean(x, 1, keepdim=True, correction=0)
+            count = x.shape[1]
+        else:
+            rows = self.rows[..., None]
+            count = rows.sum(1, keepdim=True)
+            mean = (x * rows).sum(1, keepdim=True) / count
+            var = ((x - mean).square() * rows).sum(1, keepdim=True) / count
+        with torch.no_grad():
+            self.steps += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(var * (count / (count - 1)), self.momentum)
+        return mean, var
+
+    def write(self, peers):
+        """Copy weights and running statistics back."""
+        names = ["running_mean", "running_var"] + ["weight", "bias"] * self.affine
+        for name in names:
+            for peer, value in zip(peers, getattr(self, name), strict=True):
+                getattr(peer, name).copy_(value[0])
+        for peer in peers:
+            peer.num_batches_tracked.copy_(self.steps)
+
+
+STACKED = {nn.Linear: StackedLinear, nn.BatchNorm1d: StackedBatchNorm}
+
+
+def _stacked(tensors):
+    return nn.Parameter(torch.stack([tensor.detach() for tensor in tensors]))
+
+
+def can_stack(module):
+    """Whether every part of a module works on, or has a counterpart for, stacks."""
+    return all(_can_stack_part(part) for part in module.modules())
+
+
+def _can_stack_part(part):
+    kind = type(part)
+    if kind is nn.BatchNorm1d:
+        return bool(part.track_running_stats and part.momentum)
+    if kind in STACKED:
+        return True
+    says_so = isinstance(part, Block) and vars(kind).get("stackable", False)
+    return (kind in PLAIN or says_so) and not (part._parameters or part._buffers)
+
+
+def stack(peers):
+    """One module from modules of one structure; theirs stay as they are."""
+    kind = type(peers[0])
+    if kind in STACKED:
+        return STACKED[kind](peers).train(peers[0].training)
+    shell = copy.copy(peers[0])
+    if isinstance(shell, MultimodalModule):
+        shell.encode_all = True
+    shell.__dict__["_modules"] = {
+        name: stack([peer._modules[name] for peer in peers])
+        for name in peers[0]._modules
+    }
+    return shell
+
+
+@torch.no_grad()
+def unstack(stacked, peers):
+    """Copy a stack's weights into the modules that it was made of."""
+    if type(peers[0]) in STACKED:
+        stacked.write(peers)
+        return
+    for name, part in stacked._modules.items():
+        unstack(part, [peer._modules[name] for peer in peers])
