@@ -1,5 +1,6 @@
 """The only place where scikit-learn's private names enter."""
 
+from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -13,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "GroupsConsumerMixin",
     "HasMethods",
     "Interval",
     "StrOptions",

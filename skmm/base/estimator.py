@@ -104,7 +104,7 @@ class ModalityEstimator(
         """
         again = self.warm_start and hasattr(self, "net_")
         problem = self.prepare(X, y, sample_weight, again=again)
-        net = self._make_net(problem.module)
+        net = self.make_net(problem.module)
         net = net.resume(self.net_) if again else net
         return self._train(net, problem, self.max_epochs)
 
@@ -114,7 +114,7 @@ class ModalityEstimator(
             raise ValueError("partial_fit does not support early_stopping=True.")
         again = hasattr(self, "net_")
         problem = self.prepare(X, y, sample_weight, again=again, classes=classes)
-        net = self.net_ if again else self._make_net(problem.module)
+        net = self.net_ if again else self.make_net(problem.module)
         return self._train(net, problem, 1)
 
     def prepare(self, X, y, sample_weight=None, *, again=False, classes=None):
@@ -174,12 +174,25 @@ class ModalityEstimator(
         )
 
     def _train(self, net, problem, epochs):
-        seed = derive(self._seed, "training", len(net.history))
-        with seeded(seed, net.device):
+        with seeded(self.training_seed(net), net.device):
             net.run(problem.train, problem.valid, epochs)
         return self.adopt(net)
 
-    def _make_net(self, module):
+    def training_seed(self, net):
+        """Seed of what training draws besides the order of rows, as dropout does."""
+        return derive(self._seed, "training", len(net.history))
+
+    def make_net(self, module):
+        """Return an initialised net of these parameters, not yet trained.
+
+        Parameters
+        ----------
+        module : MultimodalModule
+
+        Returns
+        -------
+        TensorNet
+        """
         objective = self._target.objective if self.objective is None else self.objective
         own = [BestWeights(self.patience)] if self.early_stopping else []
         own += [EpochBar()] if self.verbose else []

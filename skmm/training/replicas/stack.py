@@ -64,7 +64,8 @@ class StackedBatchNorm(nn.Module):
         for name in ("running_mean", "running_var"):
             values = torch.stack([getattr(peer, name)[None] for peer in peers])
             self.register_buffer(name, values)
-        self.register_buffer("steps", peers[0].num_batches_tracked.clone())
+        steps = torch.stack([peer.num_batches_tracked for peer in peers])
+        self.register_buffer("steps", steps)
 
     def forward(self, x):
         """Keep the shape (B, batch, width)."""
@@ -96,8 +97,8 @@ class StackedBatchNorm(nn.Module):
         for name in names:
             for peer, value in zip(peers, getattr(self, name), strict=True):
                 getattr(peer, name).copy_(value[0])
-        for peer in peers:
-            peer.num_batches_tracked.copy_(self.steps)
+        for peer, steps in zip(peers, self.steps, strict=True):
+            peer.num_batches_tracked.copy_(steps)
 
 
 STACKED = {nn.Linear: StackedLinear, nn.BatchNorm1d: StackedBatchNorm}

@@ -73,7 +73,7 @@ def _groups(nets, problems):
 def _structure(net, problem):
     """What nets of one stack must share, or None if this one cannot be stacked."""
     stoppers = [c for _, c in net.callbacks_ if isinstance(c, BestWeights)]
-    if not _fits(net, problem):
+    if not can_be_stacked(net, problem):
         return None
     rows, target = problem.train
     starts = tuple(s for s, _ in batch_bounds(len(rows), net.batch_size))
@@ -91,7 +91,12 @@ def _structure(net, problem):
     return (shapes, kinds, _dropouts(net.module_), settings, data)
 
 
-def _fits(net, problem):
+def can_be_stacked(net, problem):
+    """Whether a net and its rows can be one of a stack.
+
+    It needs dense Blocks, an Objective, an optimizer whose steps are proportional to
+    lr, and no callbacks but early stopping.
+    """
     known = (BestWeights, EpochTimer)
     masked = problem.train[0].present is not None
     return (

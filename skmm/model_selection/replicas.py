@@ -1,0 +1,256 @@
+"""Many refits of one estimator: bootstraps, folds, seeds, numbers to try."""
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
+from sklearn.pipeline import Pipeline
+
+from skmm._sklearn import safe_indexing
+from skmm.data import ModalityDict
+from skmm.training.replicas import can_be_stacked, train_together
+
+MEMORY = 2**29
+
+
+def fit_replicas(
+    estimator,
+    X,
+    y,
+    samples,
+    *,
+    params=None,
+    sample_weight=None,
+    n_jobs=None,
+    memory=MEMORY,
+):
+    """Fit one estimator on many samples of the rows, as one batch where possible.
+
+    Small dense networks are trained together, with stacked parameters, several times
+    faster than one by one. What cannot be stacked (convolutions, callbacks, other
+    estimators) is fitted one by one, or by `n_jobs` processes. In a Pipeline the
+    transformers are fitted on each sample, then the networks together.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A skmm estimator, a Pipeline that ends in one, or any other.
+    X : ModalityDict, dict, DataFrame or array-like of n rows
+    y : array-like of shape (n,) or (n, k)
+    samples : sequence of integer arrays
+        Rows to train on, one array per replica; rows may repeat.
+    params : sequence of dict, optional
+        Parameters that differ, one dict per replica, as
+        ``[{"random_state": 0, "lr": 0.01}, ...]``. Nets of different shape are trained
+        in different stacks.
+    sample_weight : array-like of shape (n,), optional
+    n_jobs : int, optional
+        Processes, for what cannot be stacked.
+    memory : int, default=2**29
+        Bytes that one stack may take.
+
+    Returns
+    -------
+    list of fitted estimators
+        Each is as if it had been fitted alone, up to rounding; with dropout, to another
+        draw of the units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import FusionClassifier
+    >>> from skmm.model_selection import BootstrapOutOfBag, fit_replicas
+    >>> X = {"a": np.random.default_rng(0).normal(size=(40, 3))}
+    >>> y = X["a"][:, 0] > 0
+    >>> splits = BootstrapOutOfBag(5, random_state=0).split(y, y)
+    >>> model = FusionClassifier(max_epochs=3, random_state=0)
+    >>> models = fit_replicas(model, X, y, [train for train, _ in splits])
+    >>> len(models), models[0].predict(X).shape
+    (5, (40,))
+    """
+    X = _indexable(X)
+    params = [{}] * len(samples) if params is None else list(params)
+    if len(params) != len(samples):
+        raise ValueError(
+            f"params must have one dict per sample: {len(samples)} samples, "
+            f"{len(params)} dicts."
+        )
+    y, weight = np.asarray(y), sample_weight
+    weight = None if weight is None else np.asarray(weight)
+    models = [clone(estimator).set_params(**p) for p in params]
+    jobs = [
+        _Job(model, X, y, np.asarray(rows), weight)
+        for model, rows in zip(models, samples, strict=True)
+    ]
+    return _fit_jobs(jobs, n_jobs, memory)
+
+
+def _indexable(X):
+    """Turn a plain dict into a container whose rows can be taken."""
+    return ModalityDict(X) if isinstance(X, Mapping) else X
+
+
+class _Job:
+    """One refit: an unfitted estimator, and which rows it gets."""
+
+    def __init__(self, model, X, y, rows, weight):
+        self.model, self.X, self.y, self.rows = model, X, y, rows
+        self.weight = None if weight is None else weight[rows]
+        self.net = self.problem = None
+
+    @property
+    def last(self):
+        """The estimator itself, or the last step of a Pipeline."""
+        is_pipeline = isinstance(self.model, Pipeline)
+        return self.model.steps[-1][1] if is_pipeline else self.model
+
+    def fit_alone(self):
+        """Fit as scikit-learn would."""
+        name = self.model.steps[-1][0] if isinstance(self.model, Pipeline) else None
+        key = f"{name}__sample_weight" if name else "sample_weight"
+        weight = {} if self.weight is None else {key: self.weight}
+        return self.model.fit(
+            safe_indexing(self.X, self.rows), self.y[self.rows], **weight
+        )
+
+    def prepare(self):
+        """Fit the steps before the last, and set the net up, once."""
+        if self.net is not None:
+            return self
+        X, y = safe_indexing(self.X, self.rows), self.y[self.rows]
+        if isinstance(self.model, Pipeline) and len(self.model.steps) > 1:
+            before = self.model[:-1]
+            X = before.fit_transform(X, y)
+            self.model.steps[:-1] = before.steps
+        self.problem = self.last.prepare(X, y, self.weight)
+        self.net = self.last.make_net(self.problem.module)
+        return self
+
+
+def _fit_jobs(jobs, n_jobs, memory):
+    if not jobs or not hasattr(jobs[0].last, "prepare"):
+        return _alone(jobs, n_jobs)
+    first = jobs[0].prepare()
+    if not can_be_stacked(first.net, first.problem):
+        return _alone(jobs, n_jobs)
+    for start in range(0, len(jobs), size := _block(first, memory)):
+        _fit_block(jobs[start : start + size], memory)
+    return [job.model for job in jobs]
+
+
+def _block(job, memory):
+    """How many prepared jobs may be held at once."""
+    sources = job.problem.train[0].x.values()
+    numbers = sum(source[:].numel() for source in sources)
+    return max(1, memory // max(1, 8 * numbers))
+
+
+def _fit_block(jobs, memory):
+    for job in jobs:
+        job.prepare()
+    train_together(
+        [job.net for job in jobs],
+        [job.problem for job in jobs],
+        [job.last.training_seed(job.net) for job in jobs],
+        memory=memory,
+    )
+    for job in jobs:
+        job.last.adopt(job.net)
+        job.net = job.problem = None
+
+
+def _alone(jobs, n_jobs):
+    return Parallel(n_jobs=n_jobs)(delayed(job.fit_alone)() for job in jobs)
+
+
+def cross_validate_replicas(
+    estimator,
+    X,
+    y,
+    *,
+    groups=None,
+    scoring=None,
+    cv=None,
+    sample_weight=None,
+    n_jobs=None,
+    return_train_score=False,
+    return_estimator=False,
+    return_indices=False,
+    memory=MEMORY,
+):
+    """Cross-validate, with all folds fitted as one batch where possible.
+
+    Parameters
+    ----------
+    estimator, X, y, sample_weight, n_jobs, memory
+        As for `fit_replicas`.
+    groups : array-like of shape (n,), optional
+        For the splitter.
+    scoring : str, callable, list, dict or None, default=None
+        As for ``sklearn.model_selection.cross_validate``.
+    cv : int, splitter or None, default=None
+        As there; ``BootstrapOutOfBag()`` too.
+    return_train_score, return_estimator, return_indices : bool, default=False
+        As there.
+
+    Returns
+    -------
+    dict of ndarray (n_splits,)
+        The keys of ``sklearn.model_selection.cross_validate``. The time of a fit is the
+        mean over the batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import FusionClassifier
+    >>> from skmm.model_selection import cross_validate_replicas
+    >>> X = {"a": np.random.default_rng(0).normal(size=(60, 3))}
+    >>> y = X["a"][:, 0] > 0
+    >>> model = FusionClassifier(max_epochs=20, random_state=0)
+    >>> sorted(cross_validate_replicas(model, X, y, cv=3))
+    ['fit_time', 'score_time', 'test_score']
+    """
+    X = _indexable(X)
+    splits = list(
+        check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
+    )
+    begun = time.perf_counter()
+    models = fit_replicas(
+        estimator,
+        X,
+        y,
+        [train for train, _ in splits],
+        sample_weight=sample_weight,
+        n_jobs=n_jobs,
+        memory=memory,
+    )
+    seconds = (time.perf_counter() - begun) / len(splits)
+    scorer = check_scoring(estimator, scoring)
+    results = {"fit_time": np.full(len(splits), seconds)}
+    results |= _scores(scorer, models, X, y, splits, "test")
+    if return_train_score:
+        train = _scores(scorer, models, X, y, splits, "train")
+        results |= {key: values for key, values in train.items() if key != "score_time"}
+    if return_estimator:
+        results["estimator"] = models
+    if return_indices:
+        parts = zip(("train", "test"), zip(*splits, strict=True), strict=True)
+        results["indices"] = {name: list(rows) for name, rows in parts}
+    return results
+
+
+def _scores(scorer, models, X, y, splits, part):
+    rows, times = [], []
+    y = np.asarray(y)
+    for model, (train, test) in zip(models, splits, strict=True):
+        index = train if part == "train" else test
+        begun = time.perf_counter()
+        score = scorer(model, safe_indexing(X, index), y[index])
+        times.append(time.perf_counter() - begun)
+        rows.append(score if isinstance(score, dict) else {"score": score})
+    columns = {f"{part}_{k}": np.array([row[k] for row in rows]) for k in rows[0]}
+    return {"score_time": np.array(times), **columns}

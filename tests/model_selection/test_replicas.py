@@ -1,0 +1,205 @@
+"""fit_replicas: B ordinary fitted estimators, as if each had been fitted alone."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmm import (
+    FusionClassifier,
+    FusionRegressor,
+    LateFusionClassifier,
+    ModalityDict,
+)
+from skmm.model_selection import (
+    BootstrapOutOfBag,
+    cross_validate_replicas,
+    fit_replicas,
+)
+from skmm.nn import ConvEncoder, MLPEncoder
+from skmm.preprocessing import ModalityTransformer
+from skmm.training import replicas
+
+FAST = {"max_epochs": 6, "random_state": 0, "device": "cpu"}
+
+
+def data(n_rows=48):
+    rng = np.random.default_rng(0)
+    X = ModalityDict(a=rng.normal(size=(n_rows, 4)), b=rng.normal(size=(n_rows, 3)))
+    return X, (X["a"][:, 0] + X["b"][:, 0] > 0).astype(int)
+
+
+def bootstraps(y, count=4):
+    return [rows for rows, _ in BootstrapOutOfBag(count, random_state=1).split(y, y)]
+
+
+@pytest.fixture
+def stacked(monkeypatch):
+    """Collect how many nets were trained in stacks."""
+    import skmm.model_selection.replicas as module
+
+    seen = []
+
+    def spy(*args, **kwargs):
+        seen.extend(result := replicas.train_together(*args, **kwargs))
+        return result
+
+    monkeypatch.setattr(module, "train_together", spy)
+    return seen
+
+
+MODELS = [
+    FusionClassifier(**FAST),
+    FusionClassifier(MLPEncoder((5,)), fusion="mean", optimizer="sgd", lr=0.1, **FAST),
+    FusionClassifier(weight_decay=0.1, class_weight="balanced", **FAST),
+    FusionClassifier(early_stopping=True, patience=2, validation_fraction=0.3, **FAST),
+    FusionRegressor(objective="huber_error", **FAST),
+]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=range(len(MODELS)))
+def test_each_is_as_if_fitted_alone(model, stacked):
+    X, y = data()
+    samples = bootstraps(y)
+    together = fit_replicas(model, X, y, samples)
+    assert stacked == [True] * len(samples)
+    for fitted, rows in zip(together, samples, strict=True):
+        alone = clone(model).fit(X[rows], y[rows])
+        np.testing.assert_allclose(
+            fitted.net_.module_(as_rows(X, fitted)).detach(),
+            alone.net_.module_(as_rows(X, alone)).detach(),
+            atol=1e-4,
+        )
+        assert fitted.n_iter_ == alone.n_iter_
+        np.testing.assert_allclose(
+            fitted.history_["train_loss"], alone.history_["train_loss"], atol=1e-4
+        )
+        again = pickle.loads(pickle.dumps(fitted))
+        np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
+def as_rows(X, model):
+    model.net_.module_.eval()
+    return {name: torch.from_numpy(X[name]).float() for name in X}
+
+
+def test_numbers_may_differ_and_so_may_shapes(stacked):
+    X, y = data()
+    params = [
+        {"lr": 0.01, "random_state": 1},
+        {"lr": 0.001, "weight_decay": 0.1},
+        {"encoders": MLPEncoder((7,))},
+        {"encoders": MLPEncoder((7,)), "lr": 0.02},
+    ]
+    samples = [np.arange(48)] * 4
+    models = fit_replicas(FusionClassifier(**FAST), X, y, samples, params=params)
+    assert stacked == [True] * 4
+    for model, changed in zip(models, params, strict=True):
+        alone = FusionClassifier(**FAST).set_params(**changed).fit(X, y)
+        np.testing.assert_allclose(
+            model.predict_proba(X), alone.predict_proba(X), atol=1e-4
+        )
+
+
+def test_unequal_samples_missing_rows_and_weights(stacked):
+    X, y = data()
+    X = X.with_missing("b", slice(0, None, 5))
+    weight = np.random.default_rng(2).uniform(0.5, 2, len(y))
+    samples = [np.arange(47), np.arange(1, 48), np.arange(40)]
+    models = fit_replicas(FusionClassifier(**FAST), X, y, samples, sample_weight=weight)
+    assert all(stacked)
+    for model, rows in zip(models, samples, strict=True):
+        alone = FusionClassifier(**FAST).fit(X[rows], y[rows], weight[rows])
+        np.testing.assert_allclose(
+            model.predict_proba(X), alone.predict_proba(X), atol=1e-4
+        )
+
+
+def test_a_pipeline_fits_its_transformers_on_each_sample(stacked):
+    X, y = data()
+    pipeline = make_pipeline(
+        ModalityTransformer({"a": StandardScaler()}), FusionClassifier(**FAST)
+    )
+    samples = bootstraps(y, 3)
+    models = fit_replicas(pipeline, X, y, samples)
+    assert all(stacked)
+    for model, rows in zip(models, samples, strict=True):
+        scaler = model[0].transformers_["a"]
+        np.testing.assert_allclose(scaler.mean_, X["a"][rows].mean(0))
+        alone = clone(pipeline).fit(X[rows], y[rows])
+        np.testing.assert_allclose(
+            model.predict_proba(X), alone.predict_proba(X), atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("memory", [1, 40_000])
+def test_a_small_memory_makes_more_stacks_of_the_same(memory):
+    X, y = data()
+    samples = bootstraps(y, 5)
+    whole = fit_replicas(FusionClassifier(**FAST), X, y, samples)
+    parts = fit_replicas(FusionClassifier(**FAST), X, y, samples, memory=memory)
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_allclose(a.predict_proba(X), b.predict_proba(X), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_what_cannot_be_stacked_is_fitted_alone(n_jobs, stacked):
+    rng = np.random.default_rng(0)
+    X = ModalityDict(image=rng.normal(size=(24, 1, 6, 6)), a=rng.normal(size=(24, 2)))
+    y = np.arange(24) % 2
+    model = FusionClassifier({"image": ConvEncoder((2,), hidden=(3,))}, **FAST)
+    samples = bootstraps(y, 2)
+    models = fit_replicas(model, X, y, samples, n_jobs=n_jobs)
+    assert stacked == []
+    for fitted, rows in zip(models, samples, strict=True):
+        alone = clone(model).fit(X[rows], y[rows])
+        np.testing.assert_array_equal(fitted.predict_proba(X), alone.predict_proba(X))
+
+
+def test_other_estimators_are_welcome():
+    X, y = data()
+    for model in (LogisticRegression(), make_pipeline(LogisticRegression())):
+        assert len(fit_replicas(model, X["a"], y, bootstraps(y, 2))) == 2
+    late = LateFusionClassifier(LogisticRegression())
+    assert fit_replicas(late, dict(X), y, bootstraps(y, 1))[0].score(X, y) > 0.5
+
+
+def test_cross_validation_has_the_format_of_scikit_learn():
+    X, y = data()
+    model, folds = FusionClassifier(**FAST), StratifiedKFold(3)
+    options = {
+        "cv": folds,
+        "scoring": ["accuracy", "roc_auc"],
+        "return_train_score": True,
+        "return_estimator": True,
+        "return_indices": True,
+    }
+    ours = cross_validate_replicas(model, X, y, **options)
+    theirs = cross_validate(model, X, y, **options)
+    assert ours.keys() == theirs.keys()
+    for key in ("test_accuracy", "test_roc_auc", "train_accuracy"):
+        np.testing.assert_allclose(ours[key], theirs[key], atol=0.07)
+    for part in ("train", "test"):
+        for a, b in zip(ours["indices"][part], theirs["indices"][part], strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert len(ours["estimator"]) == 3
+
+
+def test_bad_input_is_named():
+    X, y = data()
+    with pytest.raises(ValueError, match="params must have one dict per sample"):
+        fit_replicas(FusionClassifier(**FAST), X, y, bootstraps(y, 2), params=[{}])
+    with pytest.raises(FloatingPointError, match=r"replica 1.*lr"):
+        fit_replicas(
+            FusionClassifier(optimizer="sgd", **FAST),
+            X,
+            y,
+            bootstraps(y, 2),
+            params=[{}, {"lr": 1e30}],
+        )
