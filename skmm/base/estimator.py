@@ -4,7 +4,6 @@ import copy
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -36,13 +35,6 @@ from skmm.training import (
 )
 
 PREDICTION_ROWS = 1024  # rows per slice when predicting
-HIDDEN_COLUMNS = {  # of the net's history
-    "batches",
-    "train_batch_count",
-    "train_loss_best",
-    "valid_batch_count",
-    "valid_loss_best",
-}
 
 
 class ModalityEstimator(
@@ -266,11 +258,7 @@ class ModalityEstimator(
     def history_(self):
         """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
         check_is_fitted(self, "net_")
-        rows = [
-            {k: v for k, v in row.items() if k not in HIDDEN_COLUMNS}
-            for row in self.net_.history
-        ]
-        return pd.DataFrame(rows)
+        return self.net_.history_frame()
 
     @property
     def _n_features_out(self):

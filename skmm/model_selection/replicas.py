@@ -186,16 +186,27 @@ def cross_validate_replicas(
 
     Parameters
     ----------
-    estimator, X, y, sample_weight, n_jobs, memory
-        As for `fit_replicas`.
+    estimator : estimator
+    X : ModalityDict, dict, DataFrame or array-like of n rows
+    y : array-like of shape (n,) or (n, k)
     groups : array-like of shape (n,), optional
         For the splitter.
     scoring : str, callable, list, dict or None, default=None
         As for ``sklearn.model_selection.cross_validate``.
     cv : int, splitter or None, default=None
         As there; ``BootstrapOutOfBag()`` too.
-    return_train_score, return_estimator, return_indices : bool, default=False
-        As there.
+    sample_weight : array-like of shape (n,), optional
+        For fitting.
+    n_jobs : int, optional
+        Processes, for what cannot be stacked.
+    return_train_score : bool, default=False
+        Score the training rows as well.
+    return_estimator : bool, default=False
+        Return the fitted estimators.
+    return_indices : bool, default=False
+        Return the rows of each split.
+    memory : int, default=2**29
+        As for `fit_replicas`.
 
     Returns
     -------

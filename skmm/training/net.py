@@ -1,5 +1,6 @@
 """The only bridge to skorch: a net that trains on whole-tensor batches."""
 
+import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
@@ -8,6 +9,14 @@ from torch import nn
 from skmm.training.batches import Batches, batch_bounds
 from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
 from skmm.training.optimizers import carry_state, make_optimizer, penalised
+
+NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
+    "batches",
+    "train_batch_count",
+    "train_loss_best",
+    "valid_batch_count",
+    "valid_loss_best",
+}
 
 
 class TensorNet(NeuralNet):
@@ -85,6 +94,15 @@ class TensorNet(NeuralNet):
         self.generator_ = earlier.generator_
         carry_state(earlier.optimizer_, self.optimizer_)
         return self
+
+    def history_frame(self):
+        """One row per epoch: epoch, losses, seconds, and what callbacks recorded."""
+        return pd.DataFrame(
+            [
+                {k: v for k, v in row.items() if k not in NOT_LOSSES}
+                for row in self.history
+            ]
+        )
 
     # -- the loop ------------------------------------------------------------------
 

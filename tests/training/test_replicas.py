@@ -80,7 +80,7 @@ CASES = {
     "batch norm": ({"encoders": batch_norm_encoder()}, {}),
     "batch norm, unequal": ({"encoders": batch_norm_encoder()}, {"cut": 1}),
     "early stopping": (
-        {"early_stopping": True, "patience": 2, "max_epochs": 30, "lr": 0.05},
+        {"early_stopping": True, "patience": 2, "max_epochs": 15, "lr": 0.02},
         {"cut": 1},
     ),
     "early stopping of batch norm": (

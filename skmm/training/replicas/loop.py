@@ -135,8 +135,7 @@ class StackedTraining:
             state.best = [tensor.clone() for tensor in tensors]
         rows = better.nonzero()[:, 0].to(tensors[0].device)
         for best, tensor in zip(state.best, tensors, strict=True):
-            if tensor.ndim:  # all but the counters of BatchNorm
-                best[rows] = tensor[rows]
+            best[rows] = tensor[rows]
         state.running &= epoch - state.best_epoch < self.stopper.patience
 
     @torch.no_grad()

@@ -42,8 +42,9 @@ class StackedLinear(nn.Module):
         """Copy the weights back."""
         for peer, weight in zip(peers, self.weight, strict=True):
             peer.weight.copy_(weight.T)
-        for peer, bias in zip(peers, () if self.bias is None else self.bias):
-            peer.bias.copy_(bias[0])
+        if self.bias is not None:
+            for peer, bias in zip(peers, self.bias, strict=True):
+                peer.bias.copy_(bias[0])
 
 
 class StackedBatchNorm(nn.Module):
