@@ -3,6 +3,7 @@
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    Options,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _num_samples as num_samples
 __all__ = [
     "HasMethods",
     "Interval",
+    "Options",
     "StrOptions",
     "VisualBlock",
     "check_feature_names",

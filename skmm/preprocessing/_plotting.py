@@ -40,7 +40,7 @@ def _new_axes(n, size):
     except ImportError as error:
         raise ImportError('plots need matplotlib: pip install "skmm[plot]"') from error
     width, height = size
-    figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         1, n, figsize=(n * width, height), squeeze=False, layout="constrained"
     )
     return axes[0]

@@ -114,7 +114,8 @@ def parse_in_parts(smiles, make_each, on_error="raise", n_jobs=None):
     require_rdkit()
     n_parts = min(effective_n_jobs(n_jobs), len(smiles))
     parts = Parallel(n_jobs=n_parts)(
-        delayed(_parse_part)(part, make_each) for part in np.array_split(smiles, n_parts)
+        delayed(_parse_part)(part, make_each)
+        for part in np.array_split(smiles, n_parts)
     )
     results = list(chain.from_iterable(parts))
     if on_error == "raise":

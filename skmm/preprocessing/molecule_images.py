@@ -208,7 +208,9 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         """
         image = self.transform([smiles])[0]
         axes = axes_of(len(image), axes)
-        for ax, channel, title in zip(axes, image, CHANNELS[self.channels], strict=True):
+        for ax, channel, title in zip(
+            axes, image, CHANNELS[self.channels], strict=True
+        ):
             top = np.abs(channel).max() or 1.0
             ax.imshow(channel, cmap="RdBu", vmin=-top, vmax=top)
             ax.set(title=title, **_close_up(image))
