@@ -75,11 +75,14 @@ def _spectrum(row, i):
 
 
 def _refuse_nonfinite(flat):
-    for values, what in ((flat.position, "position"), (flat.intensity, "intensity")):
+    for values, what in (
+        (flat.position, "a position"),
+        (flat.intensity, "an intensity"),
+    ):
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             raise ValueError(
-                f"row {flat.row[bad[0]]} has a {what} of {values[bad[0]]}; drop such "
+                f"row {flat.row[bad[0]]} has {what} of {values[bad[0]]}; drop such "
                 "points before."
             )
 
