@@ -1,6 +1,30 @@
 """scikit-learn transformers, one modality each, and the one that holds them."""
 
+from skmm.preprocessing.corruption import (
+    DropCorruption,
+    GaussianCorruption,
+    NoiseModality,
+    StructuredDropCorruption,
+    SwapCorruption,
+)
+from skmm.preprocessing.descriptors import MoleculeDescriptors
+from skmm.preprocessing.images import Downscale, TopRows
 from skmm.preprocessing.modality_transformer import ModalityTransformer
+from skmm.preprocessing.molecule_images import MoleculeImager
 from skmm.preprocessing.molecules import MoleculeFingerprint
+from skmm.preprocessing.spectra import SpectrumBinner
 
-__all__ = ["ModalityTransformer", "MoleculeFingerprint"]
+__all__ = [
+    "ModalityTransformer",
+    "MoleculeFingerprint",
+    "MoleculeImager",
+    "MoleculeDescriptors",
+    "SpectrumBinner",
+    "TopRows",
+    "Downscale",
+    "NoiseModality",
+    "GaussianCorruption",
+    "DropCorruption",
+    "SwapCorruption",
+    "StructuredDropCorruption",
+]

@@ -1,9 +1,12 @@
 """From a column of SMILES to RDKit molecules: what molecule transformers share."""
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+from joblib import effective_n_jobs
+from sklearn.utils.parallel import Parallel, delayed
 
 
 def require_rdkit():
@@ -87,8 +90,47 @@ def parse(smiles, on_error="raise", each=None):
     with rdbase.BlockLogs():
         results = [_result(value, chem.MolFromSmiles, each) for value in smiles]
     if on_error == "raise":
-        _refuse_bad(smiles, results)
+        refuse_bad(smiles, results)
     return results
+
+
+def parse_in_parts(smiles, make_each, on_error="raise", n_jobs=None):
+    """Do the same as `parse`, in several processes.
+
+    Parameters
+    ----------
+    smiles : ndarray of shape (n,)
+    make_each : callable without arguments
+        Called once in each process; returns the `each` of `parse`. Picklable.
+    on_error : {"raise", "missing"}, default="raise"
+    n_jobs : int or None, default=None
+        Number of processes, as joblib counts them; None is 1.
+
+    Returns
+    -------
+    list
+        As of `parse`; the same for every `n_jobs`.
+    """
+    require_rdkit()
+    n_parts = min(effective_n_jobs(n_jobs), len(smiles))
+    parts = Parallel(n_jobs=n_parts)(
+        delayed(_parse_part)(part, make_each)
+        for part in np.array_split(smiles, n_parts)
+    )
+    results = list(chain.from_iterable(parts))
+    if on_error == "raise":
+        refuse_bad(smiles, results)
+    return results
+
+
+def _parse_part(smiles, make_each):
+    return parse(smiles, "missing", make_each())
+
+
+def readable_rows(X, on_error):
+    """Tell which rows of X are SMILES that RDKit reads: what `present` returns."""
+    readable = parse(read_smiles(X), on_error, lambda molecule: True)
+    return np.array(readable, dtype=bool)  # None becomes False
 
 
 def _result(value, read, each):
@@ -106,7 +148,8 @@ def _molecule(value, read):
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-def _refuse_bad(smiles, results):
+def refuse_bad(smiles, results):
+    """Raise a ValueError about rows whose result is None."""
     bad = [row for row, result in enumerate(results) if result is None]
     if bad:
         first = smiles[bad[0]]

@@ -8,7 +8,12 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skmm._sklearn import Interval, StrOptions
-from skmm.preprocessing._smiles import parse, read_smiles, require_rdkit
+from skmm.preprocessing._smiles import (
+    parse,
+    read_smiles,
+    readable_rows,
+    require_rdkit,
+)
 
 
 class MoleculeFingerprint(TransformerMixin, BaseEstimator):
@@ -149,8 +154,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
             If a row cannot be read and `on_error` is "raise".
         """
         self._validate_params()
-        readable = parse(read_smiles(X), self.on_error, lambda molecule: True)
-        return np.array(readable, dtype=bool)  # None becomes False
+        return readable_rows(X, self.on_error)
 
     def get_feature_names_out(self, input_features=None):
         """Name the columns of the result.

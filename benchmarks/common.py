@@ -1,0 +1,94 @@
+"""What benchmark scripts share: timing side by side, machine and versions, tables."""
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def arguments(description):
+    """Parse the options that every script has: --quick."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a small run, as a test")
+    return parser.parse_args()
+
+
+def machine(*packages):
+    """Return the processor, number of cores, Python and versions of packages."""
+    facts = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+    return facts | {package: _version(package) for package in packages}
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.split(":")[1] for line in lines if line.startswith("model name")]
+        return names[0].strip()
+    except (OSError, IndexError):
+        return platform.processor() or platform.machine()
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def alternating_medians(tasks, repeats=7, clock=time.perf_counter):
+    """Median seconds of several tasks that are run in turn.
+
+    Taking turns spreads the noise of a busy machine over all tasks, so ratios hold
+    even where the seconds do not. Every task runs once before it is timed.
+
+    Parameters
+    ----------
+    tasks : dict of str to callable without arguments
+    repeats : int, default=7
+    clock : callable, default=time.perf_counter
+        ``time.process_time`` counts the processor time of this process only.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    for task in tasks.values():
+        task()
+    seconds = {name: [] for name in tasks}
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            start = clock()
+            task()
+            seconds[name].append(clock() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def report(rows, name, facts, quick=False):
+    """Print rows as a table; unless quick, write them with the facts as CSV.
+
+    Parameters
+    ----------
+    rows : list of dict
+    name : str
+        Of the file in ``benchmarks/results``, without ".csv".
+    facts : dict
+        Of `machine`; one more column each.
+    quick : bool, default=False
+    """
+    table = pd.DataFrame(rows)
+    print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    print(table.to_string(index=False))
+    if not quick:
+        RESULTS.mkdir(exist_ok=True)
+        table.assign(**facts).to_csv(RESULTS / f"{name}.csv", index=False)

@@ -1,0 +1,279 @@
+"""Noise: in place of a modality, or put into one to see how robust a model is."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from skmm._sklearn import Interval, Options
+from skmm.preprocessing._corrupting import Corruption
+
+PROBABILITY = [Interval(Real, 0, 1, closed="both")]
+
+
+class NoiseModality(Corruption):
+    """Replace a modality by standard normal noise of the same shape.
+
+    The control that a gain from a second modality must beat: a net with more inputs,
+    and nothing to learn from them.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        Where the seed is drawn from, in `fit`.
+
+    Attributes
+    ----------
+    seed_ : int
+    n_features_in_ : int
+        Length of the second axis.
+
+    Notes
+    -----
+    The noise depends on `seed_` and on X as a whole: a fitted object gives the same
+    noise for the same X at every call, and independent noise for any other X. So the
+    rows of a training and a test set get different noise, rows that are equal do too,
+    and the noise of a row tells nothing about what stood there. In return
+    ``transform(X)[:5]`` is not ``transform(X[:5])``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import NoiseModality
+    >>> X = np.zeros((3, 1, 8, 8))
+    >>> noise = NoiseModality(random_state=0).fit(X)
+    >>> noise.transform(X).shape, bool((noise.transform(X) == noise.transform(X)).all())
+    ((3, 1, 8, 8), True)
+    """
+
+    _finite = False
+    _parameter_constraints = {"random_state": ["random_state"]}
+
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+    def _corrupt(self, X, rng):
+        return rng.standard_normal(X.shape, dtype=X.dtype)
+
+
+class GaussianCorruption(Corruption):
+    r"""Add Gaussian noise, :math:`x + \sigma \epsilon`.
+
+    Parameters
+    ----------
+    sigma : float, default=0.1
+        Standard deviation, in the unit of X; 0 changes nothing.
+    random_state : int, RandomState instance or None, default=None
+        Where the seed is drawn from, in `fit`.
+
+    Attributes
+    ----------
+    seed_ : int
+    n_features_in_ : int
+        Length of the second axis.
+
+    See Also
+    --------
+    NoiseModality : Its notes say on what the noise depends; another `sigma` scales
+        the same noise.
+
+    References
+    ----------
+    P. P. Liang et al. MultiBench: Multiscale Benchmarks for Multimodal Representation
+    Learning. NeurIPS 2021. arXiv:2107.07502
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import GaussianCorruption
+    >>> X = np.ones((1000, 2))
+    >>> out = GaussianCorruption(0.5, random_state=0).fit_transform(X)
+    >>> round(float(out.std()), 1), float(X.std())
+    (0.5, 0.0)
+    """
+
+    _parameter_constraints = {
+        "sigma": [Interval(Real, 0, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, sigma=0.1, random_state=None):
+        self.sigma = sigma
+        self.random_state = random_state
+
+    def _corrupt(self, X, rng):
+        return X + X.dtype.type(self.sigma) * rng.standard_normal(X.shape, X.dtype)
+
+
+class DropCorruption(Corruption):
+    """Set entries to zero, each with the same probability.
+
+    Parameters
+    ----------
+    probability : float in [0, 1], default=0.1
+        Of being dropped; 0 changes nothing, 1 leaves zeros.
+    random_state : int, RandomState instance or None, default=None
+        Where the seed is drawn from, in `fit`.
+
+    Attributes
+    ----------
+    seed_ : int
+    n_features_in_ : int
+        Length of the second axis.
+
+    See Also
+    --------
+    NoiseModality : Its notes say on what the draw depends; what a probability drops,
+        larger ones drop too.
+    StructuredDropCorruption : Drops time steps of all channels.
+
+    References
+    ----------
+    P. P. Liang et al. MultiBench: Multiscale Benchmarks for Multimodal Representation
+    Learning. NeurIPS 2021. arXiv:2107.07502
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import DropCorruption
+    >>> DropCorruption(1.0).fit_transform(np.ones((2, 3))).tolist()
+    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+
+    _parameter_constraints = {
+        "probability": PROBABILITY,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, probability=0.1, random_state=None):
+        self.probability = probability
+        self.random_state = random_state
+
+    def _corrupt(self, X, rng):
+        return np.where(rng.random(X.shape) < self.probability, X.dtype.type(0), X)
+
+
+class SwapCorruption(Corruption):
+    """Swap neighbouring entries of a table.
+
+    In each row the columns are paired with their right neighbours, from the first
+    column or from the second on, as a coin decides; each pair is swapped with the
+    given probability. A row keeps its values: they only change places, by at most
+    one.
+
+    Parameters
+    ----------
+    probability : float in [0, 1], default=0.1
+        Of a pair being swapped; 0 changes nothing.
+    random_state : int, RandomState instance or None, default=None
+        Where the seed is drawn from, in `fit`.
+
+    Attributes
+    ----------
+    seed_ : int
+    n_features_in_ : int
+        Number of columns.
+
+    See Also
+    --------
+    NoiseModality : Its notes say on what the draw depends.
+
+    References
+    ----------
+    P. P. Liang et al. MultiBench: Multiscale Benchmarks for Multimodal Representation
+    Learning. NeurIPS 2021. arXiv:2107.07502. Its code writes one value into both
+    cells; here they are truly swapped.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import SwapCorruption
+    >>> out = SwapCorruption(1.0, random_state=0).fit_transform([[1, 2, 3, 4]] * 9)
+    >>> np.unique(out, axis=0)
+    array([[1., 3., 2., 4.],
+           [2., 1., 4., 3.]])
+    """
+
+    _parameter_constraints = {
+        "probability": PROBABILITY,
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, probability=0.1, random_state=None):
+        self.probability = probability
+        self.random_state = random_state
+
+    def _checked(self, X, reset):
+        X = super()._checked(X, reset)
+        if X.ndim != 2:
+            raise ValueError(
+                f"X has shape {X.shape}; SwapCorruption swaps the columns of a table, "
+                "of shape (n, columns)."
+            )
+        return X
+
+    def _corrupt(self, X, rng):
+        n, columns = X.shape
+        start = rng.integers(2, size=(n, 1))
+        is_left = np.arange(columns) % 2 == start
+        is_left[:, -1] = False  # it has no right neighbour
+        left = is_left & (rng.random(X.shape) < self.probability)
+        right = np.zeros_like(left)
+        right[:, 1:] = left[:, :-1]
+        source = np.arange(columns) + left - right
+        return np.take_along_axis(X, source, axis=1)
+
+
+class StructuredDropCorruption(Corruption):
+    """Set time steps to zero, the same ones in all channels of a row.
+
+    Parameters
+    ----------
+    probability : float in [0, 1], default=0.1
+        Of a time step being dropped; 0 changes nothing, 1 leaves zeros.
+    time_axis : {-1, 1}, default=-1
+        Which axis of X is time: the last, as in (n, channels, time), or the one after
+        the rows, as in (n, time, channels).
+    random_state : int, RandomState instance or None, default=None
+        Where the seed is drawn from, in `fit`.
+
+    Attributes
+    ----------
+    seed_ : int
+    n_features_in_ : int
+        Length of the second axis.
+
+    See Also
+    --------
+    DropCorruption : Drops single entries.
+    NoiseModality : Its notes say on what the draw depends.
+
+    References
+    ----------
+    P. P. Liang et al. MultiBench: Multiscale Benchmarks for Multimodal Representation
+    Learning. NeurIPS 2021. arXiv:2107.07502
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import StructuredDropCorruption
+    >>> drop = StructuredDropCorruption(0.5, random_state=0)
+    >>> out = drop.fit_transform(np.ones((1, 2, 8)))  # two channels
+    >>> bool((out[0, 0] == out[0, 1]).all())
+    True
+    """
+
+    _parameter_constraints = {
+        "probability": PROBABILITY,
+        "time_axis": [Options(Integral, {-1, 1})],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, probability=0.1, time_axis=-1, random_state=None):
+        self.probability = probability
+        self.time_axis = time_axis
+        self.random_state = random_state
+
+    def _corrupt(self, X, rng):
+        shape = [X.shape[0]] + [1] * (X.ndim - 1)
+        shape[self.time_axis] = X.shape[self.time_axis]
+        return np.where(rng.random(shape) < self.probability, X.dtype.type(0), X)

@@ -1,0 +1,187 @@
+"""Spectra, measured at points of their own, as rows of one table."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skmm._sklearn import Interval, StrOptions
+from skmm.preprocessing._plotting import axes_of
+from skmm.preprocessing._spectra import read_spectra
+
+
+class SpectrumBinner(TransformerMixin, BaseEstimator):
+    r"""Average the intensities of spectra within windows of equal width.
+
+    With ``lo`` and ``hi`` the smallest and largest position in `fit`, there are
+
+    .. math:: B = \lceil (hi - lo) / width \rceil
+
+    windows; window ``b`` reaches from ``lo + b * width`` up to, but without,
+    ``lo + (b + 1) * width``. A point at ``hi`` is in the last one; points outside
+    ``[lo, hi]`` are left out.
+
+    Parameters
+    ----------
+    width : float, default=10.0
+        Of a window, in the unit of the positions (Raman: 1/cm).
+    aggregate : {"mean", "sum"}, default="mean"
+        What is taken of the intensities in a window. The mean does not depend on how
+        densely a spectrum is sampled, the sum does.
+    fill_value : float, default=0.0
+        For windows without points.
+
+    Attributes
+    ----------
+    bounds_ : tuple of 2 float
+        ``lo`` and ``hi``.
+    bin_edges_ : ndarray of shape (B + 1,)
+        The last one may lie beyond ``hi``.
+
+    Notes
+    -----
+    X is a list, or an object array as ModalityDict holds it, of n arrays of shape
+    (n_points, 2): positions, which must not decrease, and intensities; n_points may
+    differ from row to row. An array of shape (n, n_points, 2) does too. Of separate
+    arrays make ``numpy.column_stack([positions, intensities])``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.preprocessing import SpectrumBinner
+    >>> a = np.column_stack([[400, 405, 412, 420], [1.0, 3.0, 5.0, 7.0]])
+    >>> b = np.column_stack([[401, 418], [2.0, 4.0]])
+    >>> binner = SpectrumBinner(width=10).fit([a, b])
+    >>> binner.bounds_, binner.bin_edges_
+    ((400.0, 420.0), array([400., 410., 420.]))
+    >>> binner.transform([a, b])
+    array([[2., 6.],
+           [2., 4.]])
+    """
+
+    _parameter_constraints = {
+        "width": [Interval(Real, 0, None, closed="neither")],
+        "aggregate": [StrOptions({"mean", "sum"})],
+        "fill_value": [Real],
+    }
+
+    def __init__(self, width=10.0, *, aggregate="mean", fill_value=0.0):
+        self.width = width
+        self.aggregate = aggregate
+        self.fill_value = fill_value
+
+    def fit(self, X, y=None):
+        """Learn the range of the positions.
+
+        Parameters
+        ----------
+        X : sequence of n array-like of shape (n_points, 2)
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        SpectrumBinner
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If a row is no spectrum, has no points, decreasing positions, or values
+            that are not finite; the message names the row.
+        """
+        self._validate_params()
+        position = read_spectra(X).position
+        self.bounds_ = (float(position.min()), float(position.max()))
+        low, high = self.bounds_
+        # rounded: 0.3 / 0.1 is a little more than 3
+        n_bins = max(1, int(np.ceil(np.round((high - low) / self.width, 9))))
+        self.bin_edges_ = low + self.width * np.arange(n_bins + 1)
+        return self
+
+    def transform(self, X):
+        """Bin the spectra.
+
+        Parameters
+        ----------
+        X : sequence of n array-like of shape (n_points, 2)
+
+        Returns
+        -------
+        ndarray of shape (n, B), dtype float64
+
+        Raises
+        ------
+        ValueError
+            As of `fit`, and if a spectrum has no point within `bounds_`.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        flat = read_spectra(X)
+        inside = (flat.position >= self.bounds_[0]) & (flat.position <= self.bounds_[1])
+        self._refuse_outside(flat, inside)
+        n_bins = len(self.bin_edges_) - 1
+        found = np.searchsorted(self.bin_edges_, flat.position[inside], side="right")
+        cell = flat.row[inside] * n_bins + np.clip(found - 1, 0, n_bins - 1)
+        counts = np.bincount(cell, minlength=flat.n * n_bins)
+        total = np.bincount(cell, flat.intensity[inside], minlength=flat.n * n_bins)
+        if self.aggregate == "mean":
+            total /= np.maximum(counts, 1)
+        return np.where(counts > 0, total, self.fill_value).reshape(flat.n, n_bins)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns of the result.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (B,), dtype object
+            "bin0", "bin1", ...; `bin_edges_` tells where they are.
+        """
+        check_is_fitted(self)
+        return np.array([f"bin{i}" for i in range(len(self.bin_edges_) - 1)], object)
+
+    def plot(self, spectrum, axes=None):
+        """Show a spectrum and what becomes of it.
+
+        Parameters
+        ----------
+        spectrum : array-like of shape (n_points, 2)
+        axes : matplotlib Axes, default=None
+            None draws a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        values = self.transform([spectrum])[0]
+        ax = axes_of(1, axes, size=(6.0, 3.0))[0]
+        ax.plot(*np.asarray(spectrum, dtype=float).T, ".-", alpha=0.5, label="measured")
+        label = f"{self.aggregate} in windows of {self.width:g}"
+        ax.stairs(values, self.bin_edges_, label=label, baseline=None)
+        ax.set(xlabel="position", ylabel="intensity")
+        ax.legend()
+        return ax.figure
+
+    def _refuse_outside(self, flat, inside):
+        outside = np.bincount(flat.row, inside, minlength=flat.n) == 0
+        if outside.any():
+            first = np.flatnonzero(outside)[0]
+            position = flat.position[flat.row == first]
+            raise ValueError(
+                f"row {first} lies outside of the spectra that were fitted: its "
+                f"positions are {position[0]:g} to {position[-1]:g}, theirs "
+                f"{self.bounds_[0]:g} to {self.bounds_[1]:g}. Are the units the same? "
+                "Drop it, or mark it missing."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
