@@ -20,7 +20,7 @@ from skmm.base.problem import Problem, to_rows
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import check_names
+from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble, complete
 from skmm.nn.resolve import resolve
@@ -153,9 +153,7 @@ class ModalityEstimator(
     def _make_module(self):
         encoders = self.encoders
         if isinstance(encoders, dict):
-            known = [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
-            check_names(encoders, known, "encoders")
-            encoders = {n: e for n, e in encoders.items() if n in self.modalities_in_}
+            encoders = parts_in_use(encoders, self, "encoders")
         return assemble(
             complete(encoders, self.shapes_in_),
             resolve(self.fusion, blocks.fusion, "Fusion"),

@@ -21,6 +21,32 @@ def check_names(names, known, what):
         )
 
 
+def parts_in_use(parts, estimator, what):
+    """Return those of `parts` whose modality the fitted estimator uses.
+
+    Parameters
+    ----------
+    parts : dict
+        By name of modality.
+    estimator : estimator
+        Its `modalities_in_` are used, its `feature_names_in_` known. If its parameter
+        `modalities` selects all that X has, a step before it has selected too: other
+        names may then be right, and are ignored.
+    what : str
+        As for `check_names`.
+
+    Raises
+    ------
+    ValueError
+        If a name is known to be wrong.
+    """
+    used = list(estimator.modalities_in_)
+    known = list(getattr(estimator, "feature_names_in_", used))
+    if estimator.modalities is None or set(known) != set(used):
+        check_names(parts, known, what)
+    return {name: part for name, part in parts.items() if name in used}
+
+
 def _listed(names):
     return ", ".join(repr(name) for name in names)
 

@@ -12,7 +12,7 @@ from skmm.base import takes_modalities
 from skmm.base.targets import read_labels, require_target
 from skmm.base.weights import checked_weight
 from skmm.data import check_modalities, leaves
-from skmm.data.names import check_names
+from skmm.data.names import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 
 
@@ -71,8 +71,7 @@ class _LateFusion(NestedParams, BaseEstimator):
         """One unfitted model per modality."""
         given = self.estimators
         if isinstance(given, dict):
-            known = [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
-            check_names(given, known, "estimators")
+            given = parts_in_use(given, self, "estimators")
         else:
             given = dict.fromkeys(self.modalities_in_, given)
         members = {name: given.get(name) for name in self.modalities_in_}

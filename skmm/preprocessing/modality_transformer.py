@@ -16,7 +16,7 @@ from skmm._sklearn import (
 )
 from skmm._views import as_table, naming
 from skmm.data import ModalityDict, check_modalities, leaves
-from skmm.data.names import check_names
+from skmm.data.names import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
     blank,
@@ -129,7 +129,7 @@ class ModalityTransformer(
         """
         self._validate_params()
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        check_names(self.transformers or {}, self._known(), "transformers")
+        parts_in_use(self.transformers or {}, self, "transformers")
         _check_rows(X, y)
         fitted, parts, present = {}, {}, {}
         for name in X:
@@ -139,9 +139,6 @@ class ModalityTransformer(
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
         return ModalityDict(parts, present=present)
-
-    def _known(self):
-        return [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
 
     def _fit_one(self, name, X, y):
         """(fitted transformer, leaf, mask), or ("drop",)."""
