@@ -93,6 +93,9 @@ class ModalityEstimator(
             missing or infinite, or y cannot be learnt.
         FloatingPointError
             If the loss becomes NaN or infinite.
+        KeyboardInterrupt
+            On Ctrl-C. The estimator can then predict with the weights of the last step,
+            or with early stopping the best so far; ``warm_start=True`` goes on.
         """
         again = self.warm_start and hasattr(self, "net_")
         problem = self.prepare(X, y, sample_weight, again=again)
@@ -164,8 +167,12 @@ class ModalityEstimator(
         )
 
     def _train(self, net, problem, epochs):
-        with seeded(self.training_seed(net), net.device):
-            net.run(problem.train, problem.valid, epochs)
+        try:
+            with seeded(self.training_seed(net), net.device):
+                net.run(problem.train, problem.valid, epochs)
+        except KeyboardInterrupt:
+            self.adopt(net)  # as far as it was trained
+            raise
         return self.adopt(net)
 
     def training_seed(self, net):

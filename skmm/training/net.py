@@ -118,13 +118,22 @@ class TensorNet(NeuralNet):
         Raises
         ------
         KeyboardInterrupt
-            On Ctrl-C, with the weights of the last step in place.
+            On Ctrl-C, with the weights of the last step, or with early stopping the
+            best so far, in place.
+        MemoryError
+            If the device has too little memory; the message names the batch size.
         """
         self.stop_training = False
         self.epochs_ = epochs or self.max_epochs
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
             self._run_epochs(train, valid)
+        except torch.OutOfMemoryError as error:
+            raise MemoryError(
+                f"{self.device} has no memory left for batches of batch_size="
+                f"{self.batch_size} rows, with the data and the net on it. Use a "
+                "smaller batch_size or smaller encoders."
+            ) from error
         finally:
             self.notify("on_train_end", X=train[0], y=train[1])
         return self

@@ -80,12 +80,12 @@ CASES = {
     "batch norm": ({"encoders": batch_norm_encoder()}, {}),
     "batch norm, unequal": ({"encoders": batch_norm_encoder()}, {"cut": 1}),
     "early stopping": (
-        {"early_stopping": True, "patience": 2, "max_epochs": 15, "lr": 0.02},
+        {"early_stopping": True, "patience": 2, "max_epochs": 12, "lr": 0.01},
         {"cut": 1},
     ),
     "early stopping of batch norm": (
         {"early_stopping": True, "patience": 2, "encoders": batch_norm_encoder()},
-        {"lr": [0.05, 0.001]},
+        {"lr": [0.01, 0.001]},
     ),
 }
 

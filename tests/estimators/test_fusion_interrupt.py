@@ -1,0 +1,43 @@
+"""Ctrl-C and a full device: nothing is lost, and the message says what to do."""
+
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from skmm import FusionClassifier
+
+X = {"a": torch.linspace(-1, 1, 40)[:, None].numpy()}
+Y = (X["a"][:, 0] > 0).astype(int)
+
+
+class Fails(Callback):
+    """Raise at the beginning of a batch of the third epoch."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs):
+        if len(net.history) == 3:
+            raise self.error
+
+
+def test_ctrl_c_leaves_a_model_that_predicts_and_goes_on():
+    stop = Fails(KeyboardInterrupt())
+    model = FusionClassifier(
+        callbacks=[stop], warm_start=True, random_state=0, max_epochs=5
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert model.predict(X).shape == (40,)
+    assert 2 <= model.n_iter_ <= 3
+    done = model.n_iter_
+    model.set_params(callbacks=None).fit(X, Y)
+    assert model.n_iter_ == done + 5
+
+
+def test_a_full_device_names_the_batch_size():
+    full = Fails(torch.OutOfMemoryError("out of memory"))
+    model = FusionClassifier(callbacks=[full], batch_size=7, random_state=0)
+    with pytest.raises(MemoryError, match="batch_size=7"):
+        model.fit(X, Y)
+    assert not hasattr(model, "net_")
