@@ -32,6 +32,7 @@ from skmm.training import (
     optimizers,
     predict_outputs,
     resolve_device,
+    schedules,
 )
 
 PREDICTION_ROWS = 1024  # rows per slice when predicting
@@ -58,6 +59,8 @@ class ModalityEstimator(
         "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "lr_schedule": [StrOptions(set(schedules.NAMES)), callable, None],
+        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -199,6 +202,8 @@ class ModalityEstimator(
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
+            lr_schedule=self.lr_schedule,
+            gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
             callbacks=copy.deepcopy(self.callbacks or []) + own,

@@ -29,6 +29,12 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty as the optimizer understands it.
+    lr_schedule : "cosine", "plateau", callable or None, default=None
+        How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
+        the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
+        a torch scheduler, as its class does.
+    gradient_clip : float or None, default=None
+        Largest norm of all gradients together.
     batch_size : int, default=32
         A last batch of one row joins the batch before it.
     max_epochs : int, default=100
@@ -105,6 +111,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
         batch_size=32,
         max_epochs=100,
         early_stopping=False,
@@ -125,6 +133,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.gradient_clip = gradient_clip
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping
@@ -164,6 +174,12 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Learning rate.
     weight_decay : float, default=0.0
         L2 penalty as the optimizer understands it.
+    lr_schedule : "cosine", "plateau", callable or None, default=None
+        How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
+        the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
+        a torch scheduler, as its class does.
+    gradient_clip : float or None, default=None
+        Largest norm of all gradients together.
     batch_size : int, default=32
         A last batch of one row joins the batch before it.
     max_epochs : int, default=100
@@ -237,6 +253,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
         batch_size=32,
         max_epochs=100,
         early_stopping=False,
@@ -256,6 +274,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.gradient_clip = gradient_clip
         self.batch_size = batch_size
         self.max_epochs = max_epochs
         self.early_stopping = early_stopping

@@ -5,10 +5,12 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import nn
+from torch.nn.utils import clip_grad_norm_
 
 from skmm.training.batches import Batches, batch_bounds
 from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
 from skmm.training.optimizers import carry_state, make_optimizer, penalised
+from skmm.training.schedules import make_schedule, step_schedule
 
 NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
     "batches",
@@ -29,15 +31,29 @@ class TensorNet(NeuralNet):
     Parameters
     ----------
     weight_decay : float, default=0.0
+    lr_schedule : None, "cosine", "plateau" or callable, default=None
+        As for ``skmm.training.schedules.make_schedule``.
+    gradient_clip : float or None, default=None
+        Largest norm of all gradients together.
     shuffle_seed : int, default=0
         Seed of the order of the batches.
     **kwargs
         As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
     """
 
-    def __init__(self, *args, weight_decay=0.0, shuffle_seed=0, **kwargs):
+    def __init__(
+        self,
+        *args,
+        weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
+        shuffle_seed=0,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
         self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.gradient_clip = gradient_clip
         self.shuffle_seed = shuffle_seed
 
     # -- skorch's hooks ------------------------------------------------------------
@@ -75,6 +91,16 @@ class TensorNet(NeuralNet):
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss
+
+    def train_step_single(self, batch, **fit_params):
+        """Loss and gradients of one batch, clipped."""
+        step = super().train_step_single(batch, **fit_params)
+        self._clip()
+        return step
+
+    def _clip(self):
+        if self.gradient_clip is not None:
+            clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
 
     def resume(self, earlier):
         """Go on where another net of the same module stopped.
@@ -142,10 +168,13 @@ class TensorNet(NeuralNet):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
         checks = Batches(*valid, max(self.batch_size, 1024)) if valid else None
+        schedule = make_schedule(self.lr_schedule, self.optimizer_, self.epochs_)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
+            if schedule is not None:
+                self._follow(schedule)
             try:
                 self.notify("on_epoch_end", **data)
             except KeyboardInterrupt as error:
@@ -154,6 +183,12 @@ class TensorNet(NeuralNet):
                 break
             if self.stop_training:
                 break
+
+    def _follow(self, schedule):
+        """Note the learning rate of this epoch, and set that of the next."""
+        self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+        row = self.history[-1]
+        step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One pass; lean unless a callback wants every batch."""
@@ -182,6 +217,7 @@ class TensorNet(NeuralNet):
             self.optimizer_.zero_grad()
             loss = self.get_loss(self.infer(rows), target, rows)
             loss.backward()
+            self._clip()
             return loss
 
         return self.optimizer_.step(closure).detach()

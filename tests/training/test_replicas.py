@@ -74,6 +74,12 @@ CASES = {
     "sgd": ({"optimizer": "sgd"}, {"lr": [0.1, 0.5], "weight_decay": [0.0, 0.01]}),
     "rmsprop": ({"optimizer": "rmsprop"}, {"lr": [0.01, 0.002]}),
     "adagrad": ({"optimizer": "adagrad"}, {"lr": [0.01, 0.02]}),
+    "clipped": ({"gradient_clip": 0.05}, {"lr": [0.01, 0.02]}),
+    "cosine": ({"lr_schedule": "cosine"}, {"lr": [0.01, 0.02]}),
+    "cosine adamw": (
+        {"lr_schedule": "cosine", "optimizer": "adamw"},
+        {"weight_decay": [0.0, 0.3]},
+    ),
     "weights": ({"class_weight": {0: 1.0, 1: 5.0}}, {"cut": 1}),
     "missing": ({"fusion": MaxFusion(4)}, {"missing": True}),
     "missing, concatenated": ({"fusion": ConcatFusion((5,))}, {"missing": True}),
@@ -152,8 +158,18 @@ class Own(MeanFusion):
         {"objective": lambda outputs, target, weight=None: outputs.mean()},
         {"optimizer": "nadam"},
         {"verbose": 1},
+        {"lr_schedule": "plateau"},
     ],
-    ids=["conv", "chemception", "inherited", "layer norm", "loss", "nadam", "bar"],
+    ids=[
+        "conv",
+        "chemception",
+        "inherited",
+        "layer norm",
+        "loss",
+        "nadam",
+        "bar",
+        "plateau",
+    ],
 )
 def test_what_cannot_be_stacked_says_so(settings):
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import torch
 
 from skmm.training.optimizers import optimizer_class
 from skmm.training.replicas.stack import StackedBatchNorm, stack, unstack
+from skmm.training.schedules import make_schedule
 
 VALIDATION_ROWS = 1024
 
@@ -61,12 +62,17 @@ class StackedTraining:
 
     def run(self, epochs):
         """Train, restore the best weights, and give everything back to the nets."""
+        name, inner = self.nets[0].lr_schedule, self.optimizer.inner
+        schedule = make_schedule(name, inner, epochs)
         for epoch in range(1, epochs + 1):
-            begun = time.time()
+            begun, lr_share = time.time(), self.optimizer.lr_share
             losses = {"train_loss": self._train_epoch()}
             if self.valid is not None:
                 losses["valid_loss"] = self._check()
             self._record(epoch, losses, time.time() - begun)
+            if schedule is not None:
+                self._note_lr(lr_share)
+                schedule.step()
             if self.stopper is not None:
                 self._keep_best(epoch, losses["valid_loss"])
             if not self.progress.running.any():
@@ -82,9 +88,19 @@ class StackedTraining:
             losses = self._losses(batch)
             self.optimizer.zero_grad()
             losses.sum().backward()
+            if self.nets[0].gradient_clip is not None:
+                self._clip(self.nets[0].gradient_clip)
             self.optimizer.step()
             total = total + losses.detach() * batch.sizes
         return (total / self.train.sizes).double().cpu()
+
+    def _clip(self, largest):
+        """Shorten the gradients of each replica by its own norm, as torch does."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+        share = (largest / (norms + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
     def _losses(self, batch):
         """Mean loss of each replica over its real rows, shape (B,)."""
@@ -115,6 +131,10 @@ class StackedTraining:
             row |= {name: values[b] for name, values in columns.items()}
             row["dur"] = seconds / len(self.nets)
             self.progress.rows[b].append(row)
+
+    def _note_lr(self, share):
+        for b in self.progress.running.nonzero()[:, 0].tolist():
+            self.progress.rows[b][-1]["lr"] = self.nets[b].lr * share
 
     def _refuse(self, name, values, epoch):
         bad = next(b for b, value in enumerate(values) if value - value != 0)
@@ -170,7 +190,8 @@ class _StackedOptimizer:
             self.decay = None
         extra = {"weight_decay": 0.0} if self.decoupled else {}
         fused = {"fused": True} if cls in FUSED else {}
-        self.inner = cls(parameters, lr=float(lrs.max()), **extra, **fused)
+        self.largest = float(lrs.max())
+        self.inner = cls(parameters, lr=self.largest, **extra, **fused)
 
     def _column(self, values):
         """Per parameter, the values in its shape (B, 1, 1)."""
@@ -178,6 +199,11 @@ class _StackedOptimizer:
             torch.tensor(values, dtype=p.dtype, device=p.device).view(-1, 1, 1)
             for p in self.parameters
         ]
+
+    @property
+    def lr_share(self):
+        """What a schedule has left of the learning rate, 1 at the start."""
+        return self.inner.param_groups[0]["lr"] / self.largest
 
     def zero_grad(self):
         """Forget gradients."""
@@ -199,7 +225,7 @@ class _StackedOptimizer:
     def _decay(self):
         for p, decay, lr in zip(self.parameters, self.decay, self.lr, strict=True):
             if self.decoupled:
-                p.mul_(1 - lr * decay)
+                p.mul_(1 - lr * self.lr_share * decay)
             else:
                 p.grad.add_(decay * p)
 

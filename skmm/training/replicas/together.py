@@ -83,6 +83,8 @@ def _structure(net, problem):
         optimizer_class(net.optimizer),
         net.batch_size,
         net.max_epochs,
+        net.lr_schedule,
+        net.gradient_clip,
         repr(net.criterion),
         repr(net.device),
         tuple((stopper.patience, stopper.min_delta) for stopper in stoppers),
@@ -104,6 +106,7 @@ def can_be_stacked(net, problem):
         and isinstance(net.criterion, Objective)
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
+        and net.lr_schedule in (None, "cosine")
         and can_stack(net.module_)
         and not penalised(net.module_)
         and all(p.requires_grad for p in net.module_.parameters())
