@@ -1,5 +1,7 @@
 """The only bridge to skorch: a net that trains on whole-tensor batches."""
 
+from functools import partial
+
 import pandas as pd
 import torch
 from skorch import NeuralNet
@@ -87,7 +89,7 @@ class TensorNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
-        loss = self.criterion_(y_pred, y_true, X.weight)
+        loss = self.criterion(y_pred, y_true, X.weight)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss
@@ -213,14 +215,19 @@ class TensorNet(NeuralNet):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):
-        def closure():  # LBFGS asks for the loss more than once
-            self.optimizer_.zero_grad()
-            loss = self.get_loss(self.infer(rows), target, rows)
-            loss.backward()
-            self._clip()
-            return loss
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # it asks more than once
+            step = partial(self._gradients, rows, target)
+            return self.optimizer_.step(step).detach()
+        loss = self._gradients(rows, target)
+        self.optimizer_.step()
+        return loss.detach()
 
-        return self.optimizer_.step(closure).detach()
+    def _gradients(self, rows, target):
+        self.optimizer_.zero_grad()
+        loss = self.get_loss(self.infer(rows), target, rows)
+        loss.backward()
+        self._clip()
+        return loss
 
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
@@ -264,7 +271,8 @@ def predict_outputs(module, rows, batch_size, method="forward"):
     -------
     Tensor (n, ...), or dict of them, on the CPU
     """
-    module.eval()
+    if module.training:  # a walk over all parts, which small predictions would feel
+        module.eval()
     with torch.inference_mode():
         parts = [rows.take(slice(*b)) for b in batch_bounds(len(rows), batch_size)]
         outputs = [getattr(module, method)(part.x, part.present) for part in parts]
