@@ -6,19 +6,23 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import (
     BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
 )
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmm import nn as blocks
 from skmm import objectives
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
+from skmm.base.again import (
+    note_missing,
+    refuse_other_classes,
+    refuse_other_structure,
+    structure,
+)
+from skmm.base.embedding import EmbeddingFace
 from skmm.base.problem import Problem, to_rows
 from skmm.base.targets import require_target
-from skmm.base.weights import row_weights
+from skmm.base.weights import mean_one, row_weights
 from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
@@ -30,17 +34,12 @@ from skmm.training import (
     EpochBar,
     TensorNet,
     optimizers,
-    predict_outputs,
     resolve_device,
     schedules,
 )
 
-PREDICTION_ROWS = 1024  # rows per slice when predicting
 
-
-class ModalityEstimator(
-    NestedParams, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class ModalityEstimator(EmbeddingFace, NestedParams, BaseEstimator):
     """Base of the estimators that train one net on several modalities.
 
     A final class stores the parameters below and defines
@@ -110,12 +109,22 @@ class ModalityEstimator(
         """Do what every `partial_fit` does."""
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
+        if getattr(self, "class_weight", None) == "balanced":
+            raise ValueError(
+                "partial_fit cannot balance classes that it sees in parts; give "
+                "class_weight as a dict."
+            )
         again = hasattr(self, "net_")
-        problem = self.prepare(X, y, sample_weight, again=again, classes=classes)
-        net = self.net_ if again else self.make_net(problem.module)
+        problem = self.prepare(
+            X, y, sample_weight, again=again, classes=classes, scaled=False
+        )
+        net = self.make_net(problem.module)
+        net = net.resume(self.net_) if again else net
         return self._train(net, problem, 1)
 
-    def prepare(self, X, y, sample_weight=None, *, again=False, classes=None):
+    def prepare(
+        self, X, y, sample_weight=None, *, again=False, classes=None, scaled=True
+    ):
         """Check data and parameters and set up what training needs.
 
         Parameters
@@ -126,6 +135,8 @@ class ModalityEstimator(
             Keep the fitted module, target and shapes.
         classes : array-like, optional
             All classes, where y need not have them.
+        scaled : bool, default=True
+            Scale the weights of the rows to mean one.
 
         Returns
         -------
@@ -133,10 +144,17 @@ class ModalityEstimator(
         """
         self._validate_params()
         device = resolve_device(self.device)
+        if again:
+            refuse_other_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self.modalities)
-        y, weight = self._read_target(X, y, sample_weight, again, classes)
+        note_missing(self, X)
+        y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
+        if weight is not None and not weight.all():  # rows without weight are not there
+            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+            weight = mean_one(weight) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
+            self._structure = structure(self)
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
         problem = Problem(module, (rows, self._target.encode(y).to(device)))
@@ -146,15 +164,17 @@ class ModalityEstimator(
             problem.set_aside(self.validation_fraction, labels, seed)
         return problem
 
-    def _read_target(self, X, y, sample_weight, again, classes):
+    def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Checked y and the weights of the rows; learns the target unless `again`."""
         require_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight)
         if not again:
             self._target = self._learn_target(y, weight, classes)
+        else:
+            refuse_other_classes(self, classes)
         y = self._target.read(y)
         class_weight = getattr(self, "class_weight", None)
-        return y, row_weights(len(X), y, sample_weight, class_weight)
+        return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
 
     def _make_module(self):
         encoders = self.encoders
@@ -225,54 +245,9 @@ class ModalityEstimator(
         """
         self.net_ = net
         self.n_iter_ = len(net.history)
+        if self.early_stopping:
+            self.best_epoch_ = net.best_epoch()
         return self
-
-    # -- using the net -------------------------------------------------------------
-
-    def _outputs(self, X, method="forward"):
-        check_is_fitted(self, "net_")
-        X = check_modalities(X, self, reset=False)
-        module = self.net_.module_
-        device = next((p.device for p in module.parameters()), self.net_.device)
-        rows = to_rows(X, module, device)
-        return predict_outputs(module, rows, PREDICTION_ROWS, method)
-
-    def transform(self, X):
-        """Fused embedding, the input of the head.
-
-        Parameters
-        ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
-
-        Returns
-        -------
-        ndarray of shape (n, width), float32
-        """
-        return self._outputs(X, "fuse").numpy()
-
-    def embed(self, X):
-        """Embedding of each modality, the input of the fusion.
-
-        Parameters
-        ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
-
-        Returns
-        -------
-        dict of str to ndarray of shape (n, width), float32
-            Zeros where the modality is missing.
-        """
-        return {n: out.numpy() for n, out in self._outputs(X, "encode").items()}
-
-    @property
-    def history_(self):
-        """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
-        check_is_fitted(self, "net_")
-        return self.net_.history_frame()
-
-    @property
-    def _n_features_out(self):
-        return self.net_.module_.fusion.out_features
 
     # -- scikit-learn --------------------------------------------------------------
 

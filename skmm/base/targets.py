@@ -135,9 +135,12 @@ class ValueTarget:
     def learn(cls, y, weight=None):
         """Measure location and scale."""
         y, flat = _read_values(y)
-        mean = np.average(y, axis=0, weights=weight)
-        scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-        return cls(mean, np.where(scale > 1e-12 * (1 + np.abs(mean)), scale, 1.0), flat)
+        largest = np.abs(y).max(axis=0)  # squares of very large or small y are not safe
+        unit = np.where(largest > 0, largest, 1.0)
+        parts = y / unit
+        mean = np.average(parts, axis=0, weights=weight)
+        scale = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=weight))
+        return cls(mean * unit, np.where(scale > 1e-12, scale * unit, 1.0), flat)
 
     @property
     def n_outputs(self):

@@ -9,8 +9,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from skmm._sklearn import check_sample_weight
 
 
-def row_weights(n_rows, y, sample_weight=None, class_weight=None):
-    """Product of both weights with mean one, or None if all are equal.
+def row_weights(n_rows, y, sample_weight=None, class_weight=None, scaled=True):
+    """Product of both weights, or None if neither is given.
 
     Parameters
     ----------
@@ -18,6 +18,13 @@ def row_weights(n_rows, y, sample_weight=None, class_weight=None):
     y : array-like
     sample_weight : array-like (n,), optional
     class_weight : dict or "balanced", optional
+    scaled : bool, default=True
+        Scale to mean one.
+
+    Raises
+    ------
+    ValueError
+        If weights are negative, or all of them are zero.
     """
     if sample_weight is None and class_weight is None:
         return None
@@ -25,8 +32,18 @@ def row_weights(n_rows, y, sample_weight=None, class_weight=None):
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
-        weight = weight * compute_sample_weight(class_weight, y)
-    return mean_one(weight)
+        weight = weight * _of_classes(class_weight, y)
+    return mean_one(weight) if scaled else weight
+
+
+def _of_classes(class_weight, y):
+    factors = compute_sample_weight(class_weight, y)
+    if factors.min() < 0 or not factors.any():
+        raise ValueError(
+            "class_weight must not be negative, nor zero for every class of y; got "
+            f"{class_weight!r}."
+        )
+    return factors
 
 
 def checked_weight(n_rows, sample_weight):

@@ -134,7 +134,21 @@ def _source(leaf, name, mask, dtype, device):
     if missing.any():
         tensor = tensor.clone()
         tensor[missing.to(tensor.device)] = 0
-    return tensor.to(device, dtype)
+    return _cast(tensor, name, dtype).to(device)
+
+
+def _cast(tensor, name, dtype):
+    """Change the dtype, refusing values that become infinite."""
+    cast = tensor.to(dtype)
+    if tensor.dtype == torch.float64 and not torch.isfinite(cast.sum()):
+        bad = (~torch.isfinite(cast)).reshape(len(cast), -1).any(1).nonzero()[:, 0]
+        if len(bad):
+            raise ValueError(
+                f"modality {name!r} has values too large for {dtype} in {len(bad)} "
+                f"row(s), the first in row {int(bad[0])}; scale it first, as "
+                "ModalityTransformer({" + f"{name!r}: StandardScaler()}})."
+            )
+    return cast
 
 
 def _read_dense(leaf, name, dtype):
@@ -164,7 +178,7 @@ def _read_frame(leaf, name, dtype):
             f"{name!r}: make_column_transformer(...)}})."
         )
     return torch.from_numpy(
-        leaf.to_numpy(np.float32).copy()
+        leaf.to_numpy(np.float64).copy()
     )  # pandas shares, read-only
 
 

@@ -68,6 +68,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         Losses by epoch.
     n_iter_ : int
         Epochs trained.
+    best_epoch_ : int
+        With early stopping, the epoch whose weights were kept.
     modalities_in_ : list of str
         Modalities used, in order.
     shapes_in_ : dict
@@ -210,6 +212,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Losses by epoch, in standard deviations of y.
     n_iter_ : int
         Epochs trained.
+    best_epoch_ : int
+        With early stopping, the epoch whose weights were kept.
     modalities_in_ : list of str
         Modalities used, in order.
     shapes_in_ : dict

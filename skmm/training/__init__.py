@@ -2,7 +2,8 @@
 
 from skmm.training.callbacks import BestWeights, EpochBar
 from skmm.training.devices import resolve_device
-from skmm.training.net import TensorNet, predict_outputs
+from skmm.training.net import TensorNet
+from skmm.training.prediction import predict_outputs
 
 __all__ = [
     "BestWeights",

@@ -45,3 +45,20 @@ def batch_bounds(n_rows, batch_size):
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
+
+
+SLICE_BYTES = 2**24  # of inputs; activations of a convolution take many times that
+
+
+def slice_rows(rows, least=1):
+    """Return how many rows to pass through a net at once, when nothing is learnt.
+
+    Parameters
+    ----------
+    rows : TensorRows
+    least : int, default=1
+        No fewer than these.
+    """
+    first = rows.take(slice(0, 1))
+    bytes_each = sum(part.nbytes for part in first.x.values())
+    return max(least, SLICE_BYTES // max(1, bytes_each))

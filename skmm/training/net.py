@@ -9,8 +9,12 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from skmm.training.batches import Batches, batch_bounds
-from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
+from skmm.training.batches import Batches, slice_rows
+from skmm.training.callbacks import (
+    BestWeights,
+    overrides_batch_hook,
+    raised_on_purpose,
+)
 from skmm.training.optimizers import carry_state, make_optimizer, penalised
 from skmm.training.schedules import make_schedule, step_schedule
 
@@ -123,6 +127,11 @@ class TensorNet(NeuralNet):
         carry_state(earlier.optimizer_, self.optimizer_)
         return self
 
+    def best_epoch(self):
+        """Epoch whose weights early stopping kept, counted from 1."""
+        own = [c for _, c in self.callbacks_ if isinstance(c, BestWeights)]
+        return own[0].best_epoch_
+
     def history_frame(self):
         """One row per epoch: epoch, losses, seconds, and what callbacks recorded."""
         return pd.DataFrame(
@@ -169,7 +178,7 @@ class TensorNet(NeuralNet):
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
-        checks = Batches(*valid, max(self.batch_size, 1024)) if valid else None
+        checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
         schedule = make_schedule(self.lr_schedule, self.optimizer_, self.epochs_)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
@@ -254,31 +263,6 @@ class TensorNet(NeuralNet):
             f"(now {self.lr}) is too large, or inputs are not scaled (put a "
             "StandardScaler into a ModalityTransformer)."
         )
-
-
-def predict_outputs(module, rows, batch_size, method="forward"):
-    """Outputs of a module in slices, without gradients.
-
-    Parameters
-    ----------
-    module : MultimodalModule
-    rows : TensorRows
-    batch_size : int
-    method : str, default="forward"
-        "forward", "fuse" or "encode".
-
-    Returns
-    -------
-    Tensor (n, ...), or dict of them, on the CPU
-    """
-    if module.training:  # a walk over all parts, which small predictions would feel
-        module.eval()
-    with torch.inference_mode():
-        parts = [rows.take(slice(*b)) for b in batch_bounds(len(rows), batch_size)]
-        outputs = [getattr(module, method)(part.x, part.present) for part in parts]
-    if isinstance(outputs[0], dict):
-        return {n: torch.cat([out[n] for out in outputs]).cpu() for n in outputs[0]}
-    return torch.cat(outputs).cpu()
 
 
 class _AsModule(nn.Module):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skmm.training.callbacks import BestWeights
 from skmm.training.optimizers import optimizer_class
 from skmm.training.replicas.stack import StackedBatchNorm, stack, unstack
 from skmm.training.schedules import make_schedule
@@ -165,8 +166,12 @@ class StackedTraining:
         ):
             tensor.copy_(best)
         unstack(self.module, [net.module_ for net in self.nets])
-        for net, rows in zip(self.nets, self.progress.rows, strict=True):
+        best = self.progress.best_epoch.tolist()
+        for net, rows, epoch in zip(self.nets, self.progress.rows, best, strict=True):
             net.history.extend(rows)
+            for _, callback in net.callbacks_:
+                if isinstance(callback, BestWeights):
+                    callback.best_epoch_ = epoch
 
 
 class _StackedOptimizer:
