@@ -17,13 +17,14 @@ from skmm import objectives
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.problem import Problem, to_rows
+from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
 from skmm.data.names import check_names
 from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble, complete
-from skmm.nn.resolve import resolve
+from skmm.nn.resolve import checked, resolve
 from skmm.nn.seeds import base_seed, derive, seeded
 from skmm.training import (
     BestWeights,
@@ -38,7 +39,11 @@ PREDICTION_ROWS = 1024  # rows per slice when predicting
 
 
 class ModalityEstimator(
-    NestedParams, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    NetSaving,
+    NestedParams,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Base of the estimators that train one net on several modalities.
 
@@ -156,14 +161,19 @@ class ModalityEstimator(
             known = [*getattr(self, "feature_names_in_", []), *self.modalities_in_]
             check_names(encoders, known, "encoders")
             encoders = {n: e for n, e in encoders.items() if n in self.modalities_in_}
-        return assemble(
+        return self._assemble(
             complete(encoders, self.shapes_in_),
             resolve(self.fusion, blocks.fusion, "Fusion"),
             MLPHead() if self.head is None else self.head,
-            self.shapes_in_,
-            self._target.n_outputs,
-            seeded=lambda *names: seeded(derive(self._seed, *names)),
         )
+
+    def _assemble(self, encoders, fusion, head):
+        """Module of these parts for the fitted shapes and target."""
+        shapes, n_outputs = self.shapes_in_, self._target.n_outputs
+        return assemble(encoders, fusion, head, shapes, n_outputs, self._seeded)
+
+    def _seeded(self, *names):
+        return seeded(derive(self._seed, *names))
 
     def _train(self, net, problem, epochs):
         with seeded(self.training_seed(net), net.device):
@@ -190,7 +200,7 @@ class ModalityEstimator(
         own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,
-            _checked(resolve(objective, objectives, "Objective")),
+            checked(resolve(objective, objectives, "Objective")),
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
@@ -280,10 +290,3 @@ class ModalityEstimator(
             )
         names, parts = list(self.encoders), list(self.encoders.values())
         return VisualBlock("parallel", parts, names=names)
-
-
-def _checked(part):
-    """Check the parameters of an objective that has a table of them."""
-    if hasattr(part, "_validate_params"):
-        part._validate_params()
-    return part

@@ -8,7 +8,12 @@ from torch import nn
 
 from skmm.training.batches import Batches, batch_bounds
 from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
-from skmm.training.optimizers import carry_state, make_optimizer, penalised
+from skmm.training.optimizers import (
+    carry_state,
+    load_state,
+    make_optimizer,
+    penalised,
+)
 
 NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
     "batches",
@@ -93,6 +98,36 @@ class TensorNet(NeuralNet):
         self.history_ = earlier.history
         self.generator_ = earlier.generator_
         carry_state(earlier.optimizer_, self.optimizer_)
+        return self
+
+    def progress(self):
+        """Return what `continue_from` needs: history, optimizer's state, random state.
+
+        Returns
+        -------
+        dict of lists, dicts, numbers and tensors
+        """
+        return {
+            "history": list(self.history),
+            "optimizer": self.optimizer_.state_dict()["state"],
+            "generator": self.generator_.get_state(),
+        }
+
+    def continue_from(self, progress):
+        """Go on where a net of the same structure and settings stopped.
+
+        Parameters
+        ----------
+        progress : dict
+            Of that net's `progress`.
+
+        Returns
+        -------
+        self
+        """
+        self.history_ = type(self.history)(progress["history"])
+        self.generator_.set_state(progress["generator"])
+        load_state(self.optimizer_, progress["optimizer"])
         return self
 
     def history_frame(self):
