@@ -1,6 +1,6 @@
 """Multimodal deep learning with the scikit-learn interface."""
 
-from skmm.base import restrict
+from skmm.base import load, restrict
 from skmm.data import ModalityDict
 from skmm.estimators import (
     FusionClassifier,
@@ -17,5 +17,6 @@ __all__ = [
     "LateFusionClassifier",
     "LateFusionRegressor",
     "ModalityDict",
+    "load",
     "restrict",
 ]

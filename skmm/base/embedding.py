@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm.base.problem import to_rows
 from skmm.data import check_modalities
-from skmm.training import predict_outputs
+from skmm.training import history_frame, predict_outputs
 
 
 class EmbeddingFace(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -50,7 +50,7 @@ class EmbeddingFace(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     def history_(self):
         """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
         check_is_fitted(self, "net_")
-        return self.net_.history_frame()
+        return history_frame(self.net_.history)
 
     @property
     def _n_features_out(self):

@@ -21,13 +21,14 @@ from skmm.base.again import (
 )
 from skmm.base.embedding import EmbeddingFace
 from skmm.base.problem import Problem, to_rows
+from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
 from skmm.base.weights import mean_one, row_weights
 from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble, complete
-from skmm.nn.resolve import resolve
+from skmm.nn.resolve import checked, resolve
 from skmm.nn.seeds import base_seed, derive, seeded
 from skmm.training import (
     BestWeights,
@@ -39,7 +40,7 @@ from skmm.training import (
 )
 
 
-class ModalityEstimator(EmbeddingFace, NestedParams, BaseEstimator):
+class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
     """Base of the estimators that train one net on several modalities.
 
     A final class stores the parameters below and defines
@@ -180,14 +181,19 @@ class ModalityEstimator(EmbeddingFace, NestedParams, BaseEstimator):
         encoders = self.encoders
         if isinstance(encoders, dict):
             encoders = parts_in_use(encoders, self, "encoders")
-        return assemble(
+        return self._assemble(
             complete(encoders, self.shapes_in_),
             resolve(self.fusion, blocks.fusion, "Fusion"),
             MLPHead() if self.head is None else self.head,
-            self.shapes_in_,
-            self._target.n_outputs,
-            seeded=lambda *names: seeded(derive(self._seed, *names)),
         )
+
+    def _assemble(self, encoders, fusion, head):
+        """Module of these parts for the fitted shapes and target."""
+        shapes, n_outputs = self.shapes_in_, self._target.n_outputs
+        return assemble(encoders, fusion, head, shapes, n_outputs, self._seeded)
+
+    def _seeded(self, *names):
+        return seeded(derive(self._seed, *names))
 
     def _train(self, net, problem, epochs):
         try:
@@ -218,7 +224,7 @@ class ModalityEstimator(EmbeddingFace, NestedParams, BaseEstimator):
         own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,
-            _checked(resolve(objective, objectives, "Objective")),
+            checked(resolve(objective, objectives, "Objective")),
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
@@ -265,10 +271,3 @@ class ModalityEstimator(EmbeddingFace, NestedParams, BaseEstimator):
             )
         names, parts = list(self.encoders), list(self.encoders.values())
         return VisualBlock("parallel", parts, names=names)
-
-
-def _checked(part):
-    """Check the parameters of an objective that has a table of them."""
-    if hasattr(part, "_validate_params"):
-        part._validate_params()
-    return part

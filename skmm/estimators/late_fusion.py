@@ -9,6 +9,7 @@ from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, StrOptions, VisualBlock
 from skmm._views import as_table, naming
 from skmm.base import takes_modalities
+from skmm.base.saving import MembersSaving
 from skmm.base.targets import read_labels, require_target
 from skmm.base.weights import checked_weight
 from skmm.data import check_modalities, leaves
@@ -16,7 +17,7 @@ from skmm.data.names import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 
 
-class _LateFusion(NestedParams, BaseEstimator):
+class _LateFusion(MembersSaving, NestedParams, BaseEstimator):
     """What the classifier and the regressor share: fitting and asking the members."""
 
     _nested = ("estimators",)

@@ -180,7 +180,7 @@ def _width(encoder, name, shape):
     mode, title = encoder.training, type(encoder).__name__
     try:
         with torch.no_grad():
-            out = encoder.eval()(_zeros(encoder, shape))
+            out = encoder.eval()(zero_rows(encoder, shape))
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ValueError(
             f"encoders: {title} cannot read modality {name!r} with rows of shape "
@@ -192,7 +192,8 @@ def _width(encoder, name, shape):
     return out.shape[1]
 
 
-def _zeros(encoder, shape):
+def zero_rows(encoder, shape):
+    """Two rows of zeros, as an encoder reads them."""
     if shape is None or shape == ():  # tokens
         return torch.zeros(2, 8, dtype=torch.int64)
     return torch.zeros(2, *shape, dtype=getattr(encoder, "in_dtype", torch.float32))

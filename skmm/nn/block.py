@@ -1,6 +1,7 @@
 """Block: what every encoder, fusion and head is."""
 
 import copy
+import functools
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -22,6 +23,9 @@ class Block(BaseEstimator, nn.Module):
     in_dtype : torch.dtype
         What `forward` wants: ``torch.float32``, or ``torch.int64`` for tokens, in
         which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
+    in_shape_ : tuple or dict
+        What ``build`` was called with; exists afterwards, so that a built block can be
+        built again when it is loaded.
     out_features : int
         Width of the output; exists after ``build``.
     stackable : bool
@@ -52,6 +56,11 @@ class Block(BaseEstimator, nn.Module):
     in_dtype = torch.float32
     stackable = False
     _parameter_constraints: dict = {}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _noting_shape(cls.build)
 
     def __init__(self):
         super().__init__()
@@ -104,6 +113,18 @@ class Block(BaseEstimator, nn.Module):
             object.__setattr__(self, name, value)  # a template, no submodule
         else:
             super().__setattr__(name, value)
+
+
+def _noting_shape(build):
+    """Wrap `build` so that it sets `in_shape_`; a subclass's has the last word."""
+
+    @functools.wraps(build)
+    def noting(self, in_shape, *args, **kwargs):
+        built = build(self, in_shape, *args, **kwargs)
+        self.in_shape_ = copy.copy(in_shape)
+        return built
+
+    return noting
 
 
 def built_clone(template, in_shape):

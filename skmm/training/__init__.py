@@ -2,6 +2,7 @@
 
 from skmm.training.callbacks import BestWeights, EpochBar
 from skmm.training.devices import resolve_device
+from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
 from skmm.training.prediction import predict_outputs
 
@@ -9,6 +10,7 @@ __all__ = [
     "BestWeights",
     "EpochBar",
     "TensorNet",
+    "history_frame",
     "predict_outputs",
     "resolve_device",
 ]

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
@@ -15,16 +14,13 @@ from skmm.training.callbacks import (
     overrides_batch_hook,
     raised_on_purpose,
 )
-from skmm.training.optimizers import carry_state, make_optimizer, penalised
+from skmm.training.optimizers import (
+    carry_state,
+    load_state,
+    make_optimizer,
+    penalised,
+)
 from skmm.training.schedules import make_schedule, step_schedule
-
-NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
-    "batches",
-    "train_batch_count",
-    "train_loss_best",
-    "valid_batch_count",
-    "valid_loss_best",
-}
 
 
 class TensorNet(NeuralNet):
@@ -132,14 +128,35 @@ class TensorNet(NeuralNet):
         own = [c for _, c in self.callbacks_ if isinstance(c, BestWeights)]
         return own[0].best_epoch_
 
-    def history_frame(self):
-        """One row per epoch: epoch, losses, seconds, and what callbacks recorded."""
-        return pd.DataFrame(
-            [
-                {k: v for k, v in row.items() if k not in NOT_LOSSES}
-                for row in self.history
-            ]
-        )
+    def progress(self):
+        """Return what `continue_from` needs: history, optimizer's state, random state.
+
+        Returns
+        -------
+        dict of lists, dicts, numbers and tensors
+        """
+        return {
+            "history": list(self.history),
+            "optimizer": self.optimizer_.state_dict()["state"],
+            "generator": self.generator_.get_state(),
+        }
+
+    def continue_from(self, progress):
+        """Go on where a net of the same structure and settings stopped.
+
+        Parameters
+        ----------
+        progress : dict
+            Of that net's `progress`.
+
+        Returns
+        -------
+        self
+        """
+        self.history_ = type(self.history)(progress["history"])
+        self.generator_.set_state(progress["generator"])
+        load_state(self.optimizer_, progress["optimizer"])
+        return self
 
     # -- the loop ------------------------------------------------------------------
 

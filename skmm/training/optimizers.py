@@ -64,9 +64,13 @@ def _name(optimizer):
 def carry_state(earlier, later):
     """Give an optimizer the state, but not the settings, of one of the same kind."""
     if type(earlier) is type(later) and _trained(earlier) == _trained(later):
-        state = earlier.state_dict()["state"]
-        groups = later.state_dict()["param_groups"]
-        later.load_state_dict({"state": state, "param_groups": groups})
+        load_state(later, earlier.state_dict()["state"])
+
+
+def load_state(optimizer, state):
+    """Give an optimizer a state, and leave its settings as they are."""
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _trained(optimizer):
