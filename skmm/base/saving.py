@@ -17,7 +17,7 @@ from skmm.base.files import (
 )
 from skmm.base.objects import Objects, pack_params, unpack_params
 from skmm.base.values import Kind
-from skmm.nn.assemble import zero_rows
+from skmm.nn.probing import zero_rows
 from skmm.nn.seeds import seeded
 from skmm.training import resolve_device
 

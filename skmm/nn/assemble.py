@@ -1,6 +1,5 @@
 """Encoders, a fusion and a head become one module."""
 
-import copy
 from contextlib import nullcontext
 
 import torch
@@ -8,8 +7,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.names import check_names
-from skmm.nn.block import Block, PerModality, built_clone
+from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, MLPEncoder
+from skmm.nn.probing import built, probe_fusion, probe_head, probed_encoder
 
 
 class MultimodalModule(nn.Module):
@@ -139,73 +139,21 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
 
     Raises
     ------
-    ValueError
-        If an encoder does not return (batch, out_features).
+    TypeError, ValueError
+        If a part cannot be built, or does not read or return what such a part does;
+        all are tried on two rows.
     """
     seeded = seeded or (lambda *names: nullcontext())
     parts, widths = {}, {}
     for name, shape in shapes.items():
+        where = f"encoders[{name!r}]"
         with seeded("encoder", name):
-            parts[name] = _built(encoders[name], shape, f"encoders[{name!r}]")
-            widths[name] = _width(parts[name], name, shape)
+            parts[name] = built(encoders[name], shape, where)
+            widths[name] = probed_encoder(parts[name], shape, where)
     with seeded("fusion"):
-        fusion = _built(fusion, widths, "fusion")
+        fusion = built(fusion, widths, "fusion")
+        probe_fusion(fusion, widths)
     with seeded("head"):
-        head = _built(head, (fusion.out_features, n_outputs), "head")
+        head = built(head, (fusion.out_features, n_outputs), "head")
+        probe_head(head, (fusion.out_features, n_outputs))
     return MultimodalModule(PerModality(parts), fusion, head, widths)
-
-
-def _built(template, in_shape, where):
-    if isinstance(template, nn.Module) and not isinstance(template, Block):
-        if where not in ("fusion", "head"):
-            return copy.deepcopy(template)
-    if not isinstance(template, Block):
-        _refuse(template, where)
-    return built_clone(template, in_shape)
-
-
-def _refuse(part, where):
-    wanted = "a Block" if where in ("fusion", "head") else "a Block or torch.nn.Module"
-    got, fix = repr(part), ""
-    if isinstance(part, type):
-        got, fix = (
-            f"the class {part.__name__}",
-            f" Pass an instance: {part.__name__}().",
-        )
-    raise TypeError(f"{where} must be {wanted}; got {got}.{fix}")
-
-
-def _width(encoder, name, shape):
-    """Width of an embedding, from two rows of zeros passed through the encoder."""
-    mode, title = encoder.training, type(encoder).__name__
-    try:
-        with torch.no_grad():
-            out = encoder.eval()(zero_rows(encoder, shape))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ValueError(
-            f"encoders: {title} cannot read modality {name!r} with rows of shape "
-            f"{shape}: {error}"
-        ) from error
-    finally:
-        encoder.train(mode)
-    _check_output(encoder, name, out)
-    return out.shape[1]
-
-
-def zero_rows(encoder, shape):
-    """Two rows of zeros, as an encoder reads them."""
-    if shape is None or shape == ():  # tokens
-        return torch.zeros(2, 8, dtype=torch.int64)
-    return torch.zeros(2, *shape, dtype=getattr(encoder, "in_dtype", torch.float32))
-
-
-def _check_output(encoder, name, out):
-    got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-    expected = getattr(encoder, "out_features", None)
-    ok = isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2
-    if not ok or expected not in (None, out.shape[1]):
-        wanted = "(2, width)" if expected is None else (2, expected)
-        raise ValueError(
-            f"encoders: {type(encoder).__name__} of modality {name!r} returned {got} "
-            f"for 2 rows; expected a tensor of shape {wanted}."
-        )

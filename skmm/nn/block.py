@@ -146,6 +146,11 @@ def built_clone(template, in_shape):
     8
     """
     block = clone(template)
+    if "_modules" not in vars(block):
+        raise TypeError(
+            f"{type(block).__name__}.__init__ must call super().__init__() before "
+            "anything else."
+        )
     if not block.is_built:
         block._validate_params()
         block.build(in_shape)

@@ -390,9 +390,12 @@ def test_lazy_modules():
 @pytest.mark.parametrize(
     "encoder, message",
     [
-        (nn.Linear(7, 4), r"cannot read modality 'a' with rows of shape \(3,\)"),
-        (nn.Unflatten(1, (1, 3)), r"modality 'a' returned \(2, 1, 3\) for 2 rows"),
-        (MLPEncoder((4,)).build((7,)), r"MLPEncoder cannot read modality 'a'"),
+        (nn.Linear(7, 4), r"encoders\['a'\]: Linear cannot read rows of shape \(3,\)"),
+        (
+            nn.Unflatten(1, (1, 3)),
+            r"encoders\['a'\]: Unflatten returned \(2, 1, 3\) for 2 rows",
+        ),
+        (MLPEncoder((4,)).build((7,)), r"encoders\['a'\]: MLPEncoder cannot read rows"),
         (MLPEncoder(dropout=7), "'dropout' parameter of MLPEncoder"),
         (MLPEncoder((0,)), "hidden must be a tuple of positive integers"),
     ],
@@ -536,7 +539,9 @@ def test_text_needs_an_encoder():
     X, y = two_tables()
     with pytest.raises(ValueError, match=r"modality 'note' is text.*encoders="):
         classifier().fit(X.assign(note=NOTES), y)
-    with pytest.raises(ValueError, match=r"MLPEncoder cannot read modality 'note'"):
+    with pytest.raises(
+        ValueError, match=r"encoders\['note'\]: MLPEncoder cannot read rows"
+    ):
         classifier(encoders={"note": MLPEncoder()}).fit(X.assign(note=NOTES), y)
 
 

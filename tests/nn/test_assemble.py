@@ -141,9 +141,9 @@ def test_another_modality_does_not_change_how_a_part_starts():
 @pytest.mark.parametrize(
     "encoder, expected",
     [
-        (nn.Linear(7, 4), "Linear cannot read modality 'a' with rows of shape (3,)"),
+        (nn.Linear(7, 4), "encoders['a']: Linear cannot read rows of shape (3,)"),
         (nn.Unflatten(1, (1, 3)), "returned (2, 1, 3) for 2 rows"),
-        (nn.LSTM(3, 2), "of modality 'a' returned tuple for 2 rows"),
+        (nn.LSTM(3, 2), "encoders['a']: LSTM returned tuple for 2 rows"),
     ],
 )
 def test_a_wrong_encoder_is_named(encoder, expected):

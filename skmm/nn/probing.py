@@ -1,0 +1,161 @@
+"""Every part is built and tried on two rows, so that errors name the part.
+
+=========  ==================================================================
+part       contract
+=========  ==================================================================
+encoder    ``build(shape of one row)``; (batch, ...) to (batch, out_features)
+fusion     ``build({modality: width})``; parts and mask to (batch, out_features)
+head       ``build((width, outputs))``; (batch, width) to (batch, outputs)
+=========  ==================================================================
+"""
+
+import copy
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from skmm.nn.block import Block, built_clone
+
+CONTRACTS = {
+    "encoder": "An encoder has build(shape of one row) and forward(rows), (batch, ...) "
+    "to (batch, out_features).",
+    "fusion": "A fusion has build({modality: width}) and forward(parts, present=None), "
+    "{modality: (batch, width)} and a mask (batch, M) to (batch, out_features).",
+    "head": "A head has build((width, outputs)) and forward(embedding), (batch, width) "
+    "to (batch, outputs).",
+}
+
+
+def built(template, in_shape, where):
+    """Return a clone of a template, with weights.
+
+    Parameters
+    ----------
+    template : Block, or Module if it is an encoder
+    in_shape : tuple or dict
+        As for ``Block.build``.
+    where : str
+        The parameter that errors name: "fusion", "head" or "encoders['image']".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no such part, or cannot be built.
+    """
+    plain = isinstance(template, nn.Module) and not isinstance(template, Block)
+    if plain and _role(where) == "encoder":
+        return copy.deepcopy(template)
+    if not isinstance(template, Block):
+        _refuse(template, where)
+    with _naming(template, where, f"be built for {_what(where, in_shape)}"):
+        block = built_clone(template, in_shape)
+    if not block.is_built:
+        raise ValueError(
+            f"{where}: {type(block).__name__}.build must set self.out_features, the "
+            "width of what its forward returns."
+        )
+    return block
+
+
+def probed_encoder(encoder, shape, where):
+    """Width of the embedding of rows of this shape."""
+    return _width(encoder, (zero_rows(encoder, shape),), where, shape)
+
+
+def probe_fusion(fusion, widths, where="fusion"):
+    """Refuse a fusion that does not return (batch, out_features)."""
+    device = _device(fusion)
+    parts = {
+        name: torch.zeros(2, width, device=device) for name, width in widths.items()
+    }
+    present = torch.ones(2, len(widths), dtype=torch.bool, device=device)
+    _width(fusion, (parts, present), where, widths)
+
+
+def probe_head(head, in_shape, where="head"):
+    """Refuse a head that does not return (batch, outputs)."""
+    width, outputs = in_shape
+    rows = torch.zeros(2, width, device=_device(head))
+    _width(head, (rows,), where, in_shape, outputs)
+
+
+def _width(part, inputs, where, in_shape, expected=None):
+    """Width of the output for two rows, as it is in use; the mode stays."""
+    mode = part.training
+    try:
+        with _naming(part, where, f"read {_what(where, in_shape)}"), torch.no_grad():
+            out = part.eval()(*inputs)
+    finally:
+        part.train(mode)
+    _check_output(part, where, out, expected or getattr(part, "out_features", None))
+    return out.shape[1]
+
+
+def _check_output(part, where, out, expected):
+    got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
+    ok = isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2
+    if not ok or expected not in (None, out.shape[1]):
+        wanted = "(2, width)" if expected is None else (2, expected)
+        raise ValueError(
+            f"{where}: {type(part).__name__} returned {got} for 2 rows; expected a "
+            f"tensor of shape {wanted}. {CONTRACTS[_role(where)]}"
+        )
+
+
+@contextmanager
+def _naming(part, where, task):
+    """Say whose error it is, what it was to do, and what such a part must do."""
+    errors = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
+    try:
+        yield
+    except errors as error:
+        wrong_part = isinstance(error, (TypeError, AttributeError))
+        kind = (
+            TypeError
+            if wrong_part and not isinstance(error, ValueError)
+            else ValueError
+        )
+        raise kind(
+            f"{where}: {type(part).__name__} cannot {task}: {str(error).rstrip('.')}. "
+            f"{CONTRACTS[_role(where)]}"
+        ) from error
+
+
+def _role(where):
+    return where if where in ("fusion", "head") else "encoder"
+
+
+def _what(where, in_shape):
+    if where == "fusion":
+        return f"embeddings of widths {in_shape}"
+    if where == "head":
+        return f"an embedding of width {in_shape[0]} and {in_shape[1]} output(s)"
+    return f"rows of shape {in_shape}"
+
+
+def _refuse(part, where):
+    both = _role(where) == "encoder"
+    wanted = "a Block or torch.nn.Module" if both else "a Block"
+    got, fix = repr(part), ""
+    if isinstance(part, type):
+        got, fix = (
+            f"the class {part.__name__}",
+            f" Pass an instance: {part.__name__}().",
+        )
+    raise TypeError(
+        f"{where} must be {wanted}; got {got}.{fix} {CONTRACTS[_role(where)]}"
+    )
+
+
+def zero_rows(encoder, shape):
+    """Two rows of zeros, as an encoder reads them."""
+    device = _device(encoder)
+    if shape is None or shape == ():  # tokens
+        return torch.zeros(2, 8, dtype=torch.int64, device=device)
+    dtype = getattr(encoder, "in_dtype", torch.float32)
+    return torch.zeros(2, *shape, dtype=dtype, device=device)
+
+
+def _device(part):
+    return next((weight.device for weight in part.parameters()), None)
