@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skmm.training import ResumeFile, fingerprint
+
 STRUCTURE = ("encoders", "fusion", "head", "modalities")
 
 
@@ -38,3 +40,46 @@ def note_missing(estimator, X):
     known, present = estimator.optional_modalities_, X.present
     new = [name for name in X if name not in known and not present[name].all()]
     estimator.optional_modalities_ = [*known, *new]
+
+
+def refuse_for_parts(estimator):
+    """Raise a ValueError for parameters that partial_fit cannot honour."""
+    if estimator.early_stopping:
+        raise ValueError("partial_fit does not support early_stopping=True.")
+    if estimator.checkpoint is not None:
+        raise ValueError("partial_fit does not use checkpoint; save the estimator.")
+    if getattr(estimator, "class_weight", None) == "balanced":
+        raise ValueError(
+            "partial_fit cannot balance classes that it sees in parts; give "
+            "class_weight as a dict."
+        )
+
+
+NOT_PART_OF_A_FIT = ("checkpoint", "device", "verbose", "warm_start")
+
+
+def resume_file(estimator, problem):
+    """Return the callback that writes and reads the checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If the fit could not be repeated: without a fixed `random_state`, with callbacks
+        whose state is unknown, or in a warm start.
+    """
+    reason = None
+    if not isinstance(estimator.random_state, (int, np.integer)):
+        reason = f"an integer random_state; got {estimator.random_state!r}"
+    elif estimator.callbacks:
+        reason = "callbacks=None: what they remember is not in the file"
+    elif estimator.warm_start:
+        reason = "warm_start=False: a checkpoint belongs to one fit"
+    if reason:
+        raise ValueError(f"checkpoint needs {reason}.")
+    params = {
+        key: value
+        for key, value in estimator.get_params(deep=True).items()
+        if key.split("__")[0] not in NOT_PART_OF_A_FIT
+    }
+    key = fingerprint(params, problem.module, problem.train, problem.valid)
+    return ResumeFile(estimator.checkpoint, key)

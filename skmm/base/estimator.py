@@ -2,6 +2,7 @@
 
 import copy
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 from sklearn.base import (
@@ -15,8 +16,10 @@ from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.again import (
     note_missing,
+    refuse_for_parts,
     refuse_other_classes,
     refuse_other_structure,
+    resume_file,
     structure,
 )
 from skmm.base.embedding import EmbeddingFace
@@ -69,6 +72,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -104,17 +108,13 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         problem = self.prepare(X, y, sample_weight, again=again)
         net = self.make_net(problem.module)
         net = net.resume(self.net_) if again else net
+        if self.checkpoint is not None:
+            net.callbacks_.append(("checkpoint", resume_file(self, problem)))
         return self._train(net, problem, self.max_epochs)
 
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Do what every `partial_fit` does."""
-        if self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True.")
-        if getattr(self, "class_weight", None) == "balanced":
-            raise ValueError(
-                "partial_fit cannot balance classes that it sees in parts; give "
-                "class_weight as a dict."
-            )
+        refuse_for_parts(self)
         again = hasattr(self, "net_")
         problem = self.prepare(
             X, y, sample_weight, again=again, classes=classes, scaled=False

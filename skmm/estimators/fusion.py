@@ -52,6 +52,10 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         Continue from the present weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
+    checkpoint : path-like or None, default=None
+        A file that is written after every epoch and removed when `fit` is done. If it
+        is there, `fit` goes on from it and reaches the weights that it would have
+        reached without the interruption; one of other data or parameters is refused.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -123,6 +127,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         class_weight=None,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -145,6 +150,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -197,6 +203,10 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Continue from the present weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
+    checkpoint : path-like or None, default=None
+        A file that is written after every epoch and removed when `fit` is done. If it
+        is there, `fit` goes on from it and reaches the weights that it would have
+        reached without the interruption; one of other data or parameters is refused.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -266,6 +276,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         patience=10,
         warm_start=False,
         callbacks=None,
+        checkpoint=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -287,6 +298,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         self.patience = patience
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

@@ -1,6 +1,7 @@
 """Training: the bridge to skorch, batches, optimizers, devices."""
 
 from skmm.training.callbacks import BestWeights, EpochBar
+from skmm.training.checkpoint import ResumeFile, fingerprint
 from skmm.training.devices import resolve_device
 from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
@@ -9,7 +10,9 @@ from skmm.training.prediction import predict_outputs
 __all__ = [
     "BestWeights",
     "EpochBar",
+    "ResumeFile",
     "TensorNet",
+    "fingerprint",
     "history_frame",
     "predict_outputs",
     "resolve_device",

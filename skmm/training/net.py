@@ -177,11 +177,13 @@ class TensorNet(NeuralNet):
         MemoryError
             If the device has too little memory; the message names the batch size.
         """
-        self.stop_training = False
+        self.stop_training = self.finished_ = False
         self.epochs_ = epochs or self.max_epochs
+        self.schedule_ = make_schedule(self.lr_schedule, self.optimizer_, self.epochs_)
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
             self._run_epochs(train, valid)
+            self.finished_ = True
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"{self.device} has no memory left for batches of batch_size="
@@ -196,13 +198,12 @@ class TensorNet(NeuralNet):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
         checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
-        schedule = make_schedule(self.lr_schedule, self.optimizer_, self.epochs_)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
-            if schedule is not None:
-                self._follow(schedule)
+            if self.schedule_ is not None:
+                self._follow(self.schedule_)
             try:
                 self.notify("on_epoch_end", **data)
             except KeyboardInterrupt as error:

@@ -1,0 +1,162 @@
+"""A file from which an interrupted fit goes on, to the same weights."""
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+import torch
+from skorch.callbacks import Callback
+
+from skmm.training.callbacks import BestWeights
+
+VERSION = 1
+HASH_ROWS = 4096
+
+
+class ResumeFile(Callback):
+    """Write the state of training after every epoch, and go on from it.
+
+    The file holds weights, the optimizer's and the schedule's state, history, random
+    states, and the best weights of early stopping. It is written whole or not at all,
+    and removed when the fit is done.
+
+    Parameters
+    ----------
+    path : str or path-like
+    key : dict of str to str
+        Says what is trained on what; another key in the file is refused.
+    """
+
+    def __init__(self, path, key):
+        self.path = path
+        self.key = key
+
+    def on_train_begin(self, net, **kwargs):
+        """Go on from the file, if there is one."""
+        if os.path.exists(self.path):
+            self._restore(net, self._read())
+
+    def on_epoch_end(self, net, **kwargs):
+        """Write the file."""
+        temporary = Path(f"{self.path}.part")
+        torch.save(self._state(net), temporary)
+        os.replace(temporary, self.path)
+
+    def on_train_end(self, net, **kwargs):
+        """Remove the file, unless training broke off."""
+        if net.finished_:
+            Path(self.path).unlink(missing_ok=True)
+
+    def _read(self):
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            version, key = state["version"], state["key"]
+        except Exception as error:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is no checkpoint of skmm, or damaged "
+                f"({type(error).__name__}); remove it, or give another path."
+            ) from error
+        if version != VERSION:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} has format {version}, this skmm reads "
+                f"{VERSION}; remove it, or give another path."
+            )
+        other = [name for name in self.key if key.get(name) != self.key[name]]
+        if other:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} belongs to another fit: it has other "
+                f"{' and '.join(other)}. Remove it, or give another path."
+            )
+        return state
+
+    def _state(self, net):
+        return {
+            "version": VERSION,
+            "key": self.key,
+            "module": net.module_.state_dict(),
+            "progress": net.progress(),
+            "lrs": [group["lr"] for group in net.optimizer_.param_groups],
+            "schedule": net.schedule_ and net.schedule_.state_dict(),
+            "random": _random_states(net.device),
+            "stopped": net.stop_training,
+            "best": [_best(callback) for callback in _stoppers(net)],
+        }
+
+    def _restore(self, net, state):
+        net.module_.load_state_dict(state["module"])
+        net.continue_from(state["progress"])
+        for group, lr in zip(net.optimizer_.param_groups, state["lrs"], strict=True):
+            group["lr"] = lr
+        if net.schedule_ is not None:
+            net.schedule_.load_state_dict(state["schedule"])
+        for stopper, best in zip(_stoppers(net), state["best"], strict=True):
+            vars(stopper).update(best)
+        for generator, random in zip(
+            _generators(net.device), state["random"], strict=True
+        ):
+            generator.set_state(random)
+        done = len(net.history)
+        net.epochs_ = 0 if state["stopped"] else max(0, net.epochs_ - done)
+
+
+def _stoppers(net):
+    return [c for _, c in net.callbacks_ if isinstance(c, BestWeights)]
+
+
+def _best(stopper):
+    names = ("best_loss_", "best_epoch_", "best_state_")
+    return {name: getattr(stopper, name) for name in names}
+
+
+def _generators(device):
+    own = [torch.default_generator]
+    if torch.device(device).type == "cuda":
+        own.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    return own
+
+
+def _random_states(device):
+    return [generator.get_state() for generator in _generators(device)]
+
+
+def fingerprint(params, module, train, valid):
+    """Key of a fit: what its parameters, its start and its data are.
+
+    Parameters
+    ----------
+    params : dict
+    module : Module
+        Before training.
+    train, valid : (TensorRows, Tensor), or None
+    """
+    start = [value for _, value in sorted(module.state_dict().items())]
+    return {
+        "parameters": _digest([repr(sorted(params.items())).encode()]),
+        "random_state or structure": _digest(_bytes(start)),
+        "data": _digest(_bytes([*_sources(train), *_sources(valid)])),
+    }
+
+
+def _sources(pair):
+    if pair is None:
+        return []
+    rows, target = pair
+    named = [source for _, source in sorted(rows.x.items())]
+    extra = [part for part in (rows.present, rows.weight, target) if part is not None]
+    return [*named, *extra]
+
+
+def _bytes(sources):
+    for source in sources:
+        if isinstance(source, torch.Tensor) and source.ndim == 0:
+            yield source.cpu().numpy().tobytes()
+            continue
+        for start in range(0, len(source), HASH_ROWS):
+            yield source[start : start + HASH_ROWS].cpu().numpy().tobytes()
+
+
+def _digest(parts):
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()

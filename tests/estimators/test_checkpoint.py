@@ -1,0 +1,149 @@
+"""checkpoint=: an interrupted fit reaches the weights of the uninterrupted one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from skmm import FusionClassifier
+from skmm.nn import MLPEncoder
+from skmm.training import TensorNet
+
+RNG = np.random.default_rng(0)
+X = {"a": RNG.normal(size=(60, 4))}
+Y = (X["a"][:, 0] > 0).astype(int)
+
+
+def model(path, **settings):
+    defaults = {"max_epochs": 8, "random_state": 0, "checkpoint": path}
+    return FusionClassifier(MLPEncoder((6,), dropout=0.4), **{**defaults, **settings})
+
+
+def interrupt(monkeypatch, at):
+    """Let Ctrl-C come in the middle of an epoch."""
+    original = TensorNet._lean_step
+
+    def step(self, rows, target):
+        if len(self.history) == at:
+            raise KeyboardInterrupt
+        return original(self, rows, target)
+
+    monkeypatch.setattr(TensorNet, "_lean_step", step)
+
+
+CASES = [
+    {},
+    {"lr_schedule": "cosine"},
+    {"lr_schedule": "plateau", "lr": 0.1},
+    {"early_stopping": True, "patience": 2, "max_epochs": 30, "lr": 0.05},
+    {"optimizer": "sgd", "lr": 0.1, "gradient_clip": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", CASES, ids=range(len(CASES)))
+def test_an_interrupted_fit_reaches_the_same_weights(settings, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    whole = model(tmp_path / "other.ckpt", **settings).fit(X, Y)
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=4)
+        with pytest.raises(KeyboardInterrupt):
+            model(path, **settings).fit(X, Y)
+    assert path.exists()
+    resumed = model(path, **settings).fit(X, Y)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    np.testing.assert_array_equal(
+        resumed.history_["train_loss"], whole.history_["train_loss"]
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_process_goes_on(tmp_path):
+    path, script = tmp_path / "fit.ckpt", tmp_path / "fit.py"
+    script.write_text(
+        "import numpy as np; from skmm import FusionClassifier\n"
+        "from skmm.nn import MLPEncoder\n"
+        "X = {'a': np.random.default_rng(0).normal(size=(60, 4))}\n"
+        "Y = (X['a'][:, 0] > 0).astype(int)\n"
+        "FusionClassifier(MLPEncoder((6,), dropout=0.4), max_epochs=100_000,"
+        f" random_state=0, checkpoint={str(path)!r}).fit(X, Y)\n"
+    )
+    process = subprocess.Popen([sys.executable, script])
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    state = torch.load(path, weights_only=True)
+    done = len(state["progress"]["history"])
+    assert done > 0
+    # the killed fit would have gone on for long: finish it at three epochs more
+    epochs = model(None, max_epochs=done + 3, checkpoint=None)
+    whole = epochs.fit(X, Y)
+    state["key"] = key_of(epochs, tmp_path)
+    torch.save(state, path)
+    resumed = epochs.set_params(checkpoint=path).fit(X, Y)
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    assert resumed.n_iter_ == done + 3
+
+
+def key_of(estimator, folder):
+    """Key that a fit of these parameters would write."""
+    from sklearn.base import clone
+
+    from skmm.base.again import resume_file
+
+    other = clone(estimator).set_params(checkpoint=folder / "key")
+    return resume_file(other, other.prepare(X, Y)).key
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"lr": 0.5}, "parameters"),
+        ({"random_state": 1}, "random_state"),
+        ({"encoders": MLPEncoder((7,))}, "structure"),
+    ],
+)
+def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            model(path).fit(X, Y)
+    with pytest.raises(ValueError, match=rf"belongs to another fit.*{reason}"):
+        model(path).set_params(**change).fit(X, Y)
+    with pytest.raises(ValueError, match="other data"):
+        model(path).fit({"a": X["a"] + 1e-3}, Y)
+    with pytest.raises(ValueError, match="other data"):
+        model(path).fit(X, 1 - Y)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing of ours", os.urandom(500)])
+def test_a_damaged_file_is_refused(content, tmp_path):
+    path = tmp_path / "fit.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"no checkpoint of skmm.*remove it"):
+        model(path).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"random_state": None}, "integer random_state"),
+        ({"callbacks": [Callback()]}, "callbacks=None"),
+        ({"warm_start": True}, "warm_start=False"),
+    ],
+)
+def test_what_could_not_be_repeated_is_refused(settings, reason, tmp_path):
+    with pytest.raises(ValueError, match=f"checkpoint needs.*{reason}"):
+        model(tmp_path / "fit.ckpt", **settings).fit(X, Y)
+    with pytest.raises(ValueError, match="partial_fit does not use checkpoint"):
+        model(tmp_path / "fit.ckpt").partial_fit(X, Y)
