@@ -14,10 +14,10 @@ LAYERS = """
     MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d
     AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d
     AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d
-    BatchNorm1d BatchNorm2d BatchNorm3d LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d
+    BatchNorm1d BatchNorm2d BatchNorm3d
     LayerNorm GroupNorm Dropout Dropout1d Dropout2d Dropout3d AlphaDropout
     ReLU ReLU6 LeakyReLU PReLU ELU SELU CELU GELU SiLU Mish Tanh Sigmoid Softplus
-    Softsign Hardtanh Hardswish Hardsigmoid LogSigmoid Softmax LogSoftmax
+    Softsign Hardswish Hardsigmoid LogSigmoid Softmax LogSoftmax
 """.split()  # layers of torch that keep their arguments as attributes
 
 
@@ -33,6 +33,8 @@ class Classes:
     """
 
     def __init__(self, user=()):
+        if inspect.isclass(user):
+            raise TypeError(f"classes must be a list of classes: [{user.__name__}].")
         self.own = own_classes()
         self.names = {cls: name for name, cls in self.own.items()}
         self.user = {_checked(cls).__name__: cls for cls in user}

@@ -21,6 +21,14 @@ from skmm.nn.probing import zero_rows
 from skmm.nn.seeds import seeded
 from skmm.training import resolve_device
 
+UNFIT = (  # what data of another version may raise
+    TypeError,
+    LookupError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
+)
 SETTINGS = (
     "optimizer",
     "lr",
@@ -64,7 +72,10 @@ class Saving:
         refuse_folder(path)
         codec = Estimators()
         content = codec.pack(Fitted(self), "")
-        data = to_bytes(content, codec.tensors, this_version())
+        try:
+            data = to_bytes(content, codec.tensors, this_version())
+        except (KeyError, ValueError) as error:
+            raise TypeError(f"safetensors cannot store a tensor: {error}") from error
         _verify(self, data, codec.classes.met)
         write_whole(path, data)
 
@@ -233,7 +244,8 @@ def load(path, *, classes=()):
     try:
         return _read(data, classes)
     except ValueError as error:
-        raise ValueError(f"cannot load {os.fspath(path)}: {error}.") from error
+        reason = " ".join(str(error).split()).rstrip(" .")
+        raise ValueError(f"cannot load {os.fspath(path)}: {reason}.") from error
 
 
 def _read(data, classes):
@@ -242,7 +254,7 @@ def _read(data, classes):
     try:
         with seeded(0):  # making weights draws numbers, before they are filled
             estimator = codec.unpack(content)
-    except (TypeError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+    except UNFIT as error:
         raise ValueError(
             f"its content, of skmm {version}, does not fit skmm {this_version()}: "
             f"{error}"
