@@ -11,7 +11,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     encoders : dict, Block, torch.nn.Module or None, default=None
         A dict names an encoder for some or all modalities; one encoder serves all;
         what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
-        module is copied and keeps its weights, as does a built Block.
+        module is copied and keeps its weights, as does a built Block: every fit, and
+        so every fold, starts from the same ones; a Block not yet built starts anew.
     fusion : str or Block, default="concat"
         "concat", "sum", "mean", "product", "max", or an instance.
     head : Block or None, default=None
@@ -55,7 +56,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names.
+        Seeds of all parts are derived from it and from their names. None draws from
+        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -156,7 +158,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     encoders : dict, Block, torch.nn.Module or None, default=None
         A dict names an encoder for some or all modalities; one encoder serves all;
         what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
-        module is copied and keeps its weights, as does a built Block.
+        module is copied and keeps its weights, as does a built Block: every fit, and
+        so every fold, starts from the same ones; a Block not yet built starts anew.
     fusion : str or Block, default="concat"
         "concat", "sum", "mean", "product", "max", or an instance.
     head : Block or None, default=None
@@ -198,7 +201,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names.
+        Seeds of all parts are derived from it and from their names. None draws from
+        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
     verbose : int, default=0
         1 shows a progress bar.
 
