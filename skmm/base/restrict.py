@@ -40,7 +40,9 @@ def restrict(estimator, names):
     if not places:
         raise TypeError(
             f"{type(estimator).__name__} has no parameter `modalities`, nor has any of "
-            "its steps; use a skmm estimator or put a ModalityTransformer in front."
+            "its steps. Use a skmm estimator: LateFusionClassifier or "
+            "LateFusionRegressor with this one inside; or give it one modality of the "
+            "data, as X['image']."
         )
     return clone(estimator).set_params(**{place: list(names) for place in places})
 

@@ -29,16 +29,8 @@ UNFIT = (  # what data of another version may raise
     ArithmeticError,
     AssertionError,
 )
-SETTINGS = (
-    "optimizer",
-    "lr",
-    "weight_decay",
-    "lr_schedule",
-    "gradient_clip",
-    "batch_size",
-    "max_epochs",
-    "verbose",
-)
+SETTINGS = ("optimizer", "lr", "weight_decay", "lr_schedule", "gradient_clip")
+SETTINGS += ("batch_size", "max_epochs", "verbose")
 
 
 class Saving:

@@ -11,6 +11,18 @@ import numpy as np
 from skmm.data import leaves
 
 
+def advice(name):
+    """Say what to do where a step wants numbers but got a ModalityDict."""
+    return (
+        "This step wants one numeric table, but X is a ModalityDict. Give it one "
+        f"modality, X[{name!r}]; in a Pipeline, put "
+        f"FunctionTransformer(operator.itemgetter({name!r})) in front of it. For all "
+        "modalities use a model that takes them, as skmm.FusionClassifier, or "
+        "skmm.LateFusionClassifier with this one inside. (argument must be a string "
+        "or a number)"
+    )
+
+
 class Cell:
     """One row of one modality, by reference to the container that owns it."""
 
@@ -28,10 +40,7 @@ class Cell:
 
     def __float__(self):
         raise TypeError(
-            f"a cell of modality {self.name!r} is not a number: this step wants one "
-            "numeric table, but X is a ModalityDict. Select one modality with "
-            "X['name'], or put skmm.preprocessing.ModalityTransformer in front. "
-            "(argument must be a string or a number)"
+            f"a cell of modality {self.name!r} is not a number. {advice(self.name)}"
         )
 
     def __repr__(self):

@@ -13,14 +13,14 @@ def split(frame):
     """Split a frame into ``({name: leaf}, {name: mask})``."""
     if frame.columns.nlevels > 1:
         tops = frame.columns.get_level_values(0).unique()
-        return {name: frame[top] for name, top in _named(tops).items()}, {}
+        return {name: frame[top] for name, top in named(tops).items()}, {}
     parts, masks = {}, {}
-    for name, label in _named(frame.columns).items():
+    for name, label in named(frame.columns).items():
         parts[name], masks[name] = _split_column(frame[label])
     return parts, masks
 
 
-def _named(labels):
+def named(labels):
     """``{name: label}``; a name is the label as a string."""
     names = labels.map(str)
     if not names.is_unique:

@@ -47,6 +47,18 @@ def as_leaf(value, name):
     )
 
 
+def from_user(value, name):
+    """As `as_leaf`, but an object array whose rows have one shape is stacked.
+
+    Rows of a container that was ragged once stay ragged: they never come here again.
+    """
+    leaf = as_leaf(value, name)
+    if kind(leaf) != "ragged" or not len(leaf):
+        return leaf
+    shapes = {row.shape for row in leaf}
+    return np.stack(leaf) if len(shapes) == 1 and 0 not in shapes.pop() else leaf
+
+
 def _with_rows(array, name):
     if array.ndim == 0:
         raise ValueError(

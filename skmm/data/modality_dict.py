@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from skmm.data import cells, frames, leaves, rows
 
@@ -27,7 +26,8 @@ class ModalityDict(Mapping):
     **modalities : leaf
         As `data`. A leaf is a NumPy array of any dimension (memory-mapped too), a
         torch tensor, a SciPy sparse matrix, a DataFrame, a list or array of str, or
-        a list of arrays of several lengths.
+        a list of arrays of several lengths. Leaves share memory with what was given:
+        change a copy, ``X.copy()``.
 
     Raises
     ------
@@ -36,10 +36,6 @@ class ModalityDict(Mapping):
         a mask does not fit.
     TypeError
         If a leaf is of no known kind, as an object array of mixed things.
-
-    See Also
-    --------
-    check_modalities : accepts what users have and returns a ModalityDict.
 
     Examples
     --------
@@ -57,22 +53,21 @@ class ModalityDict(Mapping):
     ndim = 2
 
     def __init__(self, data=None, /, *, present=None, **modalities):
-        data = {} if data is None else data
-        if not isinstance(data, Mapping) or sparse.issparse(data):
-            raise TypeError(
-                f"data must be a mapping of names to arrays; got "
-                f"{type(data).__name__}. For a table use check_modalities or "
-                "ModalityDict.from_frame."
-            )
-        if twice := set(data) & set(modalities):
-            raise ValueError(f"modalities given twice: {sorted(twice)}.")
-        named = {**data, **modalities}
-        self._leaves = {str(n): leaves.as_leaf(v, n) for n, v in named.items()}
+        named, known = rows.by_name(data, modalities), getattr(data, "_leaves", {})
+        parts = {n: leaves.from_user(v, n) for n, v in named.items() if n not in known}
+        self._leaves = {str(n): known[n] if n in known else parts[n] for n in named}
         if len(self._leaves) < len(named):
             raise ValueError(f"names are equal as strings: {list(named)}.")
         self._n_rows = rows.common_length(self._leaves)
         masks = {**getattr(data, "_masks", {}), **(present or {})}
         self._masks = rows.as_masks(masks, self._leaves, self._n_rows)
+
+    @classmethod
+    def _kept(cls, parts, present):
+        """Build from parts of which none is stacked: what was ragged stays so."""
+        parts = {name: leaves.as_leaf(v, name) for name, v in parts.items()}
+        n_rows = rows.common_length(parts)
+        return cls._made(parts, rows.as_masks(present, parts, n_rows), n_rows)
 
     @classmethod
     def _made(cls, parts, masks, n_rows):
@@ -106,9 +101,8 @@ class ModalityDict(Mapping):
     def __array__(self, dtype=None, copy=None):
         if dtype is not None and np.dtype(dtype) != object:
             raise TypeError(
-                f"a ModalityDict is no numeric array (dtype {np.dtype(dtype)} was "
-                "asked for); take one modality, X['name'], or concatenate them with "
-                "a ModalityTransformer step. (argument must be a string or a number)"
+                f"a ModalityDict is no numeric array, as dtype {np.dtype(dtype)} asks "
+                f"for. {cells.advice(next(iter(self), 'a'))}"
             )
         return cells.to_cells(self)
 
@@ -214,7 +208,8 @@ class ModalityDict(Mapping):
             return self  # of which the number of rows is known even without a leaf
         merged = {**self._leaves, **new._leaves}
         kept = {n: m for n, m in self._masks.items() if n not in new}
-        return ModalityDict(merged, present={**kept, **new._masks})
+        n_rows = rows.common_length(merged)
+        return self._made(merged, {**kept, **new._masks}, n_rows)
 
     def with_missing(self, name, which=slice(None)):
         """Return a container in which modality `name` is missing in some rows.

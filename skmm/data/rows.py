@@ -1,8 +1,10 @@
 """Row positions, lengths and presence masks."""
 
+from collections.abc import Mapping
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 
 from skmm.data import leaves
 
@@ -62,6 +64,19 @@ def _from_mask(mask, n_rows):
 def length(index, n_rows):
     """Return the number of rows that an index of `as_rows` selects."""
     return len(range(n_rows)[index]) if isinstance(index, slice) else len(index)
+
+
+def by_name(data, modalities):
+    """Join the two ways in which modalities are given; a name may come once."""
+    data = {} if data is None else data
+    if not isinstance(data, Mapping) or sparse.issparse(data):
+        raise TypeError(
+            f"data must be a mapping of names to arrays; got {type(data).__name__}. "
+            "For a table use check_modalities or ModalityDict.from_frame."
+        )
+    if twice := set(data) & set(modalities):
+        raise ValueError(f"modalities given twice: {sorted(twice)}.")
+    return {**data, **modalities}
 
 
 def common_length(parts):

@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmm import _sklearn
-from skmm.data import leaves
+from skmm.data import frames, leaves
 from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import check_finite
 from skmm.data.modality_dict import ModalityDict
@@ -103,6 +103,7 @@ def _tops(frame):
 
 
 def _from_frame(X, estimator, reset, absent):
+    frames.named(_tops(X) if X.columns.nlevels == 1 else _tops(X).unique())
     if X.columns.nlevels > 1 or estimator is None:
         return ModalityDict.from_frame(X)
     if reset or not _may_lack(X, estimator, absent):
@@ -125,9 +126,9 @@ def _is_plain(estimator):
 
 
 def _from_array(X, estimator, reset):
-    if isinstance(X, (list, tuple)) and any(getattr(v, "ndim", 0) > 1 for v in X):
+    if isinstance(X, (list, tuple)) and any(_is_view(v) for v in X):
         raise TypeError(
-            "X is a list of arrays, which could be views or rows. Name the modalities: "
+            "X is a list of tables, which could be views or rows. Name the modalities: "
             "X = {'image': ..., 'table': ...}."
         )
     if getattr(X, "ndim", 2) > 2:
@@ -144,12 +145,25 @@ def _from_array(X, estimator, reset):
     return ModalityDict(dict(zip(estimator.feature_names_in_, X.T, strict=True)))
 
 
+def _is_view(value):
+    """Whether an entry of a list is itself a table."""
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(row, (list, tuple, np.ndarray)) for row in value[:1])
+    return getattr(value, "ndim", 0) > 1
+
+
 def _refuse_empty(X):
     if X.shape[1] == 0 or len(X) == 0:
         raise ValueError(
             f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
             "1 is required: X needs at least one row and one modality."
         )
+    for name, leaf in X.items():
+        if 0 in leaf.shape[1:]:
+            raise ValueError(
+                f"modality {name!r} has 0 feature(s) (shape={tuple(leaf.shape)}) while "
+                "a minimum of 1 is required: leave it out."
+            )
 
 
 def _select(X, modalities):
@@ -199,7 +213,8 @@ def _with_ragged(X, estimator):
     """Read rows that happen to be equally long as at fit, where they were not."""
     names = [n for n in X if estimator.shapes_in_[n] is None]
     parts = {n: leaves.as_ragged(X[n]) for n in names}
-    return X.assign(parts, present={n: X.present[n] for n in names})
+    masks = {name: X.present[name] for name in names}
+    return X.assign(ModalityDict._kept(parts, masks)) if names else X
 
 
 def _fill_in(X, missing, estimator):
@@ -212,7 +227,8 @@ def _fill_in(X, missing, estimator):
             "rows in which it is missing."
         )
     parts = {n: _blank(len(X), estimator.shapes_in_[n]) for n in missing}
-    return X.assign(parts, present={n: np.zeros(len(X), dtype=bool) for n in missing})
+    masks = {name: np.zeros(len(X), dtype=bool) for name in missing}
+    return X.assign(ModalityDict._kept(parts, masks)) if missing else X
 
 
 def _blank(n_rows, shape):

@@ -1,4 +1,4 @@
-"""Real molecules with simulated Raman spectra: the thesis's second experiment.
+"""Real molecules with simulated Raman spectra, as an experiment of Liu (2022).
 
 The spectra are SIMULATED from the functional groups of each molecule, not measured.
 """
@@ -12,7 +12,7 @@ from skmm._sklearn import Interval, validate_parameter_constraints
 from skmm.data import ModalityDict
 from skmm.datasets.biodegradation import load_biodegradation
 
-SHARES = (24 / 72, 23 / 72, 25 / 72)  # of the classes, thesis Table 3.2
+SHARES = (24 / 72, 23 / 72, 25 / 72)  # of the classes, Liu (2022), Table 3.2
 
 # SMARTS of a group, then (position in 1/cm, width in 1/cm, strength) of its bands
 BANDS = {
@@ -47,8 +47,8 @@ def make_raman_molecules(
 ):
     """Draw real molecules, simulate their Raman spectra, and ask for double bonds.
 
-    The molecules are those of `load_biodegradation`; the classes are those of the
-    thesis: fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
+    The molecules are those of `load_biodegradation`; the classes are those of Liu
+    (2022): fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
     (benzene has 3), in the shares 24 : 23 : 25. **The spectra are simulated**: each
     functional group adds its characteristic bands, shifted, broadened and scaled a
     little differently in every molecule, on a fluorescence baseline, with noise and
@@ -85,8 +85,8 @@ def make_raman_molecules(
 
     References
     ----------
-    Liu (thesis, 2022), section 3.1.2, Table 3.2. The molecules: Mansouri et al. 2013,
-    CC BY 4.0, see ``load_biodegradation().DESCR``.
+    Liu, "Multi-modal deep learning", thesis, 2022, section 3.1.2, Table 3.2. The
+    molecules: Mansouri et al. 2013, CC BY 4.0, see ``load_biodegradation().DESCR``.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def _double_bonds(chem, molecule):
 
 
 def _draw(rng, classes, n_samples):
-    """Rows with the thesis's class shares, shuffled."""
+    """Rows with the class shares of `SHARES`, shuffled."""
     first, second = (round(n_samples * share) for share in SHARES[:2])
     sizes = [first, second, n_samples - first - second]
     there = np.bincount(classes, minlength=3)

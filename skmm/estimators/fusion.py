@@ -11,7 +11,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     encoders : dict, Block, torch.nn.Module or None, default=None
         A dict names an encoder for some or all modalities; one encoder serves all;
         what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
-        module is copied and keeps its weights, as does a built Block.
+        module is copied and keeps its weights, as does a built Block: every fit, and
+        so every fold, starts from the same ones; a Block not yet built starts anew.
     fusion : str or Block, default="concat"
         "concat", "sum", "mean", "product", "max", or an instance.
     head : Block or None, default=None
@@ -59,7 +60,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names.
+        Seeds of all parts are derived from it and from their names. None draws from
+        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -163,8 +165,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
         A dict names an encoder for some or all modalities; one encoder serves all;
-        what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
-        module is copied and keeps its weights, as does a built Block.
+        what is not given is chosen by shape. Details as for ``FusionClassifier``.
     fusion : str or Block, default="concat"
         "concat", "sum", "mean", "product", "max", or an instance.
     head : Block or None, default=None
@@ -183,9 +184,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     weight_decay : float, default=0.0
         L2 penalty as the optimizer understands it.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
-        the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
-        a torch scheduler, as its class does.
+        How lr changes by epoch, as for ``FusionClassifier``.
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     batch_size : int, default=32
@@ -204,13 +203,12 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
     checkpoint : path-like or None, default=None
-        A file that is written after every epoch and removed when `fit` is done. If it
-        is there, `fit` goes on from it and reaches the weights that it would have
-        reached without the interruption; one of other data or parameters is refused.
+        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names.
+        Seeds of all parts are derived from it and from their names. None draws from
+        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
     verbose : int, default=0
         1 shows a progress bar.
 

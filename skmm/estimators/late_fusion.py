@@ -153,7 +153,8 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
     Notes
     -----
     A row in which every modality is missing gets the class shares of the training
-    rows. "Fuse" of Liu et al. 2018, Table 2.
+    rows. "Fuse" of Table 2 in Liu et al., "Learn to Combine Modalities in Multimodal
+    Deep Learning", 2018.
 
     Examples
     --------

@@ -29,8 +29,8 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
 
     References
     ----------
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Liu (thesis, 2022),
-    section 4.2: 100 bootstraps of 72 rows.
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Liu, "Multi-modal
+    deep learning", thesis, 2022, section 4.2: 100 bootstraps of 72 rows.
 
     Examples
     --------

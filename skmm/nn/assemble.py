@@ -1,5 +1,6 @@
 """Encoders, a fusion and a head become one module."""
 
+import warnings
 from contextlib import nullcontext
 
 import torch
@@ -104,6 +105,10 @@ def choose(name, shape):
     other shapes                      ``MLPEncoder()``
     text, several lengths             none: an error
     ================================  ===================
+
+    Two shapes may be images in disguise and warn: two sides of 20 or longer, neither
+    more than twice the other, read as a sequence; and two sides of 8 or longer before a
+    last one of at most 4, read as (channels, height, width).
     """
     if shape is None or shape == ():
         what = "rows of several lengths" if shape is None else "text"
@@ -113,9 +118,36 @@ def choose(name, shape):
             "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
         )
     if len(shape) == 3:
+        _warn_channels_last(name, shape)
         return ConvEncoder()
-    is_sequence = len(shape) == 2 and shape[1] >= Conv1dEncoder.default_length
-    return Conv1dEncoder() if is_sequence else MLPEncoder()
+    if len(shape) != 2 or shape[1] < Conv1dEncoder.default_length:
+        return MLPEncoder()
+    _warn_grey_image(name, shape)
+    return Conv1dEncoder()
+
+
+def _warn_grey_image(name, shape):
+    if min(shape) >= Conv1dEncoder.default_length and max(shape) <= 2 * min(shape):
+        _warn(
+            f"modality {name!r} has rows of shape {shape}, read as {shape[0]} channels "
+            f"of a sequence of {shape[1]}. If they are grey images, add the channel "
+            f"axis, X[{name!r}][:, None]; if not, name the encoder: "
+            f"encoders={{{name!r}: Conv1dEncoder()}}."
+        )
+
+
+def _warn_channels_last(name, shape):
+    first, second, last = shape
+    if first != second and min(first, second) >= 8 and last <= 4:  # equal: refused
+        _warn(
+            f"modality {name!r} has rows of shape {shape}, read as (channels, height, "
+            f"width). If the channels are last, use np.moveaxis(X[{name!r}], -1, 1); "
+            f"if not, name the encoder: encoders={{{name!r}: ConvEncoder()}}."
+        )
+
+
+def _warn(text):
+    warnings.warn(text, UserWarning, stacklevel=6)  # where fit is called
 
 
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):

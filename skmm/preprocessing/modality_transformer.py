@@ -138,7 +138,7 @@ class ModalityTransformer(
                 parts[name], present[name] = result
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
-        return ModalityDict(parts, present=present)
+        return ModalityDict._kept(parts, present)
 
     def _fit_one(self, name, X, y):
         """(fitted transformer, leaf, mask), or ("drop",)."""
@@ -185,7 +185,7 @@ class ModalityTransformer(
         for name in X:
             if (transformer := self.transformers_[name]) != "drop":
                 parts[name], present[name] = self._apply(transformer, name, X)
-        return ModalityDict(parts, present=present)
+        return ModalityDict._kept(parts, present)
 
     def _apply(self, transformer, name, X):
         leaf, mask = as_table(X[name]), X.present[name]

@@ -1,4 +1,5 @@
 import copy
+import operator
 import pickle
 
 import joblib
@@ -6,8 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from skmm import ModalityDict
+from skmm import LateFusionRegressor, ModalityDict
 from skmm.data.cells import Cell, is_cells
 from tests.data.strategies import (
     MAKE,
@@ -16,6 +20,7 @@ from tests.data.strategies import (
     containers,
     quick,
 )
+from tests.toys import two_tables
 
 ALL = list(MAKE)
 
@@ -143,11 +148,20 @@ def test_a_cell_points_to_its_row():
 def test_a_cell_is_no_number_and_says_what_to_do():
     array = np.asarray(container(["vector", "text"], range(2)))
     for convert in (float, lambda cell: np.asarray([cell]).astype(float)):
-        with pytest.raises(TypeError, match=r"'vector'.*X\['name'\].*ModalityTransf"):
+        with pytest.raises(TypeError, match=r"'vector'.*X\['vector'\].*LateFusion"):
             convert(array[0, 0])
-    with pytest.raises(TypeError, match=r"dtype float64.*X\['name'\]"):
+    with pytest.raises(TypeError, match=r"dtype float64.*X\['vector'\]"):
         np.asarray(container(["vector"], range(2)), dtype=float)
     assert np.asarray(container(["vector"], range(2)), dtype=object).shape == (2, 1)
+
+
+def test_the_advice_of_the_error_works():
+    X, y = two_tables()
+    for model in (
+        make_pipeline(FunctionTransformer(operator.itemgetter("a")), Ridge()),
+        LateFusionRegressor(Ridge()),
+    ):
+        assert model.fit(X, y).predict(X).shape == (len(X),)
 
 
 # -- arrays that are no container ------------------------------------------------------

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from skmm.nn import ConcatFusion, MLPEncoder, MLPHead, SumFusion
+from skmm.nn import (
+    ConcatFusion,
+    Conv1dEncoder,
+    ConvEncoder,
+    MLPEncoder,
+    MLPHead,
+    SumFusion,
+)
 from skmm.nn.assemble import assemble, choose, complete
 from skmm.nn.seeds import derive, seeded
 from tests.toys import MeanEmbedding, Normed, assert_same_state, state_of
@@ -57,6 +64,41 @@ def test_an_unknown_name_is_corrected():
 def test_text_and_ragged_rows_need_a_choice(shape, what):
     with pytest.raises(ValueError, match=f"modality 'note' is .*{what}.*encoders="):
         choose("note", shape)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (64, 48), (20, 40)])
+def test_a_grey_image_without_channels_warns_of_both_readings(shape):
+    words = r"'scan'.*X\['scan'\]\[:, None\].*encoders=\{'scan': Conv1dEncoder\(\)\}"
+    with pytest.warns(UserWarning, match=words):
+        assert type(choose("scan", shape)) is Conv1dEncoder
+
+
+@pytest.mark.parametrize("shape", [(48, 64, 3), (64, 48, 1), (8, 9, 4)])
+def test_channels_last_warn_of_both_readings(shape):
+    words = r"'scan'.*moveaxis\(X\['scan'\], -1, 1\).*'scan': ConvEncoder\(\)"
+    with pytest.warns(UserWarning, match=words):
+        assert type(choose("scan", shape)) is ConvEncoder
+
+
+@pytest.mark.parametrize(
+    "shape, encoder",
+    [
+        ((3, 100), Conv1dEncoder),
+        ((19, 20), Conv1dEncoder),
+        ((64, 200), Conv1dEncoder),
+        ((8, 8), MLPEncoder),
+        ((3, 48, 64), ConvEncoder),
+        ((6, 100, 3), ConvEncoder),  # sensors, time, axes
+        ((2, 3, 4, 5), MLPEncoder),
+    ],
+)
+def test_clear_shapes_do_not_warn(shape, encoder):
+    assert type(choose("scan", shape)) is encoder
+
+
+def test_the_ambiguous_can_be_named_instead():
+    assert complete({"scan": Conv1dEncoder()}, {"scan": (28, 28)})
+    assert complete(ConvEncoder(), {"scan": (48, 64, 3)})
 
 
 # -- building ----------------------------------------------------------------------

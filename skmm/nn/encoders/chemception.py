@@ -27,7 +27,7 @@ class Chemception(Block):
     Parameters
     ----------
     n_blocks : tuple of 3 int, default=(1, 1, 1)
-        Number of Inception blocks A, B and C; the thesis has one of each, the original
+        Number of Inception blocks A, B and C; Liu (2022) has one of each, the original
         T3_F16 three.
     filters : int, default=16
         Base number N of filters; all others are multiples of it.
@@ -45,7 +45,8 @@ class Chemception(Block):
 
     References
     ----------
-    Goh et al., "Chemception", 2017; Liu (thesis, 2022), appendix, experiment 3.
+    Goh et al., "Chemception", 2017; Liu, "Multi-modal deep learning", thesis, 2022,
+    appendix, experiment 3.
 
     Examples
     --------

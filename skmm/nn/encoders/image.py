@@ -31,7 +31,7 @@ def check_image_shape(block, in_shape):
             "images[:, None]."
         )
     channels, height, width = in_shape
-    if channels == height and width <= 4 < height:
+    if channels == height and width <= 4 < height:  # others: a warning of `choose`
         raise ValueError(
             f"{type(block).__name__} reads (channels, height, width), but rows have "
             f"shape {tuple(in_shape)}, which looks like channels last; use "
@@ -42,7 +42,7 @@ def check_image_shape(block, in_shape):
 class ConvEncoder(Block):
     """Convolutions with BatchNorm and pooling, then dense layers.
 
-    The defaults are the image network of the thesis's second experiment: two 5 x 5
+    The defaults are the image network of Liu's second experiment (2022): two 5 x 5
     convolutions of 16 and 32 channels, each halving the image, then 126 units.
 
     Parameters
@@ -65,12 +65,12 @@ class ConvEncoder(Block):
 
     Notes
     -----
-    The thesis lists no activations; a ReLU stands after every BatchNorm here, without
+    Liu (2022) lists no activations; a ReLU stands after every BatchNorm here, without
     which the convolutions would be linear between the poolings.
 
     References
     ----------
-    Liu, "Multi-modal deep learning" (thesis, 2022), appendix, experiment 2.
+    Liu, "Multi-modal deep learning", thesis, 2022, appendix, experiment 2.
 
     Examples
     --------

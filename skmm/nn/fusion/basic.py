@@ -44,7 +44,8 @@ class ConcatFusion(Block):
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    sum of d_m, or ``hidden[-1]``). "Add" of Liu et al. 2018, eq. 4.
+    sum of d_m, or ``hidden[-1]``). "Add" of eq. 4 in Liu et al.,
+    "Learn to Combine Modalities in Multimodal Deep Learning", 2018.
 
     Examples
     --------
