@@ -174,8 +174,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     modalities : list of str or None, default=None
         Use only these; encoders of others are ignored.
     objective : str, callable or None, default=None
-        ``objective(outputs, target, weight)``; None is "squared_error"; others are
-        "absolute_error" and "huber_error".
+        None is "squared_error"; others are "absolute_error" and "huber_error".
     optimizer : str or class, default="adam"
         "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
         ``torch.optim``.
@@ -192,8 +191,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool, default=False
-        Set rows aside, stop when their loss no longer falls, and keep the best
-        weights.
+        Set rows aside and keep the weights that are best on them.
     validation_fraction : float, default=0.15
         Share of rows set aside.
     patience : int, default=10
