@@ -25,6 +25,7 @@ from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble, complete
 from skmm.nn.resolve import resolve
 from skmm.nn.seeds import base_seed, derive, seeded
+from skmm.objectives.calling import checked
 from skmm.training import (
     BestWeights,
     EpochBar,
@@ -198,7 +199,7 @@ class ModalityEstimator(
         own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,
-            _checked(resolve(objective, objectives, "Objective")),
+            checked(resolve(objective, objectives, "Objective")),
             optimizer=self.optimizer,
             lr=self.lr,
             weight_decay=self.weight_decay,
@@ -290,10 +291,3 @@ class ModalityEstimator(
             )
         names, parts = list(self.encoders), list(self.encoders.values())
         return VisualBlock("parallel", parts, names=names)
-
-
-def _checked(part):
-    """Check the parameters of an objective that has a table of them."""
-    if hasattr(part, "_validate_params"):
-        part._validate_params()
-    return part

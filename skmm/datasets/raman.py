@@ -47,8 +47,8 @@ def make_raman_molecules(
 ):
     """Draw real molecules, simulate their Raman spectra, and ask for double bonds.
 
-    The molecules are those of `load_biodegradation`; the classes are those of
-    Liu (2022): fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
+    The molecules are those of `load_biodegradation`; the classes are those of Liu
+    (2022): fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
     (benzene has 3), in the shares 24 : 23 : 25. **The spectra are simulated**: each
     functional group adds its characteristic bands, shifted, broadened and scaled a
     little differently in every molecule, on a fluorescence baseline, with noise and

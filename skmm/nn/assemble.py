@@ -141,13 +141,13 @@ def _warn_channels_last(name, shape):
     if first != second and min(first, second) >= 8 and last <= 4:  # equal: refused
         _warn(
             f"modality {name!r} has rows of shape {shape}, read as (channels, height, "
-            f"width). If the channels are last, use np.moveaxis(X[{name!r}], -1, 1); if "
+            f"width). If the channels are last, np.moveaxis(X[{name!r}], -1, 1); if "
             f"not, name the encoder: encoders={{{name!r}: ConvEncoder()}}."
         )
 
 
 def _warn(text):
-    warnings.warn(text, UserWarning, stacklevel=6)  # where fit is called
+    warnings.warn(text, UserWarning, stacklevel=6)
 
 
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):

@@ -9,6 +9,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm.objectives.calling import scalar
 from skmm.training.batches import Batches, batch_bounds
 from skmm.training.callbacks import overrides_batch_hook, raised_on_purpose
 from skmm.training.optimizers import carry_state, make_optimizer, penalised
@@ -89,7 +90,7 @@ class TensorNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
-        loss = self.criterion(y_pred, y_true, X.weight)
+        loss = scalar(self.criterion(y_pred, y_true, X.weight), self.criterion)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss
