@@ -25,8 +25,7 @@ class NestedParams:
         """
         params = super().get_params(deep=deep)
         for outer in self._nested if deep else ():
-            value = params.get(outer)
-            for name, part in value.items() if isinstance(value, dict) else ():
+            for name, part in _by_name(params.get(outer)).items():
                 params[f"{outer}__{name}"] = part
                 inner = _params_of(part)
                 params |= {f"{outer}__{name}__{k}": v for k, v in inner.items()}
@@ -45,6 +44,7 @@ class NestedParams:
         self
         """
         self._refuse_unknown_parts(params)
+        self._refuse_without_parameters(params)
         nested = [key for key in params if self._part_of(key, params) is not None]
         super().set_params(**{k: v for k, v in params.items() if k not in nested})
         for key in sorted(nested, key=lambda key: key.count("__")):
@@ -58,7 +58,9 @@ class NestedParams:
             if not key.startswith(outer + "__") or not isinstance(parts, dict):
                 continue
             rest = key.removeprefix(outer + "__")
-            known = [n for n in parts if rest == n or rest.startswith(f"{n}__")]
+            known = [
+                n for n in _by_name(parts) if rest == n or rest.startswith(f"{n}__")
+            ]
             if known:
                 name = max(known, key=len)
                 return outer, name, rest.removeprefix(name).removeprefix("__")
@@ -77,9 +79,26 @@ class NestedParams:
                     "that part."
                 )
 
+    def _refuse_without_parameters(self, params):
+        """Refuse "head__hidden" while head is None, a string or a Block without it."""
+        valid = super().get_params(deep=False)
+        for key in params:
+            outer, _, rest = key.partition("__")
+            value = params.get(outer, valid.get(outer))
+            if not rest or outer not in valid or self._part_of(key, params) is not None:
+                continue
+            if rest.partition("__")[0] in _params_of(value):
+                continue
+            one = outer in self._nested and bool(_params_of(value))
+            fix = "a dict of parts by modality" if one else "an instance that has it"
+            raise ValueError(
+                f"Invalid parameter {key!r} for {type(self).__name__}: {outer} is "
+                f"{value!r}, which has no parameter {rest!r}. First give {outer} {fix}."
+            )
+
     def _set_part(self, key, value):
         outer, name, inner = self._part_of(key)
-        parts = getattr(self, outer)
+        parts = _by_name(getattr(self, outer))
         part = parts[name]
         if inner and (isinstance(part, type) or not hasattr(part, "set_params")):
             raise ValueError(
@@ -89,6 +108,12 @@ class NestedParams:
         if inner:
             value = clone(part).set_params(**{inner: value})
         setattr(self, outer, {**parts, name: value})
+
+
+def _by_name(parts):
+    """Parts of a dict by name, which is the key as a string; of others none."""
+    items = parts.items() if isinstance(parts, dict) else ()
+    return {str(name): part for name, part in items}
 
 
 def _params_of(part):

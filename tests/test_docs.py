@@ -48,9 +48,16 @@ def test_links_lead_somewhere():
 
 
 def public_modules():
-    for module in pkgutil.iter_modules(skmm.__path__):
-        if not module.name.startswith("_"):
-            yield importlib.import_module(f"skmm.{module.name}")
+    """Rooms and, inside them, sub-rooms that say what they offer."""
+    for module in pkgutil.walk_packages(skmm.__path__, "skmm."):
+        private = any(part.startswith("_") for part in module.name.split("."))
+        if not private and (module.ispkg or module.name.count(".") == 1):
+            yield importlib.import_module(module.name)
+
+
+def test_sub_rooms_are_looked_into():
+    names = {module.__name__ for module in public_modules()}
+    assert {"skmm.training.replicas", "skmm.nn.fusion", "skmm.metrics"} <= names
 
 
 def test_every_public_name_is_in_the_api_page():
@@ -70,20 +77,33 @@ def public_objects():
                 yield pytest.param(value, id=f"{module.__name__}.{name}")
 
 
+def parameters_of(value):
+    """Names that a user may give; none where `__init__` is not our own."""
+    own = value.__init__ if inspect.isclass(value) else value
+    if not getattr(own, "__module__", "").startswith("skmm"):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(own).parameters.items()
+    return [name for name, p in parameters if p.kind in kinds and name != "self"]
+
+
+def test_a_docstring_without_parameters_is_noticed():
+    def undocumented(width):
+        """Do something."""
+
+    undocumented.__module__ = "skmm"
+    with pytest.raises(AssertionError, match="width"):
+        test_docstring_names_every_parameter(undocumented)
+
+
 @pytest.mark.parametrize("value", list(public_objects()))
 def test_docstring_names_every_parameter(value):
     doc = inspect.getdoc(value)
     assert doc
-    own = value.__init__ if inspect.isclass(value) else value
-    if own is object.__init__:
-        return
-    for name, parameter in inspect.signature(own).parameters.items():
-        named = parameter.kind in (
-            parameter.POSITIONAL_OR_KEYWORD,
-            parameter.KEYWORD_ONLY,
-        )
-        if named and name != "self" and "Parameters" in doc:
-            assert re.search(rf"^\s*(.*, )?{name}\b.*:", doc, re.MULTILINE), name
+    names = parameters_of(value)
+    assert not names or re.search(r"^Parameters\n-{10}$", doc, re.MULTILINE), names
+    for name in names:
+        assert re.search(rf"^\s*(.*, )?{name}\b.*(:|$)", doc, re.MULTILINE), name
 
 
 def test_changelog_has_the_version_under_development():

@@ -31,8 +31,9 @@ from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble, complete
-from skmm.nn.resolve import checked, resolve
+from skmm.nn.resolve import resolve
 from skmm.nn.seeds import base_seed, derive, seeded
+from skmm.objectives.calling import checked
 from skmm.training import (
     BestWeights,
     EpochBar,

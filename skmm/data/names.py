@@ -40,6 +40,7 @@ def parts_in_use(parts, estimator, what):
     ValueError
         If a name is known to be wrong.
     """
+    parts = {str(name): part for name, part in parts.items()}
     used = list(estimator.modalities_in_)
     known = list(getattr(estimator, "feature_names_in_", used))
     if estimator.modalities is None or set(known) != set(used):

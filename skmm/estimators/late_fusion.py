@@ -1,129 +1,17 @@
 """Late fusion: one model per modality, joined after they predict."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from skmm._params import NestedParams
-from skmm._sklearn import HasMethods, StrOptions, VisualBlock
-from skmm._views import as_table, naming
-from skmm.base import takes_modalities
-from skmm.base.saving import MembersSaving
-from skmm.base.targets import read_labels, require_target
-from skmm.base.weights import checked_weight
-from skmm.data import check_modalities, leaves
-from skmm.data.names import parts_in_use
+from skmm.base.targets import read_labels
+from skmm.data import leaves
+from skmm.estimators._late import LateFusion
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 
 
-class _LateFusion(MembersSaving, NestedParams, BaseEstimator):
-    """What the classifier and the regressor share: fitting and asking the members."""
-
-    _nested = ("estimators",)
-
-    _parameter_constraints = {
-        "estimators": [dict, HasMethods(["fit", "predict"]), None],
-        "rule": [StrOptions({"mean"})],
-        "modalities": [list, tuple, np.ndarray, None],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self, estimators=None, *, rule="mean", modalities=None, random_state=None
-    ):
-        self.estimators = estimators
-        self.rule = rule
-        self.modalities = modalities
-        self.random_state = random_state
-
-    def fit(self, X, y, sample_weight=None):
-        """Fit one model per modality, on the rows in which it is present.
-
-        Parameters
-        ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
-        y : array-like of shape (n,)
-        sample_weight : array-like of shape (n,), optional
-            Passed to the models.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If names or shapes do not fit, or a model refuses its modality.
-        """
-        self._validate_params()
-        X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        require_target(self, y, len(X))
-        y = self._read_target(y)
-        if sample_weight is not None:
-            sample_weight = checked_weight(len(X), sample_weight)
-        self.estimators_ = {
-            name: self._fit_member(member, name, X, y, sample_weight)
-            for name, member in self._members().items()
-        }
-        return self
-
-    def _members(self):
-        """One unfitted model per modality."""
-        given = self.estimators
-        if isinstance(given, dict):
-            given = parts_in_use(given, self, "estimators")
-        else:
-            given = dict.fromkeys(self.modalities_in_, given)
-        members = {name: given.get(name) for name in self.modalities_in_}
-        return {
-            n: clone(self._default() if m is None else m) for n, m in members.items()
-        }
-
-    def _fit_member(self, member, name, X, y, sample_weight):
-        rows = np.flatnonzero(X.present[name])
-        if len(rows) == 0:
-            raise ValueError(
-                f"modality {name!r} is missing in every row: leave it out."
-            )
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-        with naming(name):
-            return member.fit(_view(member, name, X, rows), y[rows], **weight)
-
-    def _mean(self, X, ask, width):
-        """Average over a row's modalities of ``ask(member, view)``, (rows, width)."""
-        check_is_fitted(self, "estimators_")
-        X = check_modalities(X, self, reset=False, finite=False)
-        total, votes = np.zeros((len(X), width)), np.zeros((len(X), 1))
-        for name, member in self.estimators_.items():
-            rows = np.flatnonzero(X.present[name])
-            if len(rows):
-                with naming(name):
-                    total[rows] += ask(member, _view(member, name, X, rows))
-                votes[rows] += 1
-        return np.where(votes > 0, total / np.maximum(votes, 1), self._prior_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.required = True
-        return tags
-
-    def _sk_visual_block_(self):
-        if not isinstance(self.estimators, dict):
-            return VisualBlock("single", self, names=str(self))
-        parts = self.estimators
-        return VisualBlock("parallel", list(parts.values()), names=list(parts))
-
-
-def _view(member, name, X, rows):
-    """What a model gets: its modality's array, or a container if it takes those."""
-    if takes_modalities(member):
-        return X.select([name])[rows]
-    return leaves.take(as_table(X[name]), rows)
-
-
-class LateFusionClassifier(ClassifierMixin, _LateFusion):
+class LateFusionClassifier(ClassifierMixin, LateFusion):
     """Average the class probabilities of one model per modality.
 
     Parameters
@@ -170,6 +58,15 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
 
     def _default(self):
         return FusionClassifier(random_state=self.random_state)
+
+    def _check_member(self, member, name):
+        if not hasattr(member, "predict_proba"):
+            kind = type(member).__name__
+            raise TypeError(
+                f"modality {name!r}: {kind} has no predict_proba, whose mean "
+                f"{type(self).__name__} takes. Use a classifier that has it, or "
+                f"CalibratedClassifierCV({kind}()) if it is a classifier."
+            )
 
     def _read_target(self, y):
         y = column_or_1d(read_labels(y))
@@ -219,7 +116,7 @@ class LateFusionClassifier(ClassifierMixin, _LateFusion):
         return self.classes_[best]
 
 
-class LateFusionRegressor(RegressorMixin, _LateFusion):
+class LateFusionRegressor(RegressorMixin, LateFusion):
     """Average the predictions of one model per modality.
 
     Parameters

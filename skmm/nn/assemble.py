@@ -147,7 +147,7 @@ def _warn_channels_last(name, shape):
 
 
 def _warn(text):
-    warnings.warn(text, UserWarning, stacklevel=6)  # where fit is called
+    warnings.warn(text, UserWarning, stacklevel=6)
 
 
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):

@@ -32,13 +32,6 @@ def resolve(value, room, suffix):
     return known[value]()
 
 
-def checked(part):
-    """Check the parameters of an objective that has a table of them."""
-    if hasattr(part, "_validate_params"):
-        part._validate_params()
-    return part
-
-
 def names(room, suffix):
     """``{name: class}`` of what a room offers by name."""
     classes = {name: getattr(room, name) for name in room.__all__}

@@ -1,8 +1,12 @@
 """Sums of objectives."""
 
+from numbers import Real
+
 from sklearn.base import BaseEstimator
 
+from skmm import objectives as room
 from skmm.nn.resolve import resolve
+from skmm.objectives.calling import checked
 
 __all__ = ["WeightedSum"]
 
@@ -25,6 +29,7 @@ class WeightedSum(BaseEstimator):
     """
 
     _parameter_constraints = {"objectives": [list, tuple]}
+    _resolved = None, ()
 
     def __init__(self, objectives):
         self.objectives = objectives
@@ -36,11 +41,24 @@ class WeightedSum(BaseEstimator):
         )
 
     def _terms(self):
-        from skmm import objectives as room
-
-        return [(resolve(term, room, "Objective"), f) for term, f in self.objectives]
+        """Terms with their factors; names are looked up once."""
+        if self._resolved[0] is not self.objectives:
+            terms = [(resolve(t, room, "Objective"), f) for t, f in self.objectives]
+            self._resolved = self.objectives, terms
+        return self._resolved[1]
 
     def _validate_params(self):
         super()._validate_params()
+        for pair in self.objectives:
+            if not (isinstance(pair, (list, tuple)) and len(pair) == 2):
+                self._refuse(pair)
+            if not isinstance(pair[1], Real):
+                self._refuse(pair)
         for term, _ in self._terms():
-            getattr(term, "_validate_params", bool)()
+            checked(term)
+
+    def _refuse(self, pair):
+        raise ValueError(
+            "objectives of WeightedSum must be pairs of an objective and its weight, "
+            f"as [('squared_error', 1.0), ('absolute_error', 0.5)]; got {pair!r}."
+        )

@@ -10,14 +10,19 @@ from sklearn.pipeline import Pipeline
 from skmm.data import leaves
 
 
-def checked_word(word, name):
-    """Refuse a string that is neither "passthrough" nor "drop"."""
-    if word not in ("passthrough", "drop"):
-        raise ValueError(
+def checked_part(part, name):
+    """Refuse what is neither a transformer nor "passthrough" nor "drop"."""
+    if isinstance(part, str):
+        good = part in ("passthrough", "drop")
+    else:
+        good = not isinstance(part, type) and hasattr(part, "fit")
+        good = good and (hasattr(part, "transform") or hasattr(part, "fit_transform"))
+    if not good:
+        raise (ValueError if isinstance(part, str) else TypeError)(
             f"transformers[{name!r}] must be a transformer, 'passthrough' or 'drop'; "
-            f"got {word!r}."
+            f"got {part!r}."
         )
-    return word
+    return part
 
 
 def plain_output(transformer):
@@ -44,12 +49,12 @@ def readable(transformer, leaf, mask):
     return good
 
 
-def fit_transformed(transformer, leaf, y):
+def fit_transformed(transformer, leaf, y, params):
     """Fit and apply: `fit_transform`, which may differ from both in turn, if any."""
     with config_context(transform_output="default"):
         if hasattr(transformer, "fit_transform"):
-            return transformer.fit_transform(leaf, y)
-        return transformer.fit(leaf, y).transform(leaf)
+            return transformer.fit_transform(leaf, y, **params)
+        return transformer.fit(leaf, y, **params).transform(leaf)
 
 
 def transformed(transformer, leaf):
@@ -81,6 +86,30 @@ def blank(n_rows, shape, dtype=np.float32):
     if shape is None:
         return leaves.object_array([np.empty(0)] * n_rows)
     return np.zeros((n_rows, *shape), dtype=dtype)
+
+
+def names_of(name, transformer, shape):
+    """Names of a modality's features after its transformer."""
+    if hasattr(transformer, "get_feature_names_out"):
+        return transformer.get_feature_names_out()
+    if transformer == "passthrough" and shape == ():
+        return [name]
+    if transformer == "passthrough" and shape is not None and len(shape) == 1:
+        return [f"x{i}" for i in range(shape[0])]
+    raise ValueError(
+        f"the features of modality {name!r} have no names: its "
+        f"{type(transformer).__name__} has no get_feature_names_out, or its rows "
+        "are not vectors."
+    )
+
+
+def refuse_nothing(parts, fitted):
+    """Refuse a result without modalities."""
+    if not parts:
+        raise ValueError(
+            f"every modality is dropped: {list(fitted)}. Keep at least one, by "
+            "'passthrough' or a transformer."
+        )
 
 
 class MissingEverywhere:

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams
+from skmm._routing import of_rows, routed, router
 from skmm._sklearn import (
     HasMethods,
     StrOptions,
@@ -20,13 +21,18 @@ from skmm.data.names import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
     blank,
-    checked_word,
+    checked_part,
     fit_transformed,
+    names_of,
     plain_output,
     readable,
+    refuse_nothing,
     spread,
     transformed,
 )
+
+WORDS = ("passthrough", "drop")
+REST = "remainder"
 
 
 class ModalityTransformer(
@@ -93,7 +99,25 @@ class ModalityTransformer(
         self.modalities = modalities
         self.remainder = remainder
 
-    def fit(self, X, y=None):
+    @property
+    def _given(self):
+        return {str(name): part for name, part in (self.transformers or {}).items()}
+
+    def set_output(self, *, transform=None):
+        """Accept any setting, so that a Pipeline can be set: all give a ModalityDict.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            Has no influence.
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def fit(self, X, y=None, **params):
         """Fit every transformer on the rows in which its modality is present.
 
         Parameters
@@ -101,6 +125,9 @@ class ModalityTransformer(
         X : ModalityDict, dict, DataFrame or array-like
         y : array-like of shape (n,), optional
             Passed to the transformers.
+        **params : dict
+            Passed, with metadata routing enabled, to the transformers that ask for
+            them, as sample_weight.
 
         Returns
         -------
@@ -108,19 +135,19 @@ class ModalityTransformer(
 
         Raises
         ------
-        ValueError
-            If a name is unknown, or a transformer fails; the message names the
-            modality.
+        ValueError, TypeError
+            If a name is unknown, a part is no transformer, a transformer fails, or
+            nothing is left; the message names the modality.
         """
-        self.fit_transform(X, y)
+        self.fit_transform(X, y, **params)
         return self
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X, y=None, **params):
         """Fit every transformer and apply it, by its own `fit_transform`.
 
         Parameters
         ----------
-        X, y
+        X, y, **params
             As for `fit`.
 
         Returns
@@ -129,22 +156,24 @@ class ModalityTransformer(
         """
         self._validate_params()
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        parts_in_use(self.transformers or {}, self, "transformers")
+        parts_in_use(self._given, self, "transformers")
         _check_rows(X, y)
+        shares = routed(self, "fit_transform", params)
         fitted, parts, present = {}, {}, {}
         for name in X:
-            fitted[name], *result = self._fit_one(name, X, y)
+            fitted[name], *result = self._fit_one(name, X, y, shares)
             if result:
                 parts[name], present[name] = result
+        refuse_nothing(parts, fitted)
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
         return ModalityDict._kept(parts, present)
 
-    def _fit_one(self, name, X, y):
+    def _fit_one(self, name, X, y, shares):
         """(fitted transformer, leaf, mask), or ("drop",)."""
-        transformer = (self.transformers or {}).get(name, self.remainder)
-        if isinstance(transformer, str):
-            kept = checked_word(transformer, name) == "passthrough"
+        transformer = self._given.get(name, self.remainder)
+        if isinstance(checked_part(transformer, name), str):
+            kept = transformer == "passthrough"
             return (transformer, X[name], X.present[name]) if kept else (transformer,)
         leaf = as_table(X[name])
         with naming(name):
@@ -154,9 +183,27 @@ class ModalityTransformer(
             return self._missing_everywhere(name, mask)
         rows = np.flatnonzero(mask)
         target = None if y is None else safe_indexing(y, rows)
+        params = of_rows(shares.get(self._key(name), {}), rows, len(mask))
         with naming(name):
-            out = fit_transformed(transformer, leaves.take(leaf, rows), target)
+            out = fit_transformed(transformer, leaves.take(leaf, rows), target, params)
         return transformer, _whole(out, mask, name), mask
+
+    def _key(self, name):
+        """Under which name the router knows the transformer of a modality."""
+        return f"transformers[{name!r}]" if name in self._given else REST
+
+    def get_metadata_routing(self):
+        """Which transformer asks for what, as for ColumnTransformer.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        parts = {self._key(n): part for n, part in self._given.items()}
+        parts = {
+            k: v for k, v in {**parts, REST: self.remainder}.items() if v not in WORDS
+        }
+        return router(self, parts, ("fit", "fit_transform"))
 
     def _missing_everywhere(self, name, mask):
         warnings.warn(
@@ -220,22 +267,11 @@ class ModalityTransformer(
         names = []
         for name, transformer in self.transformers_.items():
             if transformer != "drop":
-                names += [f"{name}__{f}" for f in self._names_of(name, transformer)]
+                names += [
+                    f"{name}__{f}"
+                    for f in names_of(name, transformer, self.shapes_in_[name])
+                ]
         return np.array(names, dtype=object)
-
-    def _names_of(self, name, transformer):
-        if hasattr(transformer, "get_feature_names_out"):
-            return transformer.get_feature_names_out()
-        shape = self.shapes_in_[name]
-        if transformer == "passthrough" and shape == ():
-            return [name]
-        if transformer == "passthrough" and shape is not None and len(shape) == 1:
-            return [f"x{i}" for i in range(shape[0])]
-        raise ValueError(
-            f"the features of modality {name!r} have no names: its "
-            f"{type(transformer).__name__} has no get_feature_names_out, or its rows "
-            "are not vectors."
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -245,7 +281,7 @@ class ModalityTransformer(
         return tags
 
     def _sk_visual_block_(self):
-        parts = self.transformers or {}
+        parts = self._given
         return VisualBlock("parallel", list(parts.values()), names=list(parts))
 
 

@@ -8,6 +8,7 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm.objectives.calling import scalar
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import (
     BestWeights,
@@ -89,7 +90,7 @@ class TensorNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
-        loss = self.criterion(y_pred, y_true, X.weight)
+        loss = scalar(self.criterion(y_pred, y_true, X.weight), self.criterion)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss

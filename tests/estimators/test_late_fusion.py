@@ -190,9 +190,9 @@ def test_errors_of_members_name_the_modality():
 
 def test_a_member_without_probabilities_is_named():
     X, y = two_tables()
-    model = late(a=LinearSVC(), b=LogisticRegression()).fit(X, y)
+    model = late(a=LinearSVC(), b=LogisticRegression())
     with pytest.raises(TypeError, match=r"modality 'a': .*LinearSVC.*predict_proba"):
-        model.predict(X)
+        model.fit(X, y)
 
 
 # -- missing -----------------------------------------------------------------------
@@ -316,9 +316,11 @@ def test_weights_reach_the_members():
 def test_weights_are_routed():
     X, y = two_tables()
     weight = np.random.default_rng(0).uniform(0.1, 5, 40)
-    direct = late().fit(X, y, sample_weight=weight).predict_proba(X)
+    direct = LateFusionClassifier(LogisticRegression())
+    direct = direct.fit(X, y, sample_weight=weight).predict_proba(X)
     with sklearn.config_context(enable_metadata_routing=True):
-        asks = late().set_fit_request(sample_weight=True)
+        member = LogisticRegression().set_fit_request(sample_weight=True)
+        asks = LateFusionClassifier(member)
         pipe = make_pipeline("passthrough", asks).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(pipe.predict_proba(X), direct)
 

@@ -283,10 +283,10 @@ def test_a_subset():
             {"transformers": {"a": "passthru"}},
             r"transformers\['a'\] must be .*'passthru'",
         ),
-        ({"transformers": {"a": None}}, "modality 'a': Cannot clone object 'None'"),
+        ({"transformers": {"a": None}}, r"transformers\['a'\] must be a transformer"),
         (
             {"transformers": {"a": StandardScaler}},
-            "modality 'a': Cannot clone.*instance",
+            r"transformers\['a'\] must be a transformer",
         ),
         ({"transformers": {"a": PCA(9)}}, "modality 'a': n_components=9"),
         ({"transformers": {"a": CountVectorizer()}}, "modality 'a': "),

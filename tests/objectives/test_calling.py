@@ -1,0 +1,61 @@
+"""What is no objective is refused with the contract of objectives."""
+
+import pytest
+from torch import nn
+
+from skmm import FusionRegressor
+from skmm.objectives import SquaredError, WeightedSum
+from tests.toys import two_tables
+
+X, _ = two_tables()
+Y = X["a"][:, 0]
+RULE = r"called with \(outputs, target, weight\) and returns a scalar.*'squared_error'"
+
+
+def fit(objective):
+    return FusionRegressor(objective=objective, max_epochs=1, random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "objective, words",
+    [
+        (nn.MSELoss(), r"cannot be MSELoss\(\)"),
+        (nn.CrossEntropyLoss(), r"cannot be CrossEntropyLoss\(\)"),
+        (lambda outputs, target: 0.0, "cannot be <function"),
+        (SquaredError, r"the class SquaredError\. Pass an instance: SquaredError\(\)"),
+        (nn.MSELoss, "must not be the class MSELoss"),
+        (lambda o, t, w: (o - t).square().mean(1), r"returned shape \(32,\), not a sc"),
+        (lambda o, t, w: 1.0, "returned float, not a scalar"),
+    ],
+)
+def test_what_is_no_objective_is_refused(objective, words):
+    with pytest.raises(TypeError, match=f"objective.*{words}.*{RULE}"):
+        fit(objective)
+
+
+@pytest.mark.parametrize("terms", [["squared_error"], [("squared_error", "1")], [3]])
+def test_terms_of_a_sum_are_pairs(terms):
+    with pytest.raises(ValueError, match="must be pairs of an objective and its weigh"):
+        fit(WeightedSum(terms))
+
+
+def test_a_term_that_is_a_class_is_refused():
+    with pytest.raises(TypeError, match="class SquaredError"):
+        fit(WeightedSum([(SquaredError, 1.0)]))
+
+
+def test_names_of_a_sum_are_looked_up_once():
+    both = WeightedSum([("squared_error", 1.0)])
+    assert both._terms() is both._terms()
+    both.set_params(objectives=[("absolute_error", 2.0)])
+    assert both._terms()[0][1] == 2.0
+
+
+def test_a_function_and_a_module_of_three_arguments_do():
+    class Own(nn.Module):
+        def forward(self, outputs, target, weight=None):
+            return (outputs - target).square().mean()
+
+    own = fit(Own()).predict(X)
+    same = fit(lambda o, t, w: (o - t).square().mean()).predict(X)
+    assert (own == same).all()
