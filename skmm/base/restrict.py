@@ -4,7 +4,12 @@ from sklearn.base import clone
 
 
 def takes_modalities(estimator):
-    """Whether an estimator, or a step of it, has the parameter `modalities`."""
+    """Whether an estimator, or a step of it, has the parameter `modalities`.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
     return bool(_places(estimator))
 
 

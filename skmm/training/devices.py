@@ -6,6 +6,10 @@ import torch
 def resolve_device(device):
     """Turn "auto", a name or a torch.device into a device that exists.
 
+    Parameters
+    ----------
+    device : str or torch.device
+
     Raises
     ------
     ValueError

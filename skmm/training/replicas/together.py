@@ -98,6 +98,11 @@ def can_be_stacked(net, problem):
 
     It needs dense Blocks, an Objective, an optimizer whose steps are proportional to
     lr, and no callbacks but early stopping.
+
+    Parameters
+    ----------
+    net : TensorNet
+    problem : Problem
     """
     known = (BestWeights, EpochTimer)
     masked = problem.train[0].present is not None
