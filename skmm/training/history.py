@@ -12,7 +12,16 @@ NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
 
 
 def history_frame(history):
-    """One row per epoch: epoch, losses, seconds, and what callbacks recorded."""
+    """One row per epoch: epoch, losses, seconds, and what callbacks recorded.
+
+    Parameters
+    ----------
+    history : skorch.history.History
+
+    Returns
+    -------
+    DataFrame
+    """
     return pd.DataFrame(
         [{k: v for k, v in row.items() if k not in NOT_LOSSES} for row in history]
     )
