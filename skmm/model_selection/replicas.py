@@ -132,7 +132,8 @@ class _Job:
 
 
 def _fit_jobs(jobs, n_jobs, memory):
-    if not jobs or not hasattr(jobs[0].last, "prepare"):
+    last = jobs[0].last if jobs else None
+    if not hasattr(last, "prepare") or getattr(last, "checkpoint", None) is not None:
         return _alone(jobs, n_jobs)
     first = jobs[0].prepare()
     if not can_be_stacked(first.net, first.problem):

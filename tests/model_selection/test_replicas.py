@@ -162,6 +162,19 @@ def test_what_cannot_be_stacked_is_fitted_alone(n_jobs, stacked):
         np.testing.assert_array_equal(fitted.predict_proba(X), alone.predict_proba(X))
 
 
+def test_a_checkpoint_is_honoured(tmp_path, stacked):
+    X, y = data()
+    model = FusionClassifier(checkpoint=tmp_path / "fit.ckpt", **FAST)
+    samples = bootstraps(y, 2)
+    models = fit_replicas(model, X, y, samples)
+    assert stacked == []
+    plain = clone(model).set_params(checkpoint=None).fit(X[samples[1]], y[samples[1]])
+    np.testing.assert_array_equal(models[1].predict_proba(X), plain.predict_proba(X))
+    (tmp_path / "fit.ckpt").write_bytes(b"not ours")
+    with pytest.raises(ValueError, match="no checkpoint of skmm"):
+        fit_replicas(model, X, y, samples)
+
+
 def test_other_estimators_are_welcome():
     X, y = data()
     for model in (LogisticRegression(), make_pipeline(LogisticRegression())):
