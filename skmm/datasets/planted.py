@@ -212,9 +212,11 @@ class _Parts:
 
 
 def _weights(kinds):
+    if any(kind not in KINDS for kind in kinds) or len(set(kinds)) < len(kinds):
+        raise ValueError(f"kinds must be among {KINDS}, each once; got {kinds!r}.")
     weights = kinds if isinstance(kinds, dict) else dict.fromkeys(kinds, 1.0)
-    if unknown := set(weights) - set(KINDS):
-        raise ValueError(f"kinds must be among {KINDS}; got {sorted(unknown)}.")
+    if not all(isinstance(w, Real) and np.isfinite(w) for w in weights.values()):
+        raise ValueError(f"the weights of kinds must be finite numbers; got {kinds!r}.")
     return {kind: float(weights.get(kind, 0.0)) for kind in KINDS}
 
 

@@ -47,7 +47,7 @@ def make_raman_molecules(
 ):
     """Draw real molecules, simulate their Raman spectra, and ask for double bonds.
 
-    The molecules are those of `load_biodegradation`; the classes are those of Liu
+    The molecules are from ``load_biodegradation(match="all")``; the classes of Liu
     (2022): fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
     (benzene has 3), in the shares 24 : 23 : 25. **The spectra are simulated**: each
     functional group adds its characteristic bands, shifted, broadened and scaled a
@@ -57,7 +57,7 @@ def make_raman_molecules(
     Parameters
     ----------
     n_samples : int >= 6, default=72
-        No more than three times the smallest class that the source has.
+        Up to about 250, as the source has molecules of each class.
     noise : float, default=0.03
         Standard deviation, where the ring breathing of one benzene ring is about 1.
     baseline : float, default=0.5

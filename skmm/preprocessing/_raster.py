@@ -122,7 +122,8 @@ def draw_structure(images, flat, resolution):
     _ink(images, owner[line], points)
     _ink(images, flat.owner, to_pixels(flat.points))
     marked = np.flatnonzero(flat.atoms[:, 0] != 6)
-    reach = np.arange(-round(MARK / resolution), round(MARK / resolution) + 1)
+    half = max(1, round(MARK / resolution))  # a mark is seen at any resolution
+    reach = np.arange(-half, half + 1)
     square = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(1, -1, 2)
     points = to_pixels(flat.points[marked])[:, None] + square
     _ink(images, np.repeat(flat.owner[marked], square.shape[1]), points.reshape(-1, 2))

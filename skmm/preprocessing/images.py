@@ -154,8 +154,8 @@ class Downscale(_ImageTransformer):
 
     Notes
     -----
-    The dtype of floating-point images is kept; integers become float32, or float64 if
-    they have 32 bits or more.
+    float32 and float64 images keep their dtype; float16 and integers become float32,
+    or float64 if they are integers of 32 bits or more.
 
     Examples
     --------

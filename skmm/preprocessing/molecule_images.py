@@ -4,7 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skmm._sklearn import Interval, StrOptions
 from skmm.preprocessing import _raster
@@ -64,8 +64,9 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If RDKit has no Gasteiger parameters for an atom, as for metals: the charges
-        that are not finite are 0. Once per `transform`.
+        If RDKit has no Gasteiger parameters for an atom, as for Se, Sn or Hg. It then
+        has no charge for any atom of that molecule, and channel 1 is 0 there. Once per
+        `transform`.
 
     Notes
     -----
@@ -206,7 +207,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         ValueError
             If the molecule cannot be drawn, or the number of axes is wrong.
         """
-        image = self.transform([smiles])[0]
+        image = clone(self).set_params(on_error="raise").transform([smiles])[0]
         axes = axes_of(len(image), axes)
         for ax, channel, title in zip(
             axes, image, CHANNELS[self.channels], strict=True
@@ -259,6 +260,8 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
 def _close_up(image, margin=2):
     """Limits of axes around what is drawn, in pixels."""
     shown = np.argwhere(image.any(axis=0))
+    if len(shown) == 0:  # dummy atoms only
+        return {}
     low, high = shown.min(axis=0) - margin - 0.5, shown.max(axis=0) + margin + 0.5
     return {"xlim": (low[1], high[1]), "ylim": (high[0], low[0])}
 
@@ -268,9 +271,10 @@ def _finite_charges(records, smiles):
     bad = [row for row, record in enumerate(records) if record and _unknown(record)]
     if bad:
         n_atoms = sum(_unknown(records[row]) for row in bad)
+        first = repr(smiles[bad[0]])[:80]
         warnings.warn(
             f"RDKit has no finite Gasteiger charge for {n_atoms} atoms of {len(bad)} "
-            f"molecules, the first in row {bad[0]}: {smiles[bad[0]]!r}; they are 0.",
+            f"molecules, the first in row {bad[0]}: {first}; they are 0.",
             UserWarning,
             stacklevel=4,  # past the wrapper of `transform`
         )

@@ -122,8 +122,9 @@ class SpectrumBinner(TransformerMixin, BaseEstimator):
         inside = (flat.position >= self.bounds_[0]) & (flat.position <= self.bounds_[1])
         self._refuse_outside(flat, inside)
         n_bins = len(self.bin_edges_) - 1
-        found = np.searchsorted(self.bin_edges_, flat.position[inside], side="right")
-        cell = flat.row[inside] * n_bins + np.clip(found - 1, 0, n_bins - 1)
+        windows = (flat.position[inside] - self.bounds_[0]) / self.width
+        found = np.floor(np.round(windows, 9)).astype(int)  # rounded as in fit
+        cell = flat.row[inside] * n_bins + np.clip(found, 0, n_bins - 1)
         counts = np.bincount(cell, minlength=flat.n * n_bins)
         total = np.bincount(cell, flat.intensity[inside], minlength=flat.n * n_bins)
         if self.aggregate == "mean":

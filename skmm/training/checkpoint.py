@@ -33,6 +33,8 @@ class ResumeFile(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Go on from the file, if there is one."""
+        if not Path(self.path).absolute().parent.is_dir():
+            raise ValueError(f"checkpoint={str(self.path)!r}: there is no such folder.")
         if os.path.exists(self.path):
             self._restore(net, self._read())
 

@@ -80,5 +80,13 @@ def test_noise_leaves_the_bayes_accuracy_unknown():
 def test_unknown_kinds_are_named():
     with pytest.raises(ValueError, match=r"kinds must be among.*'shared'"):
         make_multimodal_classification(kinds=["shared"])
+    for kinds in (
+        ["unique", "unique"],
+        [["unique"]],
+        {"unique": np.nan},
+        {"unique": "a"},
+    ):
+        with pytest.raises(ValueError, match="kinds"):
+            make_multimodal_regression(kinds=kinds)
     with pytest.raises(ValueError, match="n_modalities"):
         make_multimodal_regression(n_modalities=1)

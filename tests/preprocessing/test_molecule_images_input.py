@@ -124,3 +124,17 @@ def test_plot_on_given_axes(plt):
     assert MoleculeImager().plot("C", axes) is figure
     with pytest.raises(ValueError, match="4 matplotlib axes; got 2"):
         MoleculeImager().plot("C", axes[0])
+
+
+def test_heteroatoms_are_marked_at_any_resolution():
+    for resolution in (0.3, 0.6, 1.0):
+        imager = MoleculeImager(resolution=resolution, channels="structure")
+        ethanol, propane = imager.transform(["CCO", "CCC"])
+        assert (ethanol != propane).any()
+
+
+def test_plot_of_nothing_and_of_a_bad_smiles():
+    pytest.importorskip("matplotlib")
+    assert MoleculeImager().plot("*") is not None
+    with pytest.raises(ValueError, match="'zz'"):
+        MoleculeImager(on_error="missing").plot("zz")

@@ -252,3 +252,12 @@ def test_plot():
     )
     assert binner.plot(points) is not figure
     plt.close("all")
+
+
+@pytest.mark.parametrize("step", [0.1, 0.3, 0.7, 1e-3, 7.0])
+def test_a_regular_grid_has_one_point_in_every_window(step):
+    """Edges such as 3 * 0.1 are a little off; the points must not fall beside them."""
+    position = step * np.arange(11)
+    spectrum = np.column_stack([position, np.arange(11.0)])
+    binned = SpectrumBinner(step).fit_transform([spectrum])
+    np.testing.assert_allclose(binned[0], [*range(9), 9.5])

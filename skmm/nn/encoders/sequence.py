@@ -3,8 +3,9 @@
 =============  ===========================================  ========================
 encoder        formula                                      parameters (defaults)
 =============  ===========================================  ========================
-Conv1dEncoder  [conv, s, pool, BatchNorm] x 3, conv of      12,496 for (4, 100)
-               width one, s, max over positions
+Conv1dEncoder  [conv, s, pool, BatchNorm] x 3 (the last     12,496 for (4, 100)
+               without pool), conv of width one, s,
+               max over positions
 =============  ===========================================  ========================
 """
 
