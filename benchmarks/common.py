@@ -74,6 +74,19 @@ def alternating_medians(tasks, repeats=7, clock=time.perf_counter):
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def row(goal, case, reached, wanted, at_most=True):
+    """Compare what was reached with what is wanted, as a row of a table."""
+    met = reached <= wanted if at_most else reached >= wanted
+    sign = "<=" if at_most else ">="
+    return {
+        "goal": goal,
+        "case": case,
+        "wanted": f"{sign} {wanted}",
+        "reached": round(reached, 2),
+        "met": "yes" if met else "no",
+    }
+
+
 def report(rows, name, facts, quick=False):
     """Print rows as a table; unless quick, write them with the facts as CSV.
 

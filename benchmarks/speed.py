@@ -10,7 +10,7 @@ import warnings
 
 import numpy as np
 import torch
-from common import alternating_medians, arguments, machine, report
+from common import alternating_medians, arguments, machine, report, row
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
@@ -101,18 +101,6 @@ def scikit_learn(X, y, batch_size, epochs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(np.hstack([X["a"], X["b"]]), y)
-
-
-def row(goal, case, reached, wanted, at_most=True):
-    met = reached <= wanted if at_most else reached >= wanted
-    sign = "<=" if at_most else ">="
-    return {
-        "goal": goal,
-        "case": case,
-        "wanted": f"{sign} {wanted}",
-        "reached": round(reached, 2),
-        "met": "yes" if met else "no",
-    }
 
 
 def fit_rows(quick):

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from skmm.data import leaves
 
@@ -29,7 +30,7 @@ class TensorRows:
 
     Attributes
     ----------
-    x : dict of str to Tensor or LazyRows, each (n, ...)
+    x : dict of str to Tensor, PickedRows or LazyRows, each (n, ...)
     present : Tensor (n, M) of bool, or None if nothing is missing
     weight : Tensor (n,), or None for equal weights
     """
@@ -42,7 +43,7 @@ class TensorRows:
         return len(next(iter(self.x.values())))
 
     def subset(self, index):
-        """Return the rows of an integer tensor; what is sparse or on disk stays so."""
+        """Return the rows of an integer tensor, by number: no modality is copied."""
         return self._map(index, lambda source: subset_of(source, index))
 
     def take(self, index):
@@ -86,17 +87,45 @@ class LazyRows:
     def __getitem__(self, index):
         index = index.cpu().numpy() if isinstance(index, torch.Tensor) else index
         index = index if self.rows is None else self.rows[index]
-        part = leaves.take(self.leaf, index)
-        part = part.toarray() if hasattr(part, "toarray") else np.array(part)
+        part = _in_memory(leaves.take(self.leaf, index), isinstance(index, slice))
         if self.mask is not None:
             part[~self.mask[index]] = 0
         return torch.from_numpy(_two_d(part)).to(self.device, self.dtype)
 
 
+def _in_memory(part, is_view):
+    """Rows of a leaf as an array of their own, copied only where they are not yet."""
+    if sparse.issparse(part):
+        return part.toarray()
+    return np.array(part, part.dtype.newbyteorder("="), copy=is_view or None)
+
+
+class PickedRows:
+    """Some rows of a tensor, which stays whole: they are copied batch by batch.
+
+    Parameters
+    ----------
+    tensor : Tensor (n, ...)
+    rows : Tensor of int
+    """
+
+    def __init__(self, tensor, rows):
+        self.tensor = tensor
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return self.tensor[self.rows[index]]
+
+
 def subset_of(source, index):
-    """Rows of an integer tensor; of lazy rows, still lazy."""
-    if not isinstance(source, LazyRows):
-        return source[index]
+    """Rows of an integer tensor, of which only the numbers are kept."""
+    if isinstance(source, torch.Tensor):
+        return PickedRows(source, index)
+    if isinstance(source, PickedRows):
+        return PickedRows(source.tensor, source.rows[index])
     rows = index.cpu().numpy()
     rows = rows if source.rows is None else source.rows[rows]
     return LazyRows(source.leaf, source.mask, source.dtype, source.device, rows)
@@ -129,17 +158,15 @@ def _source(leaf, name, mask, dtype, device):
     kind = leaves.kind(leaf)
     if kind == "sparse" or isinstance(leaf, np.memmap):
         return LazyRows(leaf, mask, dtype, device)
-    tensor = _READ[kind](leaf, name, dtype)
-    missing = torch.from_numpy(~mask)
-    if missing.any():
-        tensor = tensor.clone()
-        tensor[missing.to(tensor.device)] = 0
-    return _cast(tensor, name, dtype).to(device)
+    return _cast(_READ[kind](leaf, name, dtype), mask, name, dtype).to(device)
 
 
-def _cast(tensor, name, dtype):
-    """Change the dtype, refusing values that become infinite."""
+def _cast(tensor, mask, name, dtype):
+    """Change the dtype, refusing values that become infinite in rows of `mask`."""
     cast = tensor.to(dtype)
+    if not mask.all():
+        cast = cast.clone() if cast is tensor else cast
+        cast[torch.from_numpy(~mask).to(cast.device)] = 0
     if tensor.dtype == torch.float64 and not torch.isfinite(cast.sum()):
         bad = (~torch.isfinite(cast)).reshape(len(cast), -1).any(1).nonzero()[:, 0]
         if len(bad):

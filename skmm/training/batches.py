@@ -47,7 +47,9 @@ def batch_bounds(n_rows, batch_size):
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-SLICE_BYTES = 2**24  # of inputs; activations of a convolution take many times that
+SLICE_BYTES = {"cpu": 2**22}  # of inputs; activations of a net take many times that
+SLICE_BYTES_ELSEWHERE = 2**24
+SLICE_ROWS = 2**14  # narrow rows have activations too
 
 
 def slice_rows(rows, least=1):
@@ -59,6 +61,8 @@ def slice_rows(rows, least=1):
     least : int, default=1
         No fewer than these.
     """
-    first = rows.take(slice(0, 1))
-    bytes_each = sum(part.nbytes for part in first.x.values())
-    return max(least, SLICE_BYTES // max(1, bytes_each))
+    parts = rows.take(slice(0, 1)).x.values()
+    bytes_each = sum(part.nbytes for part in parts)
+    device = next(iter(parts)).device.type
+    fitting = SLICE_BYTES.get(device, SLICE_BYTES_ELSEWHERE) // max(1, bytes_each)
+    return max(least, min(fitting, SLICE_ROWS))

@@ -48,7 +48,7 @@ def test_setting_aside_keeps_rows_together():
     assert sorted([*target.tolist(), *held.tolist()]) == list(range(10))
     for part, numbers in (problem.train, problem.valid):
         there = part.present[:, 1]
-        assert torch.equal(part.x["a"][there, 0], numbers[there] * 3.0)
+        assert torch.equal(part.x["a"][:][there, 0], numbers[there] * 3.0)
         assert there.tolist() == (numbers != 4).tolist()
         torch.testing.assert_close(part.weight.mean(), torch.tensor(1.0))
         torch.testing.assert_close(part.weight, numbers / numbers.float().mean())

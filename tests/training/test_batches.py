@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from skmm.data.tensors import TensorRows
-from skmm.training.batches import Batches, batch_bounds
+from skmm.training.batches import SLICE_ROWS, Batches, batch_bounds, slice_rows
 
 
 def rows_of(n):
@@ -67,3 +67,12 @@ def test_the_order_depends_on_the_seed_alone():
     ]
     assert torch.equal(orders[0], orders[1])
     assert not torch.equal(orders[0], orders[2])
+
+
+@pytest.mark.parametrize("width", [1, 10, 1000, 10**6])
+def test_slices_are_bounded_in_bytes_and_rows(width):
+    rows = TensorRows({"a": torch.zeros(1, 1).expand(10**6, width)})
+    size = slice_rows(rows)
+    assert 1 <= size <= SLICE_ROWS
+    assert size == 1 or size * width * 4 <= 2**22
+    assert slice_rows(rows, size + 1) == size + 1

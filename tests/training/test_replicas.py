@@ -24,7 +24,7 @@ def doubled(pair):
     if pair is None:
         return None
     rows, target = pair
-    x = {name: values.double() for name, values in rows.x.items()}
+    x = {name: values[:].double() for name, values in rows.x.items()}
     weight = None if rows.weight is None else rows.weight.double()
     return type(rows)(x, rows.present, weight), target
 
