@@ -15,7 +15,10 @@ STATUS = Path("/proc/self/status")
 
 def can_measure():
     """Whether this system says what a process takes; macOS and Windows do not."""
-    return STATUS.exists() and "RssAnon:" in STATUS.read_text(encoding="utf-8")
+    if not STATUS.exists():
+        return False
+    text = STATUS.read_text(encoding="utf-8")
+    return all(f"{key}:" in text for key in ("VmRSS", "VmHWM", "RssAnon"))
 
 
 def in_fresh_process(function, *args):

@@ -23,11 +23,29 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     """
     if module.training:  # a walk over all parts, which small predictions would feel
         module.eval()
+    ask, whole = getattr(module, method), None
     with torch.inference_mode():
-        parts = (
-            rows.take(slice(*b)) for b in batch_bounds(len(rows), slice_rows(rows))
-        )
-        outputs = [getattr(module, method)(part.x, part.present) for part in parts]
-    if isinstance(outputs[0], dict):
-        return {n: torch.cat([out[n] for out in outputs]).cpu() for n in outputs[0]}
-    return torch.cat(outputs).cpu()
+        for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
+            part = rows.take(slice(start, stop))
+            outputs = ask(part.x, part.present)
+            if stop - start == len(rows):
+                return _mapped(torch.Tensor.cpu, outputs)
+            # into one tensor: many small ones would keep the freed memory in pieces
+            whole = _room(outputs, len(rows)) if whole is None else whole
+            _mapped(lambda out, one, at=start: _put(out, at, one), whole, outputs)
+    return _mapped(torch.Tensor.cpu, whole)
+
+
+def _room(outputs, n_rows):
+    return _mapped(lambda one: one.new_empty(n_rows, *one.shape[1:]), outputs)
+
+
+def _put(out, start, one):
+    out[start : start + len(one)] = one
+
+
+def _mapped(function, first, *others):
+    """Call a function on tensors, or on those of the same name in dicts."""
+    if isinstance(first, dict):
+        return {n: function(first[n], *(other[n] for other in others)) for n in first}
+    return function(first, *others)
