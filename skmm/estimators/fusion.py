@@ -23,13 +23,17 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     objective : str, callable or None, default=None
         ``objective(outputs, target, weight)``; None is cross-entropy, or binary
         cross-entropy for multilabel targets.
+    stages : list of Stage or None, default=None
+        Train in several legs, in each of which some parts learn; see
+        ``skmm.training.Stage``. None trains all parts together.
     optimizer : str or class, default="adam"
         "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
         ``torch.optim``.
-    lr : float, default=1e-3
-        Learning rate.
-    weight_decay : float, default=0.0
-        L2 penalty as the optimizer understands it.
+    lr : float or dict, default=1e-3
+        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
+        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
     lr_schedule : "cosine", "plateau", callable or None, default=None
         How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
         the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
@@ -70,6 +74,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     classes_ : ndarray of shape (n_classes,)
     net_ : TensorNet
         The skorch net, with its module, history and callbacks.
+    encoders_ : dict of str to Module
+        The trained encoders; given to another estimator, they bring their weights.
     history_ : DataFrame
         Losses by epoch.
     n_iter_ : int
@@ -116,6 +122,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         head=None,
         modalities=None,
         objective=None,
+        stages=None,
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
@@ -134,28 +141,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         random_state=None,
         verbose=0,
     ):
-        self.encoders = encoders
-        self.fusion = fusion
-        self.head = head
-        self.modalities = modalities
-        self.objective = objective
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.gradient_clip = gradient_clip
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
 
 
 class FusionRegressor(RegressorFace, ModalityEstimator):
@@ -175,13 +161,17 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Use only these; encoders of others are ignored.
     objective : str, callable or None, default=None
         None is "squared_error"; others are "absolute_error" and "huber_error".
+    stages : list of Stage or None, default=None
+        Train in several legs, in each of which some parts learn; see
+        ``skmm.training.Stage``. None trains all parts together.
     optimizer : str or class, default="adam"
         "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
         ``torch.optim``.
-    lr : float, default=1e-3
-        Learning rate.
-    weight_decay : float, default=0.0
-        L2 penalty as the optimizer understands it.
+    lr : float or dict, default=1e-3
+        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
+        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
     lr_schedule : "cosine", "plateau", callable or None, default=None
         How lr changes by epoch, as for ``FusionClassifier``.
     gradient_clip : float or None, default=None
@@ -214,6 +204,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     ----------
     net_ : TensorNet
         The skorch net, with its module, history and callbacks.
+    encoders_ : dict of str to Module
+        The trained encoders; given to another estimator, they bring their weights.
     history_ : DataFrame
         Losses by epoch, in standard deviations of y.
     n_iter_ : int
@@ -260,6 +252,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         head=None,
         modalities=None,
         objective=None,
+        stages=None,
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
@@ -277,24 +270,4 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         random_state=None,
         verbose=0,
     ):
-        self.encoders = encoders
-        self.fusion = fusion
-        self.head = head
-        self.modalities = modalities
-        self.objective = objective
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.gradient_clip = gradient_clip
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
