@@ -57,7 +57,7 @@ def refuse_for_parts(estimator):
         )
 
 
-NOT_PART_OF_A_FIT = ("checkpoint", "device", "verbose", "warm_start")
+NOT_PART_OF_A_FIT = ("checkpoint", "compile", "device", "verbose", "warm_start")
 
 
 def resume_file(estimator, problem):

@@ -75,6 +75,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "checkpoint": [str, PathLike, None],
+        "compile": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -236,6 +237,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
             callbacks=copy.deepcopy(self.callbacks or []) + own,
+            compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
             verbose=int(self.verbose),

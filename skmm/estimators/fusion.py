@@ -61,6 +61,9 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         A file that is written after every epoch and removed when `fit` is done. If it
         is there, `fit` goes on from it and reaches the weights that it would have
         reached without the interruption; one of other data or parameters is refused.
+    compile : bool, default=False
+        Compile the net with ``torch.compile``. It takes seconds to a minute per fit,
+        and a C++ compiler on CPU: for large nets only.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -137,6 +140,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         warm_start=False,
         callbacks=None,
         checkpoint=None,
+        compile=False,
         device="auto",
         random_state=None,
         verbose=0,
@@ -192,6 +196,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Copied before use.
     checkpoint : path-like or None, default=None
         A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+    compile : bool, default=False
+        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -266,6 +272,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         warm_start=False,
         callbacks=None,
         checkpoint=None,
+        compile=False,
         device="auto",
         random_state=None,
         verbose=0,

@@ -87,6 +87,12 @@ class TensorNet(LeanEpochs, NeuralNet):
         check_stages(self.stages, self.module)
         return self
 
+    def torch_compile(self, module, name):
+        """Compile the module in place: a wrapper could not be saved or stacked."""
+        if self.compile and name == "module":
+            module.compile()
+        return module
+
     def initialize_optimizer(self, *args, **kwargs):
         """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
         self._make_optimizer(self.lr)

@@ -27,7 +27,9 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
         parts = (
             rows.take(slice(*b)) for b in batch_bounds(len(rows), slice_rows(rows))
         )
-        outputs = [getattr(module, method)(part.x, part.present) for part in parts]
+        # a call of the module itself, for it may be compiled
+        function = module if method == "forward" else getattr(module, method)
+        outputs = [function(part.x, part.present) for part in parts]
     if isinstance(outputs[0], dict):
         return {n: torch.cat([out[n] for out in outputs]).cpu() for n in outputs[0]}
     return torch.cat(outputs).cpu()

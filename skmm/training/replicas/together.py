@@ -97,8 +97,8 @@ def can_be_stacked(net, problem):
     """Whether a net and its rows can be one of a stack.
 
     It needs dense Blocks, an Objective, an optimizer whose steps are proportional to
-    lr, one lr and weight decay for all parts, no stages, and no callbacks but early
-    stopping.
+    lr, one lr and weight decay for all parts, and no stages, compilation or callbacks
+    but early stopping.
 
     Parameters
     ----------
@@ -113,6 +113,7 @@ def can_be_stacked(net, problem):
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
         and not net.stages
+        and not net.compile
         and not isinstance(net.lr, dict)
         and not isinstance(net.weight_decay, dict)
         and net.lr_schedule in (None, "cosine")
