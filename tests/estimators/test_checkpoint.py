@@ -43,7 +43,7 @@ CASES = [
     {"lr_schedule": "plateau", "lr": 0.1},
     {"early_stopping": True, "patience": 2, "max_epochs": 30, "lr": 0.05},
     {"optimizer": "sgd", "lr": 0.1, "gradient_clip": 0.1},
-    {"stages": [Stage(epochs=3), Stage("head", epochs=5, start="initial", lr=0.1)]},
+    {"stages": [Stage(epochs=2), Stage("head", epochs=6, start="initial", lr=0.1)]},
     {"stages": [Stage(epochs=6), Stage("head", epochs=2)], "lr_schedule": "cosine"},
     {
         "stages": [Stage("encoders"), Stage("head")],
