@@ -12,6 +12,11 @@ class NestedParams:
 
     _nested = ()
 
+    def _store(self, arguments):
+        """Keep what the constructor was given, as it is: ``self._store(locals())``."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
+
     def get_params(self, deep=True):
         """Get parameters, with ``name__part`` and ``name__part__parameter`` if deep.
 

@@ -46,6 +46,8 @@ def refuse_for_parts(estimator):
     """Raise a ValueError for parameters that partial_fit cannot honour."""
     if estimator.early_stopping:
         raise ValueError("partial_fit does not support early_stopping=True.")
+    if estimator.stages is not None:
+        raise ValueError("partial_fit trains all parts; it does not support stages.")
     if estimator.checkpoint is not None:
         raise ValueError("partial_fit does not use checkpoint; save the estimator.")
     if getattr(estimator, "class_weight", None) == "balanced":
@@ -55,7 +57,7 @@ def refuse_for_parts(estimator):
         )
 
 
-NOT_PART_OF_A_FIT = ("checkpoint", "device", "verbose", "warm_start")
+NOT_PART_OF_A_FIT = ("checkpoint", "compile", "device", "verbose", "warm_start")
 
 
 def resume_file(estimator, problem):

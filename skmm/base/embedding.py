@@ -47,6 +47,12 @@ class EmbeddingFace(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return {n: out.numpy() for n, out in self._outputs(X, "encode").items()}
 
     @property
+    def encoders_(self):
+        """The trained encoder of each modality, to start another model from."""
+        check_is_fitted(self, "net_")
+        return dict(self.net_.module_.encoders.items())
+
+    @property
     def history_(self):
         """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
         check_is_fitted(self, "net_")

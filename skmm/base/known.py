@@ -7,7 +7,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-ROOMS = ("", ".nn", ".objectives")  # whose public classes can be saved
+ROOMS = ("", ".nn", ".objectives", ".training")  # whose public classes can be saved
 LAYERS = """
     Sequential Identity Flatten Unflatten Linear LazyLinear Embedding
     Conv1d Conv2d Conv3d LazyConv1d LazyConv2d LazyConv3d

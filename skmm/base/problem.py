@@ -51,9 +51,22 @@ def _pick(rows, target, index):
 
 
 def to_rows(X, module, device, weight=None):
-    """Tensors of a checked ModalityDict, as the encoders of `module` read them."""
+    """Tensors of a checked ModalityDict, as the encoders of `module` read them.
+
+    Raises
+    ------
+    MemoryError
+        If they do not fit on the device.
+    """
     dtypes = {n: _reads(encoder, X[n]) for n, encoder in module.encoders.items()}
-    rows = to_tensors(X, dtypes, device)
+    try:
+        rows = to_tensors(X, dtypes, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"the rows do not fit on {device}. Give fewer, or memory-map the largest "
+            "modality (np.memmap, or np.load(..., mmap_mode='r')): then it is read "
+            "batch by batch."
+        ) from error
     if weight is None:
         return rows
     return rows.with_weight(torch.from_numpy(weight).float().to(device))

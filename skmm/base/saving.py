@@ -29,7 +29,7 @@ UNFIT = (  # what data of another version may raise
     ArithmeticError,
     AssertionError,
 )
-SETTINGS = ("optimizer", "lr", "weight_decay", "lr_schedule", "gradient_clip")
+SETTINGS = ("stages", "optimizer", "lr", "weight_decay", "lr_schedule", "gradient_clip")
 SETTINGS += ("batch_size", "max_epochs", "verbose")
 
 

@@ -15,6 +15,7 @@ Rows in which a modality is missing become zeros, so that what stood there has n
 influence.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,11 +34,14 @@ class TensorRows:
     x : dict of str to Tensor, PickedRows or LazyRows, each (n, ...)
     present : Tensor (n, M) of bool, or None if nothing is missing
     weight : Tensor (n,), or None for equal weights
+    encoded : collection of str
+        Modalities whose `x` holds embeddings, which need no encoder.
     """
 
     x: dict
     present: torch.Tensor | None = None
     weight: torch.Tensor | None = None
+    encoded: Collection = ()
 
     def __len__(self):
         return len(next(iter(self.x.values())))
@@ -53,11 +57,16 @@ class TensorRows:
     def _map(self, index, pick):
         present = None if self.present is None else self.present[index]
         weight = None if self.weight is None else self.weight[index]
-        return TensorRows({n: pick(t) for n, t in self.x.items()}, present, weight)
+        x = {name: pick(source) for name, source in self.x.items()}
+        return TensorRows(x, present, weight, self.encoded)
 
     def with_weight(self, weight):
         """Return the same rows with weights."""
         return replace(self, weight=weight)
+
+    def with_embeddings(self, embeddings):
+        """Return the same rows with embeddings (n, width) of some modalities."""
+        return replace(self, x={**self.x, **embeddings}, encoded=frozenset(embeddings))
 
 
 class LazyRows:

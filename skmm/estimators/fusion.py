@@ -23,13 +23,17 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     objective : str, callable or None, default=None
         ``objective(outputs, target, weight)``; None is cross-entropy, or binary
         cross-entropy for multilabel targets.
+    stages : list of Stage or None, default=None
+        Train in several legs, in each of which some parts learn; see
+        ``skmm.training.Stage``. None trains all parts together.
     optimizer : str or class, default="adam"
         "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
         ``torch.optim``.
-    lr : float, default=1e-3
-        Learning rate.
-    weight_decay : float, default=0.0
-        L2 penalty as the optimizer understands it.
+    lr : float or dict, default=1e-3
+        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
+        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
     lr_schedule : "cosine", "plateau", callable or None, default=None
         How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
         the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
@@ -57,6 +61,9 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         A file that is written after every epoch and removed when `fit` is done. If it
         is there, `fit` goes on from it and reaches the weights that it would have
         reached without the interruption; one of other data or parameters is refused.
+    compile : bool, default=False
+        Compile the net with ``torch.compile``. It takes seconds to a minute per fit,
+        and a C++ compiler on CPU: for large nets only.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -70,6 +77,8 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     classes_ : ndarray of shape (n_classes,)
     net_ : TensorNet
         The skorch net, with its module, history and callbacks.
+    encoders_ : dict of str to Module
+        The trained encoders; given to another estimator, they bring their weights.
     history_ : DataFrame
         Losses by epoch.
     n_iter_ : int
@@ -116,6 +125,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         head=None,
         modalities=None,
         objective=None,
+        stages=None,
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
@@ -130,32 +140,12 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         warm_start=False,
         callbacks=None,
         checkpoint=None,
+        compile=False,
         device="auto",
         random_state=None,
         verbose=0,
     ):
-        self.encoders = encoders
-        self.fusion = fusion
-        self.head = head
-        self.modalities = modalities
-        self.objective = objective
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.gradient_clip = gradient_clip
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())
 
 
 class FusionRegressor(RegressorFace, ModalityEstimator):
@@ -175,13 +165,17 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Use only these; encoders of others are ignored.
     objective : str, callable or None, default=None
         None is "squared_error"; others are "absolute_error" and "huber_error".
+    stages : list of Stage or None, default=None
+        Train in several legs, in each of which some parts learn; see
+        ``skmm.training.Stage``. None trains all parts together.
     optimizer : str or class, default="adam"
         "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
         ``torch.optim``.
-    lr : float, default=1e-3
-        Learning rate.
-    weight_decay : float, default=0.0
-        L2 penalty as the optimizer understands it.
+    lr : float or dict, default=1e-3
+        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
+        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
     lr_schedule : "cosine", "plateau", callable or None, default=None
         How lr changes by epoch, as for ``FusionClassifier``.
     gradient_clip : float or None, default=None
@@ -202,6 +196,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         Copied before use.
     checkpoint : path-like or None, default=None
         A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+    compile : bool, default=False
+        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -214,6 +210,8 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     ----------
     net_ : TensorNet
         The skorch net, with its module, history and callbacks.
+    encoders_ : dict of str to Module
+        The trained encoders; given to another estimator, they bring their weights.
     history_ : DataFrame
         Losses by epoch, in standard deviations of y.
     n_iter_ : int
@@ -260,6 +258,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         head=None,
         modalities=None,
         objective=None,
+        stages=None,
         optimizer="adam",
         lr=1e-3,
         weight_decay=0.0,
@@ -273,28 +272,9 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         warm_start=False,
         callbacks=None,
         checkpoint=None,
+        compile=False,
         device="auto",
         random_state=None,
         verbose=0,
     ):
-        self.encoders = encoders
-        self.fusion = fusion
-        self.head = head
-        self.modalities = modalities
-        self.objective = objective
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
-        self.gradient_clip = gradient_clip
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.checkpoint = checkpoint
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+        self._store(locals())

@@ -35,24 +35,33 @@ class MultimodalModule(nn.Module):
         self.head = head
         self.widths = widths
 
-    def forward(self, x, present=None):
-        """``{modality: (batch, ...)}`` and a mask (batch, M) to (batch, outputs)."""
-        return self.head(self.fuse(x, present))
+    def parts(self):
+        """Submodules by the names under which training knows them."""
+        encoders = {f"encoders__{name}": part for name, part in self.encoders.items()}
+        return {**encoders, "fusion": self.fusion, "head": self.head}
 
-    def fuse(self, x, present=None):
+    def forward(self, x, present=None, encoded=()):
+        """``{modality: (batch, ...)}`` and a mask (batch, M) to (batch, outputs).
+
+        Modalities named in `encoded` bring embeddings, (batch, width).
+        """
+        return self.head(self.fuse(x, present, encoded))
+
+    def fuse(self, x, present=None, encoded=()):
         """Fused embedding, (batch, width)."""
-        return self.fusion(self.encode(x, present), present)
+        return self.fusion(self.encode(x, present, encoded), present)
 
-    def encode(self, x, present=None):
+    def encode(self, x, present=None, encoded=()):
         """One embedding per modality, ``{modality: (batch, width)}``."""
         masks = [None] * len(self.encoders) if present is None else present.unbind(-1)
         return {
-            name: self._encode_one(encoder, x[name], mask, self.widths[name])
-            for (name, encoder), mask in zip(self.encoders.items(), masks, strict=True)
+            name: x[name] if name in encoded else self.encode_one(name, x[name], mask)
+            for name, mask in zip(self.encoders, masks, strict=True)
         }
 
-    def _encode_one(self, encoder, rows, mask, width):
+    def encode_one(self, name, rows, mask=None):
         """Encode the present rows only: others shall not enter a BatchNorm."""
+        encoder, width = self.encoders[name], self.widths[name]
         if mask is None or self.encode_all or mask.all():
             return encoder(rows)
         out = torch.zeros(len(rows), width, device=rows.device, dtype=self._dtype())

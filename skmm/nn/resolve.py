@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import cache
 
 
 def resolve(value, room, suffix):
@@ -44,6 +45,7 @@ def names(room, suffix):
     return known
 
 
+@cache  # reading a signature takes as long as checking a table
 def _needs_arguments(cls):
     parameters = inspect.signature(cls).parameters.values()
     return any(

@@ -1,4 +1,4 @@
-"""Training: the bridge to skorch, batches, optimizers, devices."""
+"""Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
 from skmm.training.callbacks import BestWeights, EpochBar
 from skmm.training.checkpoint import ResumeFile, fingerprint
@@ -6,11 +6,13 @@ from skmm.training.devices import resolve_device
 from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
 from skmm.training.prediction import predict_outputs
+from skmm.training.stages import Stage
 
 __all__ = [
     "BestWeights",
     "EpochBar",
     "ResumeFile",
+    "Stage",
     "TensorNet",
     "fingerprint",
     "history_frame",

@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 
 from skmm.training.callbacks import BestWeights
 
-VERSION = 1
+VERSION = 2
 HASH_ROWS = 4096
 
 
@@ -36,7 +36,7 @@ class ResumeFile(Callback):
         if not Path(self.path).absolute().parent.is_dir():
             raise ValueError(f"checkpoint={str(self.path)!r}: there is no such folder.")
         if os.path.exists(self.path):
-            self._restore(net, self._read())
+            self._go_on(net, self._read())
 
     def on_epoch_end(self, net, **kwargs):
         """Write the file."""
@@ -75,6 +75,7 @@ class ResumeFile(Callback):
         return {
             "version": VERSION,
             "key": self.key,
+            "stage": net.stage_,
             "module": net.module_.state_dict(),
             "progress": net.progress(),
             "lrs": [group["lr"] for group in net.optimizer_.param_groups],
@@ -83,6 +84,13 @@ class ResumeFile(Callback):
             "stopped": net.stop_training,
             "best": [_best(callback) for callback in _stoppers(net)],
         }
+
+    def _go_on(self, net, state):
+        """Skip stages that are done; restore the one that broke off."""
+        if state["stage"] > net.stage_:
+            net.epochs_ = 0
+        if state["stage"] == net.stage_:
+            self._restore(net, state)
 
     def _restore(self, net, state):
         net.module_.load_state_dict(state["module"])
@@ -97,7 +105,7 @@ class ResumeFile(Callback):
             _generators(net.device), state["random"], strict=True
         ):
             generator.set_state(random)
-        done = len(net.history)
+        done = sum(row.get("stage", 1) == net.stage_ for row in net.history)
         net.epochs_ = 0 if state["stopped"] else max(0, net.epochs_ - done)
 
 

@@ -1,30 +1,34 @@
 """The only bridge to skorch: a net that trains on whole-tensor batches."""
 
-from functools import partial
+import copy
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
 
 from skmm.objectives.calling import scalar
 from skmm.training.batches import Batches, slice_rows
-from skmm.training.callbacks import (
-    BestWeights,
-    overrides_batch_hook,
-    raised_on_purpose,
-)
+from skmm.training.callbacks import BestWeights, raised_on_purpose
+from skmm.training.embeddings import EmbeddingCache
+from skmm.training.lean import LeanEpochs
 from skmm.training.optimizers import (
     carry_state,
     load_state,
     make_optimizer,
     penalised,
 )
+from skmm.training.parts import parts_of
 from skmm.training.schedules import make_schedule, step_schedule
+from skmm.training.stages import (
+    check_stages,
+    frozen_but,
+    move_to_start,
+    trained_parts,
+)
 
 
-class TensorNet(NeuralNet):
+class TensorNet(LeanEpochs, NeuralNet):
     """A skorch net whose batches are slices of tensors that lie on the device.
 
     History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
@@ -33,7 +37,10 @@ class TensorNet(NeuralNet):
 
     Parameters
     ----------
-    weight_decay : float, default=0.0
+    stages : list of Stage or None, default=None
+        None trains all parts, in one go.
+    weight_decay : float or dict, default=0.0
+        Of all parts, or by part, as `lr`; see ``skmm.training.parts``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
         As for ``skmm.training.schedules.make_schedule``.
     gradient_clip : float or None, default=None
@@ -47,6 +54,7 @@ class TensorNet(NeuralNet):
     def __init__(
         self,
         *args,
+        stages=None,
         weight_decay=0.0,
         lr_schedule=None,
         gradient_clip=None,
@@ -54,6 +62,7 @@ class TensorNet(NeuralNet):
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        self.stages = stages
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.gradient_clip = gradient_clip
@@ -74,18 +83,37 @@ class TensorNet(NeuralNet):
         """Take the module as it is, and note which parts have penalties."""
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
+        self.frozen_, self.stage_ = [], 1
+        check_stages(self.stages, self.module)
         return self
+
+    def torch_compile(self, module, name):
+        """Compile the module in place: a wrapper could not be saved or stacked."""
+        if self.compile and name == "module":
+            module.compile()
+        return module
 
     def initialize_optimizer(self, *args, **kwargs):
         """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
-        self.optimizer_ = make_optimizer(
-            self.optimizer, self.module_, self.lr, self.weight_decay
-        )
+        self._make_optimizer(self.lr)
         self.generator_ = torch.Generator().manual_seed(self.shuffle_seed)
         return self
 
+    def _make_optimizer(self, lr):
+        self.optimizer_ = make_optimizer(
+            self.optimizer, self.module_, lr, self.weight_decay
+        )
+
+    def _set_training(self, training=True):
+        """Frozen parts are never in training mode."""
+        super()._set_training(training)
+        for part in self.frozen_:
+            part.eval()
+
     def infer(self, x, **fit_params):
         """Outputs for a batch of rows."""
+        if x.encoded:
+            return self.module_(x.x, x.present, x.encoded)
         return self.module_(x.x, x.present)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
@@ -100,10 +128,6 @@ class TensorNet(NeuralNet):
         step = super().train_step_single(batch, **fit_params)
         self._clip()
         return step
-
-    def _clip(self):
-        if self.gradient_clip is not None:
-            clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
 
     def resume(self, earlier):
         """Go on where another net of the same module stopped.
@@ -178,22 +202,50 @@ class TensorNet(NeuralNet):
         MemoryError
             If the device has too little memory; the message names the batch size.
         """
-        self.stop_training = self.finished_ = False
-        self.epochs_ = epochs or self.max_epochs
-        self.schedule_ = make_schedule(self.lr_schedule, self.optimizer_, self.epochs_)
-        self.notify("on_train_begin", X=train[0], y=train[1])
+        epochs = epochs or self.max_epochs
+        self.finished_ = False
         try:
-            self._run_epochs(train, valid)
-            self.finished_ = True
+            if self.stages:
+                self._run_stages(train, valid, epochs)
+            else:
+                self._run_stage(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"{self.device} has no memory left for batches of batch_size="
                 f"{self.batch_size} rows, with the data and the net on it. Use a "
                 "smaller batch_size or smaller encoders."
             ) from error
+        return self
+
+    def _run_stages(self, train, valid, epochs):
+        """One stage after the other, each with the parts it freezes and its rate."""
+        module, cache = self.module_, EmbeddingCache(self.module_)
+        states = {name: part.state_dict() for name, part in parts_of(module).items()}
+        initial = copy.deepcopy(states)
+        try:
+            for self.stage_, stage in enumerate(self.stages, 1):
+                trained = trained_parts(stage, module)
+                cache.forget([*move_to_start(stage, module, initial), *trained])
+                with frozen_but(module, trained) as self.frozen_:
+                    self._make_optimizer(self.lr if stage.lr is None else stage.lr)
+                    self._run_stage(train, valid, stage.epochs or epochs, cache)
+        finally:
+            self.frozen_ = []
+            self._make_optimizer(self.lr)  # of all parts, for who goes on
+
+    def _run_stage(self, train, valid, epochs, cache=None):
+        self.stop_training = False
+        self.epochs_ = epochs
+        self.schedule_ = make_schedule(self.lr_schedule, self.optimizer_, epochs)
+        self.notify("on_train_begin", X=train[0], y=train[1])
+        try:
+            if cache is not None and self.epochs_:
+                self._set_training(False)
+                train, valid = cache.replace(self.frozen_, train, valid)
+            self._run_epochs(train, valid)
+            self.finished_ = self.stage_ == len(self.stages or [0])
         finally:
             self.notify("on_train_end", X=train[0], y=train[1])
-        return self
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
@@ -201,6 +253,8 @@ class TensorNet(NeuralNet):
         checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
+            if self.stages:
+                self.history.record("stage", self.stage_)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
             if self.schedule_ is not None:
@@ -215,73 +269,10 @@ class TensorNet(NeuralNet):
                 break
 
     def _follow(self, schedule):
-        """Note the learning rate of this epoch, and set that of the next."""
-        self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+        """Note the (largest) learning rate of this epoch, and set that of the next."""
+        self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
         row = self.history[-1]
         step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
-
-    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """One pass; lean unless a callback wants every batch."""
-        if iterator is None:
-            return
-        if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
-            super().run_single_epoch(iterator, training, prefix, step_fn)
-            losses = self.history[-1, "batches", :, prefix + "_loss"]
-            losses = [loss for loss in losses if loss is not None]
-            losses = torch.tensor(losses, dtype=torch.float64)
-        else:
-            losses = self._lean_epoch(iterator, training)
-            self.history.new_batch()  # the last one only, which Checkpoint looks up
-            self.history.record_batch(prefix + "_loss", float(losses[-1]))
-        self._record_loss(losses, iterator.bounds, prefix)
-
-    def _lean_epoch(self, iterator, training):
-        """Losses of the batches, synchronised once."""
-        self._set_training(training)
-        step = self._lean_step if training else self._lean_check
-        with torch.set_grad_enabled(training):
-            return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
-
-    def _lean_step(self, rows, target):
-        if isinstance(self.optimizer_, torch.optim.LBFGS):  # it asks more than once
-            step = partial(self._gradients, rows, target)
-            return self.optimizer_.step(step).detach()
-        loss = self._gradients(rows, target)
-        self.optimizer_.step()
-        return loss.detach()
-
-    def _gradients(self, rows, target):
-        self.optimizer_.zero_grad()
-        loss = self.get_loss(self.infer(rows), target, rows)
-        loss.backward()
-        self._clip()
-        return loss
-
-    def _lean_check(self, rows, target):
-        return self.get_loss(self.infer(rows), target, rows)
-
-    def _record_loss(self, losses, bounds, prefix):
-        if not torch.isfinite(losses).all():
-            self._refuse(losses, prefix)
-        sizes = torch.tensor([stop - start for start, stop in bounds])
-        mean = float((losses.double() * sizes).sum() / sizes.sum())
-        self._record_best(prefix + "_loss", mean)
-        self.history.record(prefix + "_loss", mean)
-
-    def _record_best(self, key, loss):
-        """Note whether no earlier epoch was better: Checkpoint looks at that."""
-        rows = reversed(self.history)
-        best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
-        self.history.record(key + "_best", loss < best)
-
-    def _refuse(self, losses, prefix):
-        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
-        raise FloatingPointError(
-            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
-            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
-            f"(now {self.lr}) is too large, or inputs are not scaled (put a "
-            "StandardScaler into a ModalityTransformer)."
-        )
 
 
 class _AsModule(nn.Module):

@@ -5,6 +5,9 @@ import inspect
 import torch
 
 from skmm.nn.block import Block
+from skmm.training.parts import parts_of, per_part
+
+LR, WEIGHT_DECAY = 1e-3, 0.0  # of parts that a dict does not name
 
 NAMES = {
     "adam": torch.optim.Adam,
@@ -24,22 +27,27 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     optimizer : str or class
         A key of ``NAMES``, or a class whose constructor takes (parameters, lr=...).
     module : Module
-    lr, weight_decay : float
+    lr, weight_decay : float or dict
+        A dict names parts, as "encoders" or "encoders__image"; others have 1e-3 and 0.
         Blocks with a penalty of their own do not decay. Where `weight_decay` is 0, a
         ``functools.partial`` may bring its own.
 
     Raises
     ------
     ValueError
-        If a weight decay is asked of an optimizer that has none.
+        If a part is unknown, nothing can be trained, or a weight decay is asked of an
+        optimizer that has none.
     """
     cls = optimizer_class(optimizer)
     accepted = inspect.signature(cls).parameters
-    groups = _groups(module, _decay(cls, accepted, weight_decay))
+    decay = _decay(cls, accepted, weight_decay)
+    groups = _groups(module, lr, decay)
+    if not groups:
+        raise ValueError("no part that is to learn has weights that can be trained.")
     if "weight_decay" not in accepted:
-        groups = [{"params": [p for group in groups for p in group["params"]]}]
+        groups = _without_decay(groups)
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
-    return cls(groups, lr=lr, **extra)
+    return cls(groups, lr=max(group["lr"] for group in groups), **extra)
 
 
 def optimizer_class(optimizer):
@@ -49,12 +57,17 @@ def optimizer_class(optimizer):
 
 def _decay(cls, accepted, weight_decay):
     """Decay of the groups; 0 too must be said, as AdamW decays unless told not to."""
-    if weight_decay and "weight_decay" not in accepted:
+    if _is_some(weight_decay) and "weight_decay" not in accepted:
         raise ValueError(
             f"weight_decay={weight_decay}: {_name(cls)} has none; use 0, or "
             f"one of {sorted(NAMES)}."
         )
     return weight_decay or getattr(cls, "keywords", {}).get("weight_decay", 0.0)
+
+
+def _is_some(weight_decay):
+    values = weight_decay.values() if isinstance(weight_decay, dict) else [weight_decay]
+    return any(values)
 
 
 def _name(optimizer):
@@ -77,17 +90,29 @@ def _trained(optimizer):
     return [id(p) for group in optimizer.param_groups for p in group["params"]]
 
 
-def _groups(module, weight_decay):
+def _groups(module, lr, weight_decay):
+    """Trained parameters, grouped by learning rate and decay."""
+    rates = per_part(module, lr, LR, "lr")
+    decays = per_part(module, weight_decay, WEIGHT_DECAY, "weight_decay")
     exempt = {id(p) for block in penalised(module) for p in block.parameters()}
-    trained = [p for p in module.parameters() if p.requires_grad]
-    groups = [
-        {
-            "params": [p for p in trained if id(p) not in exempt],
-            "weight_decay": weight_decay,
-        },
-        {"params": [p for p in trained if id(p) in exempt], "weight_decay": 0.0},
+    groups = {}
+    for name, part in parts_of(module).items():
+        for p in part.parameters():
+            decay = 0.0 if id(p) in exempt else decays[name]
+            if p.requires_grad:
+                groups.setdefault((rates[name], decay), {})[id(p)] = p
+    return [
+        {"params": list(params.values()), "lr": rate, "weight_decay": decay}
+        for (rate, decay), params in groups.items()
     ]
-    return [group for group in groups if group["params"]]
+
+
+def _without_decay(groups):
+    """Join the groups of one learning rate."""
+    by_rate = {}
+    for group in groups:
+        by_rate.setdefault(group["lr"], []).extend(group["params"])
+    return [{"params": params, "lr": rate} for rate, params in by_rate.items()]
 
 
 def penalised(module):

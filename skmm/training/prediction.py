@@ -1,5 +1,7 @@
 """Outputs of a net, slice by slice."""
 
+from functools import partial
+
 import torch
 
 from skmm.training.batches import batch_bounds, slice_rows
@@ -23,7 +25,8 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     """
     if module.training:  # a walk over all parts, which small predictions would feel
         module.eval()
-    ask, whole = getattr(module, method), None
+    # a call of the module itself, for it may be compiled
+    ask, whole = module if method == "forward" else getattr(module, method), None
     with torch.inference_mode():
         for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
             part = rows.take(slice(start, stop))
@@ -32,7 +35,7 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
                 return _mapped(torch.Tensor.cpu, outputs)
             # into one tensor: many small ones would keep the freed memory in pieces
             whole = _room(outputs, len(rows)) if whole is None else whole
-            _mapped(lambda out, one, at=start: _put(out, at, one), whole, outputs)
+            _mapped(partial(_put, start), whole, outputs)
     return _mapped(torch.Tensor.cpu, whole)
 
 
@@ -40,7 +43,7 @@ def _room(outputs, n_rows):
     return _mapped(lambda one: one.new_empty(n_rows, *one.shape[1:]), outputs)
 
 
-def _put(out, start, one):
+def _put(start, out, one):
     out[start : start + len(one)] = one
 
 

@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 
 from skmm import FusionClassifier
 from skmm.nn import MLPEncoder
-from skmm.training import TensorNet
+from skmm.training import Stage, TensorNet
 
 RNG = np.random.default_rng(0)
 X = {"a": RNG.normal(size=(60, 4))}
@@ -43,6 +43,14 @@ CASES = [
     {"lr_schedule": "plateau", "lr": 0.1},
     {"early_stopping": True, "patience": 2, "max_epochs": 30, "lr": 0.05},
     {"optimizer": "sgd", "lr": 0.1, "gradient_clip": 0.1},
+    {"stages": [Stage(epochs=2), Stage("head", epochs=6, start="initial", lr=0.1)]},
+    {"stages": [Stage(epochs=6), Stage("head", epochs=2)], "lr_schedule": "cosine"},
+    {
+        "stages": [Stage("encoders"), Stage("head")],
+        "early_stopping": True,
+        "patience": 2,
+        "lr": 0.3,
+    },
 ]
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from skmm.training.optimizers import NAMES, carry_state, make_optimizer, penalised
 from tests.toys import Ridge
+from tests.training.nets import module as parted
 
 
 def network():
@@ -132,3 +133,35 @@ def test_state_is_not_carried_to_other_parameters():
     later = make_optimizer("adam", module, 0.1, 0.0)
     carry_state(earlier, later)
     assert not later.state
+
+
+def test_rates_and_decays_by_part():
+    net = parted()
+    optimizer = make_optimizer(
+        "adam", net, {"encoders": 0.1, "head": 0.2}, {"encoders__a": 0.5}
+    )
+    found = {
+        id(p): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+    wanted = {"encoders__a": (0.1, 0.5), "encoders__b": (0.1, 0.0), "head": (0.2, 0.0)}
+    for name, numbers in wanted.items():
+        assert all(found[id(p)] == numbers for p in net.parts()[name].parameters())
+    assert len(found) == len(list(net.parameters()))
+
+
+def test_one_rate_makes_one_group():
+    assert len(make_optimizer("adam", parted(), 0.1, 0.2).param_groups) == 1
+
+
+def test_optimizers_without_decay_or_without_groups():
+    lbfgs = make_optimizer(torch.optim.LBFGS, parted(), 0.1, 0.0)
+    assert len(lbfgs.param_groups) == 1
+    with pytest.raises(ValueError, match=r"weight_decay=.*has none"):
+        make_optimizer(torch.optim.LBFGS, parted(), 0.1, {"head": 0.1})
+
+
+def test_nothing_to_train_is_an_error():
+    with pytest.raises(ValueError, match="no part that is to learn has weights"):
+        make_optimizer("adam", nn.Identity(), 0.1, 0.0)

@@ -16,7 +16,7 @@ from torch import nn
 from skmm._sklearn import Interval
 from skmm.nn.block import Block
 from skmm.nn.encoders.image import check_image_shape
-from skmm.nn.layers import per_layer
+from skmm.nn.layers import channels_last, per_layer
 
 __all__ = ["Chemception"]
 
@@ -97,6 +97,7 @@ class Chemception(Block):
 
     def forward(self, x):
         """(batch, channels, height, width) to (batch, out_features)."""
+        x = channels_last(x)
         for stage in self.stages.values():
             x = stage(x)
         return x.mean((2, 3))

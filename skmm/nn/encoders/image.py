@@ -17,7 +17,7 @@ from torch import nn
 
 from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block
-from skmm.nn.layers import ACTIVATIONS, check_widths, per_layer
+from skmm.nn.layers import ACTIVATIONS, channels_last, check_widths, per_layer
 
 __all__ = ["ConvEncoder"]
 
@@ -151,7 +151,7 @@ class ConvEncoder(Block):
 
     def forward(self, x):
         """(batch, channels, height, width) to (batch, out_features)."""
-        return self.dense(self.maps(x).flatten(1))
+        return self.dense(self.maps(channels_last(x)).flatten(1))
 
 
 class GlobalMean(nn.Module):

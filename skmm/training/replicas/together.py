@@ -97,7 +97,8 @@ def can_be_stacked(net, problem):
     """Whether a net and its rows can be one of a stack.
 
     It needs dense Blocks, an Objective, an optimizer whose steps are proportional to
-    lr, and no callbacks but early stopping.
+    lr, one lr and weight decay for all parts, and no stages, compilation or callbacks
+    but early stopping.
 
     Parameters
     ----------
@@ -111,6 +112,10 @@ def can_be_stacked(net, problem):
         and isinstance(net.criterion, Objective)
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
+        and not net.stages
+        and not net.compile
+        and not isinstance(net.lr, dict)
+        and not isinstance(net.weight_decay, dict)
         and net.lr_schedule in (None, "cosine")
         and can_stack(net.module_)
         and not penalised(net.module_)

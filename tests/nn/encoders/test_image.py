@@ -91,3 +91,13 @@ def test_rows_that_are_no_images_are_refused():
         ConvEncoder((4, 4), kernel_size=(3, 3, 3)).build((1, 8, 8))
     with pytest.raises(ValueError, match="channels must be"):
         ConvEncoder((4, 0)).build((1, 8, 8))
+
+
+def test_memory_layout_changes_no_value(monkeypatch):
+    from skmm.nn.encoders import image
+
+    torch.manual_seed(0)
+    encoder, x = ConvEncoder().build((3, 12, 10)).eval(), torch.rand(4, 3, 12, 10)
+    fast = encoder(x)
+    monkeypatch.setattr(image, "channels_last", lambda x: x)
+    torch.testing.assert_close(fast, encoder(x))

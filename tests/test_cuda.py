@@ -1,0 +1,191 @@
+"""Everything on a CUDA device: results as on the CPU, and memory given back."""
+
+import gc
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+import skmm
+from skmm import FusionClassifier, FusionRegressor, LateFusionClassifier
+from skmm.model_selection import BootstrapOutOfBag, fit_replicas
+from skmm.nn import Chemception, ConvEncoder, MLPEncoder
+from skmm.training import Stage
+from skmm.training.batches import SLICE_BYTES
+from tests.toys import two_tables, with_holes
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"),
+]
+
+GPU = "cuda"
+X, Y = two_tables(120)
+STAGES = [Stage(epochs=3), Stage(["fusion", "head"], epochs=3)]
+SETTINGS = [
+    {},
+    {"early_stopping": True},
+    {"lr_schedule": "cosine", "gradient_clip": 0.1},
+    {"lr": {"encoders": 1e-3, "head": 1e-2}, "weight_decay": 0.01},
+    {"stages": STAGES},
+    {"optimizer": "sgd", "lr": 0.1},
+    {"optimizer": "adagrad"},
+    {"optimizer": "rmsprop"},
+]
+
+
+def model(device=GPU, cls=FusionClassifier, **settings):
+    defaults = {"max_epochs": 6, "random_state": 0, "device": device}
+    return cls(**{**defaults, **settings})
+
+
+def is_on_gpu(fitted):
+    return all(p.is_cuda for p in fitted.net_.module_.parameters())
+
+
+@pytest.mark.parametrize("rows", [X, with_holes(X)])
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_the_same_as_on_the_cpu(settings, rows):
+    """Same starts, same order of rows; the arithmetic rounds otherwise."""
+    fitted = model(**settings).fit(rows, Y)
+    assert is_on_gpu(fitted)
+    wanted = model("cpu", **settings).fit(rows, Y)
+    np.testing.assert_allclose(
+        fitted.predict_proba(rows), wanted.predict_proba(rows), atol=1e-3
+    )
+
+
+def test_auto_is_the_gpu():
+    assert is_on_gpu(model("auto").fit(X, Y))
+
+
+def test_other_estimators():
+    y = X["a"][:, 0] + X["b"][:, 0]
+    reg = [model(d, FusionRegressor).fit(X, y) for d in (GPU, "cpu")]
+    np.testing.assert_allclose(reg[0].predict(X), reg[1].predict(X), atol=1e-2)
+    late = LateFusionClassifier(model()).fit(X, Y)
+    assert late.predict_proba(X).shape == (len(Y), 2)
+
+
+@pytest.mark.parametrize("encoder", [ConvEncoder(), Chemception()])
+def test_images(encoder):
+    images = {"image": np.random.default_rng(0).random((40, 3, 20, 20), np.float32)}
+    fitted = model(encoders=encoder, max_epochs=2).fit(images, Y[:40])
+    wanted = model("cpu", encoders=encoder, max_epochs=2).fit(images, Y[:40])
+    np.testing.assert_allclose(
+        fitted.predict_proba(images), wanted.predict_proba(images), atol=1e-2
+    )
+
+
+def test_dropout_draws_from_the_guarded_generator():
+    before = torch.cuda.get_rng_state()
+    settings = {"encoders": MLPEncoder((8,), dropout=0.5)}
+    one, two = (model(**settings).fit(X, Y).predict_proba(X) for _ in range(2))
+    np.testing.assert_allclose(one, two, atol=1e-5)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_replicas():
+    samples = [train for train, _ in BootstrapOutOfBag(5, random_state=0).split(X, Y)]
+    many = fit_replicas(model(early_stopping=True), X, Y, samples)
+    for fitted, rows in zip(many, samples, strict=True):
+        assert is_on_gpu(fitted)
+        alone = model(early_stopping=True).fit(X[rows], Y[rows])
+        np.testing.assert_allclose(
+            fitted.predict_proba(X), alone.predict_proba(X), atol=1e-4
+        )
+
+
+def test_warm_start_and_partial_fit():
+    fitted = model(warm_start=True).fit(X, Y).fit(X, Y).partial_fit(X, Y)
+    assert is_on_gpu(fitted) and fitted.n_iter_ == 13
+
+
+def test_a_checkpoint_goes_on_from_the_gpu(tmp_path, monkeypatch):
+    from skmm.training import TensorNet
+
+    path, original = tmp_path / "fit.ckpt", TensorNet._lean_step
+
+    def step(self, rows, target):
+        if len(self.history) == 4:
+            raise KeyboardInterrupt
+        return original(self, rows, target)
+
+    settings = {"encoders": MLPEncoder((8,), dropout=0.5), "checkpoint": path}
+    with monkeypatch.context() as patch:
+        patch.setattr(TensorNet, "_lean_step", step)
+        with pytest.raises(KeyboardInterrupt):
+            model(**settings).fit(X, Y)
+    resumed = model(**settings).fit(X, Y)
+    whole = model(**settings).fit(X, Y)
+    np.testing.assert_allclose(
+        resumed.predict_proba(X), whole.predict_proba(X), atol=1e-5
+    )
+
+
+def test_pickle_and_save(tmp_path):
+    fitted = model(stages=STAGES).fit(X, Y)
+    fitted.save(tmp_path / "model.safetensors")
+    loaded = skmm.load(tmp_path / "model.safetensors")
+    for copy in (pickle.loads(pickle.dumps(fitted)), loaded):
+        assert is_on_gpu(copy)
+        np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_memory_is_given_back():
+    """What a fit puts on the device goes with the estimator; only weights stay."""
+    wide = {
+        "a": np.ones((2000, 500), np.float32),
+        "b": np.ones((2000, 500), np.float32),
+    }
+    y = np.arange(2000) % 2
+    model(max_epochs=1).fit(wide, y)  # kernels and their workspaces
+    before = allocated()
+    fitted = model(max_epochs=2, stages=STAGES).fit(wide, y)
+    fitted.predict_proba(wide)
+    weights = sum(p.nbytes for p in fitted.net_.module_.parameters())
+    assert allocated() - before <= 5 * weights  # gradients and moments
+    del fitted
+    assert allocated() <= before
+
+
+def test_a_fit_takes_little_more_than_the_data():
+    rows = 4 * SLICE_BYTES // 4000
+    wide = {"a": np.ones((rows, 1000), np.float32)}
+    y = np.arange(rows) % 2
+    before = allocated()
+    torch.cuda.reset_peak_memory_stats()
+    model(max_epochs=1, encoders=MLPEncoder((8,))).fit(wide, y).predict_proba(wide)
+    assert torch.cuda.max_memory_allocated() - before <= 1.5 * wide["a"].nbytes
+
+
+@pytest.fixture
+def small_device():
+    """Let this process have 200 MB more than now."""
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    limit = torch.cuda.memory_reserved() + 2e8
+    torch.cuda.set_per_process_memory_fraction(limit / total)
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    torch.cuda.empty_cache()
+
+
+def test_too_large_a_batch_is_named(small_device):
+    rows = {"a": np.ones((400_000, 10), np.float32)}
+    large = model(encoders=MLPEncoder((512,)), batch_size=400_000, max_epochs=1)
+    with pytest.raises(MemoryError, match="batch_size=400000"):
+        large.fit(rows, np.arange(400_000) % 2)
+
+
+def test_too_large_data_are_named(small_device):
+    rows = {"a": np.ones((10_000, 10_000), np.float32)}
+    with pytest.raises(MemoryError, match="memory-map"):
+        model(max_epochs=1).fit(rows, np.arange(10_000) % 2)
+
+
+def allocated():
+    gc.collect()
+    torch.cuda.synchronize()
+    return torch.cuda.memory_allocated()
