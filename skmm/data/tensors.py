@@ -52,11 +52,11 @@ class TensorRows:
 
     def take(self, index):
         """Return the rows of a slice or of an integer tensor, as tensors."""
-        return self._map(index, lambda source: source[index])
+        return self._map(index, lambda source: rows_at(source, index))
 
     def _map(self, index, pick):
-        present = None if self.present is None else self.present[index]
-        weight = None if self.weight is None else self.weight[index]
+        present = None if self.present is None else rows_at(self.present, index)
+        weight = None if self.weight is None else rows_at(self.weight, index)
         x = {name: pick(source) for name, source in self.x.items()}
         return TensorRows(x, present, weight, self.encoded)
 
@@ -126,7 +126,14 @@ class PickedRows:
         return len(self.rows)
 
     def __getitem__(self, index):
-        return self.tensor[self.rows[index]]
+        return rows_at(self.tensor, self.rows[index])
+
+
+def rows_at(source, index):
+    """Rows of a slice or an integer tensor; on a CPU faster than ``source[index]``."""
+    if isinstance(source, torch.Tensor) and isinstance(index, torch.Tensor):
+        return source.index_select(0, index)
+    return source[index]
 
 
 def subset_of(source, index):

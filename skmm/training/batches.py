@@ -2,6 +2,8 @@
 
 import torch
 
+from skmm.data.tensors import rows_at
+
 
 class Batches:
     """Iterate over (rows, target) batches.
@@ -36,7 +38,7 @@ class Batches:
             yield self._batch(order[start:stop])
 
     def _batch(self, index):
-        return self.rows.take(index), self.target[index]
+        return self.rows.take(index), rows_at(self.target, index)
 
 
 def batch_bounds(n_rows, batch_size):

@@ -4,7 +4,7 @@ import torch
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.data.tensors import LazyRows, PickedRows, to_tensors
+from skmm.data.tensors import LazyRows, PickedRows, rows_at, to_tensors
 
 CPU = torch.device("cpu")
 TABLE = np.arange(24.0).reshape(8, 3)
@@ -73,3 +73,11 @@ def test_values_too_large_are_refused_only_where_present():
     assert rows_of(leaf, a=np.arange(8) != 5).x["a"][5].tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match=r"too large .* 1 row\(s\), .* in row 5"):
         rows_of(leaf)
+
+
+@pytest.mark.parametrize("index", [slice(2, 5), torch.tensor([4, 2, 4])])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64, torch.bool])
+@pytest.mark.parametrize("shape", [(6,), (6, 2), (6, 2, 3)])
+def test_rows_at_is_indexing(shape, dtype, index):
+    values = torch.arange(float(np.prod(shape))).view(shape).to(dtype)
+    assert torch.equal(rows_at(values, index), values[index])
