@@ -3,7 +3,8 @@
 Run with ``python benchmarks/scaling.py [--quick]``; with ``OMP_NUM_THREADS=1`` for one
 thread. Each row is a goal, what was reached, and in which direction. The *floor* is a
 bare torch loop that picks rows of whole tensors as one writes it, ``tensor[rows]``
-(``index_select``, which we use, is faster), with a fused Adam, timed in turn. Peaks are of fresh processes, as Linux counts them; elsewhere they are left out.
+(``index_select``, which we use, is faster), with a fused Adam, timed in turn. Peaks are
+of fresh processes, as Linux counts them; elsewhere they are left out.
 """
 
 import sys
