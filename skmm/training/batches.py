@@ -59,6 +59,10 @@ def slice_rows(rows, least=1):
     least : int, default=1
         No fewer than these.
     """
-    first = rows.take(slice(0, 1))
-    bytes_each = sum(part.nbytes for part in first.x.values())
+    bytes_each = sum(_row_bytes(source) for source in rows.x.values())
     return max(least, SLICE_BYTES // max(1, bytes_each))
+
+
+def _row_bytes(source):
+    whole = isinstance(source, torch.Tensor)  # others are read from disk
+    return source.nbytes // max(1, len(source)) if whole else source[:1].nbytes

@@ -24,9 +24,8 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     if module.training:  # a walk over all parts, which small predictions would feel
         module.eval()
     with torch.inference_mode():
-        parts = (
-            rows.take(slice(*b)) for b in batch_bounds(len(rows), slice_rows(rows))
-        )
+        bounds = batch_bounds(len(rows), batch_size or slice_rows(rows))
+        parts = (rows.take(slice(*b)) for b in bounds)
         # a call of the module itself, for it may be compiled
         function = module if method == "forward" else getattr(module, method)
         outputs = [function(part.x, part.present) for part in parts]
