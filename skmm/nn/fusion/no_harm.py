@@ -73,6 +73,9 @@ class NoHarmFusion(EqualWidthFusion):
     -----
     Shapes: ``parts[m]`` (batch, d), ``present`` (batch, M) bool, result (batch, d).
 
+    Some weights reproduce the best single net if its head and encoder are kept; so the
+    least training loss is no larger than its loss. Of new rows this promises nothing.
+
     In a row that lacks a modality, the weights of the others are divided by their sum.
     Those whose sum is below 0.001 count equally; with ``constraint="none"``, where a
     sum may be zero, what is lacking is shared equally. A row that lacks all gives
@@ -85,7 +88,8 @@ class NoHarmFusion(EqualWidthFusion):
     ----------
     Liu, "Multi-modal deep learning", thesis, 2022, section 3.2.3, "No-harm factor".
     There, λ is a learnt scalar or vector for two modalities, without a constraint;
-    more modalities and constraints are additions.
+    more modalities and constraints are additions. Its Algorithm 4 puts λ at the first
+    modality; the equation of the section, followed here, at the second.
 
     Examples
     --------
