@@ -13,6 +13,7 @@ from skmm.nn.fusion import (
     ConcatFusion,
     MaxFusion,
     MeanFusion,
+    NoHarmFusion,
     ProductFusion,
     SumFusion,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "MLPHead",
     "MaxFusion",
     "MeanFusion",
+    "NoHarmFusion",
     "ProductFusion",
     "SumFusion",
     "encoders",
