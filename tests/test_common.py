@@ -99,7 +99,10 @@ FUSIONS = {
     "MaxFusion": nn.MaxFusion(width=4),
     "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
-HEADS = {"MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,))}
+HEADS = {
+    "MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,)),
+    "ResidualHead": (nn.ResidualHead((6,), activation="tanh"), (5, 3), (TABLE,)),
+}
 
 
 @pytest.mark.parametrize("name", [*ENCODERS, *HEADS])

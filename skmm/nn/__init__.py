@@ -17,7 +17,7 @@ from skmm.nn.fusion import (
     ProductFusion,
     SumFusion,
 )
-from skmm.nn.heads import MLPHead
+from skmm.nn.heads import MLPHead, ResidualHead
 
 __all__ = [
     "Block",
@@ -28,6 +28,7 @@ __all__ = [
     "Flatten",
     "MLPEncoder",
     "MLPHead",
+    "ResidualHead",
     "MaxFusion",
     "MeanFusion",
     "NoHarmFusion",
