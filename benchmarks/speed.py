@@ -1,8 +1,9 @@
 """What the training loop costs, as ratios to loops written by hand, in one run.
 
-Run with ``python benchmarks/speed.py [--quick]``; with ``OMP_NUM_THREADS=1`` for one
-thread. Each row is a goal, what was reached, and in which direction. The *floor* is a
-bare torch loop that slices whole tensors and uses a fused Adam.
+Run with ``python benchmarks/speed.py [--quick]``: first with one thread, by processor
+time, then with as many as torch takes by itself, by the clock. Each row is a goal, what
+was reached, and whether that meets it. The *floor* is a bare torch loop that slices
+whole tensors and uses a fused Adam.
 """
 
 import time
@@ -10,100 +11,26 @@ import warnings
 
 import numpy as np
 import torch
+from by_hand import (
+    Bare,
+    default_skorch,
+    floor,
+    make_data,
+    ours,
+    reencoding,
+    scikit_learn,
+)
 from common import alternating_medians, arguments, machine, report, row
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
-from skorch import NeuralNetClassifier
-from torch import nn
+from molecule_images import IMAGER, rdkit_part
 
 from skmm import FusionClassifier, ModalityDict
+from skmm.datasets import load_biodegradation
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas
-from skmm.nn import MLPEncoder, MLPHead
-
-WIDTHS = {"a": 40, "b": 60}
-
-
-def make_data(n_rows):
-    rng = np.random.default_rng(0)
-    X = {
-        name: rng.normal(size=(n_rows, d)).astype(np.float32)
-        for name, d in WIDTHS.items()
-    }
-    return ModalityDict(X), (X["a"][:, 0] + X["b"][:, 0] > 0).astype(np.int64)
+from skmm.nn import Chemception, ConvEncoder, MLPEncoder, MLPHead
+from skmm.training import Stage
 
 
-class Bare(nn.Module):
-    """The same net, written by hand."""
-
-    def __init__(self):
-        super().__init__()
-        self.a = nn.Sequential(nn.Linear(WIDTHS["a"], 64), nn.ReLU())
-        self.b = nn.Sequential(nn.Linear(WIDTHS["b"], 64), nn.ReLU())
-        self.head = nn.Sequential(nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 2))
-
-    def forward(self, a, b):
-        """(batch, 40) and (batch, 60) to (batch, 2)."""
-        return self.head(torch.cat([self.a(a), self.b(b)], 1))
-
-
-def floor(X, y, batch_size, epochs):
-    net = Bare()
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True)
-    a, b, target = (torch.from_numpy(v) for v in (X["a"], X["b"], y))
-    for _ in range(epochs):
-        order, total = torch.randperm(len(y)), 0
-        for start in range(0, len(y), batch_size):
-            rows = order[start : start + batch_size]
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(net(a[rows], b[rows]), target[rows])
-            loss.backward()
-            optimizer.step()
-            total = total + loss.detach()
-        float(total)
-
-
-def ours(X, y, batch_size, epochs, **settings):
-    model = FusionClassifier(
-        MLPEncoder((64,)),
-        head=MLPHead((32,)),
-        batch_size=batch_size,
-        max_epochs=epochs,
-        random_state=0,
-        device="cpu",
-        **settings,
-    )
-    return model.fit(X, y)
-
-
-def default_skorch(X, y, batch_size, epochs):
-    net = NeuralNetClassifier(
-        Bare,
-        criterion=nn.CrossEntropyLoss,
-        optimizer=torch.optim.Adam,
-        lr=1e-3,
-        max_epochs=epochs,
-        batch_size=batch_size,
-        train_split=None,
-        verbose=0,
-    )
-    net.fit(dict(X), y)
-
-
-def scikit_learn(X, y, batch_size, epochs):
-    """One hidden layer more than ours has weights for; no early end."""
-    model = MLPClassifier(
-        (128, 32),
-        batch_size=batch_size,
-        max_iter=epochs,
-        n_iter_no_change=epochs + 1,
-        random_state=0,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(np.hstack([X["a"], X["b"]]), y)
-
-
-def fit_rows(quick):
+def fit_rows(quick, clock):
     """Goal 1: one fit."""
     sizes = [(2000, 64, 10), (2000, 128, 10), (2000, 512, 30), (50_000, 512, 2)]
     rows = []
@@ -121,7 +48,7 @@ def fit_rows(quick):
                 "scikit-learn": lambda args=args: scikit_learn(*args),
             },
             repeats=3 if quick else 7,
-            clock=time.process_time,
+            clock=clock,
         )
         case = f"n={n_rows}, batch {batch_size}"
         base = seconds["floor"]
@@ -146,7 +73,7 @@ def fit_rows(quick):
     return rows
 
 
-def bootstrap_rows(quick):
+def bootstrap_rows(quick, clock):
     """Goal 2: 100 bootstraps of 72 rows."""
     X, y = make_data(72)
     count, epochs = (20, 30) if quick else (100, 100)
@@ -165,7 +92,7 @@ def bootstrap_rows(quick):
             "skorch": one_by_one(default_skorch),
         },
         repeats=1 if quick else 3,
-        clock=time.process_time,
+        clock=clock,
     )
     case = f"{count} x 72 rows, {epochs} epochs"
     base = seconds["replicas"]
@@ -176,7 +103,7 @@ def bootstrap_rows(quick):
     ]
 
 
-def predict_rows(quick):
+def predict_rows(quick, clock):
     """Goal 7: predict_proba against the bare module."""
     X, y = make_data(20_000)
     model, bare = ours(X, y, 512, 1), Bare().eval()
@@ -198,19 +125,118 @@ def predict_rows(quick):
                 ],
             },
             repeats=3 if quick else 7,
-            clock=time.process_time,
+            clock=clock,
         )
         ratio = seconds["ours"] / seconds["direct"]
         rows.append(row("predict_proba / module", f"{n_rows} rows", ratio, wanted))
     return rows
 
 
+def make_images(n_rows, shape=(1, 28, 28)):
+    rng = np.random.default_rng(0)
+    y = np.arange(n_rows) % 2
+    images = rng.normal(size=(n_rows, *shape)).astype(np.float32)
+    table = rng.normal(size=(n_rows, 40)).astype(np.float32)
+    images += y[:, None, None, None]
+    return ModalityDict(image=images, table=table), y
+
+
+def convolution_rows(quick):
+    """Goal 3: refits of a net that cannot be stacked."""
+    X, y = make_images(200)
+    rows = [np.arange(len(y))] * (2 if quick else 4)
+    model = FusionClassifier(
+        {"image": ConvEncoder()}, max_epochs=3, random_state=0, device="cpu"
+    )
+    seconds = alternating_medians(
+        {
+            "replicas": lambda: fit_replicas(model, X, y, rows),
+            "processes": lambda: fit_replicas(model, X, y, rows, n_jobs=2),
+            "ours": lambda: [model.fit(X[part], y[part]) for part in rows],
+        },
+        repeats=1 if quick else 5,
+    )
+    case = f"{len(rows)} x {len(y)} images, by the clock"
+    return [
+        row(
+            f"fits one by one / {key}",
+            case,
+            seconds["ours"] / seconds[key],
+            0.95,
+            False,
+        )
+        for key in ("replicas", "processes")
+    ]
+
+
+def frozen_rows(quick):
+    """Goal 4: both encoders frozen, those of the thesis and smaller ones."""
+    epochs = 30 if quick else 150
+    cases = [("Chemception, (4, 80, 80)", Chemception(), 50 if quick else 150)]
+    cases += [("ConvEncoder, (1, 28, 28)", ConvEncoder(), 200 if quick else 1000)]
+    shapes = [(4, 80, 80), (1, 28, 28)]
+    rows = []
+    for (name, encoder, n_rows), shape in zip(cases, shapes, strict=True):
+        X, y = make_images(n_rows, shape)
+        encoders = {"image": encoder, "table": MLPEncoder((64,))}
+        ratio = frozen_ratio(encoders, X, y, epochs)
+        case = f"{name}, {n_rows} rows, {epochs} epochs"
+        rows += [row("re-encoding loop / frozen fit", case, ratio, 40, at_most=False)]
+    return rows
+
+
+def frozen_ratio(encoders, X, y, epochs):
+    """How much longer a loop takes that encodes every batch anew."""
+    settings = {"random_state": 0, "device": "cpu"}
+    built = FusionClassifier(encoders, max_epochs=1, **settings).fit(X, y).encoders_
+    head = MLPHead((32,)).build((126 + 64, 2))
+    model = FusionClassifier(
+        built, stages=[Stage(["fusion", "head"])], max_epochs=epochs, **settings
+    )
+    tasks = {
+        "re-encoding": lambda: reencoding(head, built, X, y, epochs),
+        "ours": lambda: model.fit(X, y),
+    }
+    seconds = alternating_medians(tasks, 1, time.process_time)
+    return seconds["re-encoding"] / seconds["ours"]
+
+
+def molecule_rows(quick):
+    """Goal 6: images of molecules, on one core."""
+    smiles = load_biodegradation(return_X_y=True)[0]["smiles"]
+    smiles = smiles[:: 10 if quick else 1]
+    tasks = {
+        "rdkit": lambda: rdkit_part(smiles),
+        "all": lambda: IMAGER.transform(smiles),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        seconds = alternating_medians(tasks, 2 if quick else 7, time.process_time)
+    rate, ratio = len(smiles) / seconds["all"], seconds["all"] / seconds["rdkit"] - 1
+    case = f"{len(smiles)} molecules, 80 x 80"
+    return [
+        row("images of molecules per second", case, rate, 2000, at_most=False),
+        row("properties and raster / RDKit's part", case, ratio, 1.0),
+    ]
+
+
+def measure(threads, clock, quick):
+    """All rows with a number of threads."""
+    torch.set_num_threads(threads)
+    rows = fit_rows(quick, clock) + bootstrap_rows(quick, clock)
+    rows += predict_rows(quick, clock) + convolution_rows(quick) + frozen_rows(quick)
+    rows += molecule_rows(quick) if threads == 1 else []
+    return [{**row, "threads": threads} for row in rows]
+
+
 def main():
     quick = arguments(__doc__).quick
     facts = machine("torch", "skorch", "scikit-learn", "numpy")
-    facts["threads"] = torch.get_num_threads()
-    rows = fit_rows(quick) + bootstrap_rows(quick) + predict_rows(quick)
-    report(rows, f"speed_{facts['threads']}_threads", facts, quick)
+    every = torch.get_num_threads()
+    rows = measure(1, time.process_time, quick)
+    if every > 1:
+        rows += measure(every, time.perf_counter, quick)
+    report(rows, "speed", facts, quick)
 
 
 if __name__ == "__main__":

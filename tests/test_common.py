@@ -54,6 +54,7 @@ QUICK = [
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(4)), **FAST
     ),
     skmm.FusionRegressor(fusion=nn.MaxFusion(width=5), **FAST),
+    skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
     skmm.LateFusionRegressor(skmm.FusionRegressor(**FAST)),
 ]
@@ -96,8 +97,12 @@ FUSIONS = {
     "MeanFusion": nn.MeanFusion(width=4),
     "ProductFusion": nn.ProductFusion(width=4),
     "MaxFusion": nn.MaxFusion(width=4),
+    "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
-HEADS = {"MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,))}
+HEADS = {
+    "MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,)),
+    "ResidualHead": (nn.ResidualHead((6,), activation="tanh"), (5, 3), (TABLE,)),
+}
 
 
 @pytest.mark.parametrize("name", [*ENCODERS, *HEADS])

@@ -68,7 +68,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"keep_start"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -223,7 +223,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         TensorNet
         """
         objective = self._target.objective if self.objective is None else self.objective
-        own = [BestWeights(self.patience)] if self.early_stopping else []
+        keep_start = self.early_stopping == "keep_start"
+        own = [BestWeights(self.patience, keep_start=keep_start)]
+        own = own if self.early_stopping else []
         own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,

@@ -44,9 +44,10 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         A last batch of one row joins the batch before it.
     max_epochs : int, default=100
         Passes over the data.
-    early_stopping : bool, default=False
+    early_stopping : bool or "keep_start", default=False
         Set rows aside, stop when their loss no longer falls, and keep the best
-        weights.
+        weights. "keep_start" counts the weights before the first epoch too, so that
+        fine-tuning is never worse on these rows than what it started from.
     validation_fraction : float, default=0.15
         Share of rows set aside, stratified by class.
     patience : int, default=10
@@ -84,7 +85,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
-        With early stopping, the epoch whose weights were kept.
+        With early stopping, the epoch whose weights were kept; 0 is the start.
     modalities_in_ : list of str
         Modalities used, in order.
     shapes_in_ : dict
@@ -184,8 +185,9 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         A last batch of one row joins the batch before it.
     max_epochs : int, default=100
         Passes over the data.
-    early_stopping : bool, default=False
-        Set rows aside and keep the weights that are best on them.
+    early_stopping : bool or "keep_start", default=False
+        Set rows aside and keep the weights that are best on them; "keep_start" counts
+        those before the first epoch too.
     validation_fraction : float, default=0.15
         Share of rows set aside.
     patience : int, default=10
@@ -217,7 +219,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
     n_iter_ : int
         Epochs trained.
     best_epoch_ : int
-        With early stopping, the epoch whose weights were kept.
+        With early stopping, the epoch whose weights were kept; 0 is the start.
     modalities_in_ : list of str
         Modalities used, in order.
     shapes_in_ : dict

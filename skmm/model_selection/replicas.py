@@ -11,10 +11,9 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from skmm._sklearn import safe_indexing
+from skmm.base.together import MEMORY, train_prepared
 from skmm.data import ModalityDict
-from skmm.training.replicas import can_be_stacked, train_together
-
-MEMORY = 2**29
+from skmm.training.replicas import can_be_stacked
 
 
 def fit_replicas(
@@ -153,14 +152,8 @@ def _block(job, memory):
 def _fit_block(jobs, memory):
     for job in jobs:
         job.prepare()
-    train_together(
-        [job.net for job in jobs],
-        [job.problem for job in jobs],
-        [job.last.training_seed(job.net) for job in jobs],
-        memory=memory,
-    )
+    train_prepared([(job.last, job.net, job.problem) for job in jobs], memory)
     for job in jobs:
-        job.last.adopt(job.net)
         job.net = job.problem = None
 
 

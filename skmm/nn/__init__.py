@@ -13,10 +13,11 @@ from skmm.nn.fusion import (
     ConcatFusion,
     MaxFusion,
     MeanFusion,
+    NoHarmFusion,
     ProductFusion,
     SumFusion,
 )
-from skmm.nn.heads import MLPHead
+from skmm.nn.heads import MLPHead, ResidualHead
 
 __all__ = [
     "Block",
@@ -27,8 +28,10 @@ __all__ = [
     "Flatten",
     "MLPEncoder",
     "MLPHead",
+    "ResidualHead",
     "MaxFusion",
     "MeanFusion",
+    "NoHarmFusion",
     "ProductFusion",
     "SumFusion",
     "encoders",

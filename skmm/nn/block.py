@@ -91,6 +91,17 @@ class Block(BaseEstimator, nn.Module):
         """
         return torch.zeros(())
 
+    def undecayed(self):
+        """Parameters of this block that weight decay must leave alone.
+
+        Those of other blocks inside it are their own affair.
+
+        Returns
+        -------
+        list of Parameter
+        """
+        return []
+
     @property
     def is_built(self):
         """Whether the weights exist."""

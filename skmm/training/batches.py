@@ -63,8 +63,12 @@ def slice_rows(rows, least=1):
     least : int, default=1
         No fewer than these.
     """
-    parts = rows.take(slice(0, 1)).x.values()
-    bytes_each = sum(part.nbytes for part in parts)
-    device = next(iter(parts)).device.type
+    bytes_each = sum(_row_bytes(source) for source in rows.x.values())
+    device = next(iter(rows.x.values()))[:1].device.type
     fitting = SLICE_BYTES.get(device, SLICE_BYTES_ELSEWHERE) // max(1, bytes_each)
     return max(least, min(fitting, SLICE_ROWS))
+
+
+def _row_bytes(source):
+    whole = isinstance(source, torch.Tensor)  # of others a row has to be read
+    return source.nbytes // max(1, len(source)) if whole else source[:1].nbytes

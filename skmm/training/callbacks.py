@@ -15,17 +15,21 @@ class BestWeights(Callback):
         Epochs without improvement after which training stops.
     min_delta : float, default=0.0
         What counts as an improvement.
+    keep_start : bool, default=False
+        Count the weights before the first epoch too, as epoch 0, so that the result is
+        never worse on the validation rows than what training started from.
 
     Attributes
     ----------
     best_epoch_ : int
-        Counted from 1.
+        Counted from 1; 0 is the start.
     best_loss_ : float
     """
 
-    def __init__(self, patience, min_delta=0.0):
+    def __init__(self, patience, min_delta=0.0, keep_start=False):
         self.patience = patience
         self.min_delta = min_delta
+        self.keep_start = keep_start
 
     def on_train_begin(self, net, **kwargs):
         """Forget earlier bests."""
@@ -33,13 +37,17 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the weights if they are the best so far, or ask to stop."""
-        loss, epoch = net.history[-1, "valid_loss"], len(net.history)
+        epoch = len(net.history)
+        self.compare(net, net.history[-1, "valid_loss"], epoch)
+        if epoch - self.best_epoch_ >= self.patience:
+            net.stop_training = True
+
+    def compare(self, net, loss, epoch):
+        """Keep the weights if their loss is the lowest so far."""
         if loss < self.best_loss_ - self.min_delta:
             self.best_loss_, self.best_epoch_ = loss, epoch
             state = net.module_.state_dict()
             self.best_state_ = {k: v.detach().clone() for k, v in state.items()}
-        if epoch - self.best_epoch_ >= self.patience:
-            net.stop_training = True
 
     def on_train_end(self, net, **kwargs):
         """Restore the best weights and let go of the copy."""

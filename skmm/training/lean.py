@@ -58,8 +58,7 @@ class LeanEpochs:
     def _record_loss(self, losses, bounds, prefix):
         if not torch.isfinite(losses).all():
             self._refuse(losses, prefix)
-        sizes = torch.tensor([stop - start for start, stop in bounds])
-        mean = float((losses.double() * sizes).sum() / sizes.sum())
+        mean = mean_loss(losses, bounds)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
 
@@ -81,3 +80,9 @@ class LeanEpochs:
     def _clip(self):
         if self.gradient_clip is not None:
             clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
+
+
+def mean_loss(losses, bounds):
+    """Mean over rows of the mean losses of batches (start, stop)."""
+    sizes = torch.tensor([stop - start for start, stop in bounds])
+    return float((losses.double() * sizes).sum() / sizes.sum())

@@ -11,7 +11,7 @@ from skmm.objectives.calling import scalar
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import BestWeights, raised_on_purpose
 from skmm.training.embeddings import EmbeddingCache
-from skmm.training.lean import LeanEpochs
+from skmm.training.lean import LeanEpochs, mean_loss
 from skmm.training.optimizers import (
     carry_state,
     load_state,
@@ -251,6 +251,7 @@ class TensorNet(LeanEpochs, NeuralNet):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
         checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
+        self._keep_start(checks)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
             if self.stages:
@@ -267,6 +268,14 @@ class TensorNet(LeanEpochs, NeuralNet):
                 break
             if self.stop_training:
                 break
+
+    def _keep_start(self, checks):
+        """Show the weights before the first epoch to who wants to keep them."""
+        for _, callback in self.callbacks_:
+            if isinstance(callback, BestWeights) and callback.keep_start:
+                losses = self._lean_epoch(checks, False)
+                loss = mean_loss(losses, checks.bounds)
+                callback.compare(self, loss, len(self.history))
 
     def _follow(self, schedule):
         """Note the (largest) learning rate of this epoch, and set that of the next."""

@@ -29,8 +29,9 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     module : Module
     lr, weight_decay : float or dict
         A dict names parts, as "encoders" or "encoders__image"; others have 1e-3 and 0.
-        Blocks with a penalty of their own do not decay. Where `weight_decay` is 0, a
-        ``functools.partial`` may bring its own.
+        Blocks with a penalty of their own do not decay, nor what a Block exempts by
+        `undecayed`. Where `weight_decay` is 0, a ``functools.partial`` may bring its
+        own.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def _groups(module, lr, weight_decay):
     """Trained parameters, grouped by learning rate and decay."""
     rates = per_part(module, lr, LR, "lr")
     decays = per_part(module, weight_decay, WEIGHT_DECAY, "weight_decay")
-    exempt = {id(p) for block in penalised(module) for p in block.parameters()}
+    exempt = {id(p) for p in undecayed(module)}
     groups = {}
     for name, part in parts_of(module).items():
         for p in part.parameters():
@@ -113,6 +114,13 @@ def _without_decay(groups):
     for group in groups:
         by_rate.setdefault(group["lr"], []).extend(group["params"])
     return [{"params": params, "lr": rate} for rate, params in by_rate.items()]
+
+
+def undecayed(module):
+    """Parameters that do not decay: Blocks exempt them, or have a penalty."""
+    own = [p for block in penalised(module) for p in block.parameters()]
+    blocks = [part for part in module.modules() if isinstance(part, Block)]
+    return own + [p for block in blocks for p in block.undecayed()]
 
 
 def penalised(module):

@@ -3,7 +3,7 @@ import torch
 from sklearn.utils._param_validation import InvalidParameterError
 from torch import nn
 
-from skmm.nn import MLPHead
+from skmm.nn import MLPHead, ResidualHead
 
 
 @pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
@@ -43,3 +43,23 @@ def test_dropout_acts_in_training_only():
 def test_parameters_are_checked(bad):
     with pytest.raises(InvalidParameterError, match=next(iter(bad))):
         MLPHead(**bad)._validate_params()
+
+
+def test_a_residual_head_starts_at_the_given_outputs():
+    head, x = ResidualHead((8,)).build((6, 2)), torch.randn(5, 6)
+    assert torch.equal(head(x), x[:, 4:])
+    torch.nn.functional.mse_loss(head(x), torch.ones(5, 2)).backward()
+    assert head.correct.weight.grad.abs().sum() > 0  # and can leave them
+    torch.nn.init.ones_(head.correct.weight)
+    assert not torch.equal(head(x), x[:, 4:])
+
+
+def test_a_residual_head_passes_gradients_to_the_given_outputs():
+    x = torch.randn(5, 6, requires_grad=True)
+    ResidualHead(()).build((6, 2))(x).sum().backward()
+    assert x.grad[:, :4].abs().sum() == 0 and (x.grad[:, 4:] == 1).all()
+
+
+def test_a_residual_head_needs_more_than_the_outputs():
+    with pytest.raises(ValueError, match="needs more than 2 columns.*got 2"):
+        ResidualHead().build((2, 2))

@@ -228,3 +228,23 @@ def test_hooks_get_the_data(hook):
     assert len(seen) == (1 if hook == "on_train_begin" else 2)
     values = list(seen[0].values())
     assert any(value is not None for value in values)
+
+
+def test_the_start_is_kept_if_no_epoch_is_better():
+    """With an absurd rate every epoch is worse than the start."""
+    net = make_net(lr=1e3, callbacks=[BestWeights(3, keep_start=True)])
+    before = state_of(net.module_)
+    net.run(data(), data(20))
+    assert net.best_epoch() == 0 and len(net.history) == 3
+    assert_same_state(state_of(net.module_), before)
+
+
+def test_the_start_is_left_for_a_better_epoch():
+    kept, plain = (
+        make_net(max_epochs=8, callbacks=[BestWeights(8, keep_start=flag)])
+        for flag in (True, False)
+    )
+    for net in (kept, plain):
+        net.run(data(), data(20))
+    assert kept.best_epoch() == plain.best_epoch() > 0
+    assert_same_state(state_of(kept.module_), state_of(plain.module_))

@@ -379,3 +379,12 @@ def test_the_optimizer_is_ours():
     same = make_optimizer("sgd", net.module_, 0.3, 0.2)
     assert net.optimizer_.param_groups[0]["lr"] == 0.3
     assert len(net.optimizer_.param_groups) == len(same.param_groups)
+
+
+@pytest.mark.parametrize(("size", "slices"), [(8, 5), (40, 1), (None, 1)])
+def test_the_size_of_a_slice(size, slices):
+    network, (rows, _) = module(), data(40)
+    calls = []
+    network.register_forward_hook(lambda *_: calls.append(1))
+    predict_outputs(network, rows, size)
+    assert len(calls) == slices

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from skmm.nn import NoHarmFusion
 from skmm.training.optimizers import NAMES, carry_state, make_optimizer, penalised
 from tests.toys import Ridge
 from tests.training.nets import module as parted
@@ -165,3 +166,11 @@ def test_optimizers_without_decay_or_without_groups():
 def test_nothing_to_train_is_an_error():
     with pytest.raises(ValueError, match="no part that is to learn has weights"):
         make_optimizer("adam", nn.Identity(), 0.1, 0.0)
+
+
+def test_what_a_block_exempts_does_not_decay():
+    fusion = NoHarmFusion(width=4).build({"a": 2, "b": 3})
+    groups = make_optimizer("adam", fusion, 0.1, 0.5).param_groups
+    decays = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    assert decays.pop(id(fusion.free)) == 0
+    assert len(decays) == 4 and set(decays.values()) == {0.5}

@@ -178,3 +178,12 @@ def test_what_cannot_be_stacked_says_so(settings):
     model = FusionClassifier(**BASE, random_state=0).set_params(**settings)
     problem = model.prepare({"a": a}, np.arange(8) % 2)
     assert not can_be_stacked(model.make_net(problem.module), problem)
+
+
+@pytest.mark.parametrize("lr", [[0.01, 0.02], [3.0, 0.01]])
+def test_the_start_is_kept_in_a_stack(lr):
+    """Where no epoch is better than the start, and where one is."""
+    model = FusionClassifier(early_stopping="keep_start", patience=4, max_epochs=6)
+    nets, problems = prepared(model, 3, lr=lr)
+    assert_equal_to_one_by_one(nets, problems)
+    assert any(net.best_epoch() == 0 for net in nets) == (lr[0] > 1)

@@ -7,5 +7,13 @@ from skmm.nn.fusion.basic import (
     ProductFusion,
     SumFusion,
 )
+from skmm.nn.fusion.no_harm import NoHarmFusion
 
-__all__ = ["ConcatFusion", "MaxFusion", "MeanFusion", "ProductFusion", "SumFusion"]
+__all__ = [
+    "ConcatFusion",
+    "MaxFusion",
+    "MeanFusion",
+    "NoHarmFusion",
+    "ProductFusion",
+    "SumFusion",
+]

@@ -65,6 +65,8 @@ class StackedTraining:
         """Train, restore the best weights, and give everything back to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
         schedule = make_schedule(name, inner, epochs)
+        if self.stopper is not None and self.stopper.keep_start:
+            self._keep_best(0, self._check())
         for epoch in range(1, epochs + 1):
             begun, lr_share = time.time(), self.optimizer.lr_share
             losses = {"train_loss": self._train_epoch()}

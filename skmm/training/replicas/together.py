@@ -87,7 +87,7 @@ def _structure(net, problem):
         net.gradient_clip,
         repr(net.criterion),
         repr(net.device),
-        tuple((stopper.patience, stopper.min_delta) for stopper in stoppers),
+        tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
     data = (starts, rows.present is None, target.dtype, problem.valid is None)
     return (shapes, kinds, _dropouts(net.module_), settings, data)

@@ -10,8 +10,8 @@ from skmm.nn import (
     MLPHead,
     ProductFusion,
     SumFusion,
-    fusion,
 )
+from skmm.nn.fusion import basic
 from skmm.nn.fusion.basic import EqualWidthFusion, equal_widths
 
 NAMES = ["image", "table", "text.en"]
@@ -75,7 +75,7 @@ def masks(batch=6):
 
 
 def test_the_table_is_complete():
-    assert {cls.__name__ for cls in NOTHING} == set(fusion.__all__)
+    assert {cls.__name__ for cls in NOTHING} == set(basic.__all__)
 
 
 @every_fusion

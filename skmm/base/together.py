@@ -1,0 +1,54 @@
+"""Several estimators of one net each, fitted as one batch where possible."""
+
+from skmm.training.replicas import can_be_stacked, train_together
+
+MEMORY = 2**29
+
+
+def fit_together(models, data, *, classes=None, memory=MEMORY):
+    """Fit estimators on data of their own.
+
+    Parameters
+    ----------
+    models : list of ModalityEstimator
+        Unfitted; with the same parameters but for numbers and seeds they are trained
+        as one batch.
+    data : list of (X, y, sample_weight)
+        Rows of each.
+    classes : array-like, optional
+        All classes, where some y need not have them all.
+    memory : int, default=2**29
+        Bytes that one stack may take.
+
+    Returns
+    -------
+    list of fitted estimators
+        The same objects.
+    """
+    prepared = []
+    for model, (X, y, weight) in zip(models, data, strict=True):
+        problem = model.prepare(X, y, weight, classes=classes)
+        net = model.make_net(problem.module)
+        if can_be_stacked(net, problem):
+            prepared.append((model, net, problem))
+        else:  # at once, so that its rows are not held while others are read
+            train_prepared([(model, net, problem)], memory)
+    train_prepared(prepared, memory)
+    return models
+
+
+def train_prepared(prepared, memory=MEMORY):
+    """Train initialised nets as one batch where possible, and hand them over.
+
+    Parameters
+    ----------
+    prepared : list of (ModalityEstimator, TensorNet, Problem)
+    memory : int, default=2**29
+    """
+    if not prepared:
+        return
+    models, nets, problems = zip(*prepared, strict=True)
+    seeds = [m.training_seed(net) for m, net in zip(models, nets, strict=True)]
+    train_together(nets, problems, seeds, memory=memory)
+    for model, net in zip(models, nets, strict=True):
+        model.adopt(net)
