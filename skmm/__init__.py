@@ -7,6 +7,8 @@ from skmm.estimators import (
     FusionRegressor,
     LateFusionClassifier,
     LateFusionRegressor,
+    NoHarmFusionClassifier,
+    NoHarmFusionRegressor,
 )
 
 __version__ = "0.1.0.dev0"
@@ -17,6 +19,8 @@ __all__ = [
     "LateFusionClassifier",
     "LateFusionRegressor",
     "ModalityDict",
+    "NoHarmFusionClassifier",
+    "NoHarmFusionRegressor",
     "load",
     "restrict",
 ]

@@ -28,6 +28,8 @@ DEFAULTS = [
     skmm.FusionRegressor(),
     skmm.LateFusionClassifier(),
     skmm.LateFusionRegressor(),
+    skmm.NoHarmFusionClassifier(),
+    skmm.NoHarmFusionRegressor(),
 ]
 
 
@@ -57,6 +59,10 @@ QUICK = [
     skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
     skmm.LateFusionRegressor(skmm.FusionRegressor(**FAST)),
+    skmm.NoHarmFusionClassifier(cv=3, **FAST),
+    skmm.NoHarmFusionClassifier(guarantee="holdout", cv=2, **FAST),
+    skmm.NoHarmFusionClassifier(nn.MLPEncoder((6,)), guarantee=None, **FAST),
+    skmm.NoHarmFusionRegressor(cv=3, **FAST),
 ]
 
 

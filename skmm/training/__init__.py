@@ -1,6 +1,6 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
-from skmm.training.callbacks import BestWeights, EpochBar
+from skmm.training.callbacks import BestWeights, EpochBar, RecordFusionWeights
 from skmm.training.checkpoint import ResumeFile, fingerprint
 from skmm.training.devices import resolve_device
 from skmm.training.history import history_frame
@@ -11,6 +11,7 @@ from skmm.training.stages import Stage
 __all__ = [
     "BestWeights",
     "EpochBar",
+    "RecordFusionWeights",
     "ResumeFile",
     "Stage",
     "TensorNet",

@@ -56,6 +56,24 @@ class BestWeights(Callback):
         self.best_state_ = None
 
 
+class RecordFusionWeights(Callback):
+    """Note the mean weight of each modality after every epoch.
+
+    For a net whose fusion has ``weights()``. The columns of the history are
+    "weight_<modality>", and with two modalities "lambda", the weight of the second.
+    """
+
+    def on_epoch_end(self, net, **kwargs):
+        """Note them."""
+        fusion = net.module_.fusion
+        weights = fusion.weights()
+        means = weights.reshape(len(weights), -1).mean(1).tolist()
+        for name, mean in zip(fusion.names, means, strict=True):
+            net.history.record(f"weight_{name}", mean)
+        if len(means) == 2:
+            net.history.record("lambda", means[1])
+
+
 class EpochBar(Callback):
     """Progress bar over epochs with the latest losses (``verbose=1``)."""
 

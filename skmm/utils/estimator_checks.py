@@ -5,6 +5,7 @@ test what it cannot: modalities, masks, names, seeds. Use both.
 """
 
 import pickle
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -121,7 +122,9 @@ def check_modalities_parameter(estimator):
     X, y = make_data(estimator)
     part = clone(estimator).set_params(modalities=["table"])
     table = X.select(["table"])
-    expected = answers(only_table(estimator).fit(table, y), table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # "there is only one modality"
+        expected = answers(only_table(estimator).fit(table, y), table)
     np.testing.assert_array_equal(answers(part.fit(X, y), X), expected)
     wrong = clone(estimator).set_params(modalities=["tabel"])
     refuses(lambda: wrong.fit(X, y), "tabel", "table")

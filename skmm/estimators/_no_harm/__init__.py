@@ -1,0 +1,1 @@
+"""What the no-harm estimators are made of."""

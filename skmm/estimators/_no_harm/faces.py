@@ -1,0 +1,133 @@
+"""Classes or values: what the two no-harm estimators do differently."""
+
+import numpy as np
+
+from skmm.base.targets import ValueTarget
+from skmm.base.weights import mean_one
+from skmm.data.names import parts_in_use
+from skmm.estimators.fusion import FusionClassifier, FusionRegressor
+
+SHARED = (
+    "head",
+    "optimizer",
+    "lr",
+    "weight_decay",
+    "lr_schedule",
+    "gradient_clip",
+    "batch_size",
+    "max_epochs",
+    "early_stopping",
+    "validation_fraction",
+    "patience",
+    "device",
+)
+
+
+class Face:
+    """Make estimators with an owner's parameters, and read what they answer.
+
+    Parameters
+    ----------
+    owner : estimator
+        Has the parameters named in ``SHARED``, and `prior_`, the answer without any
+        modality.
+    """
+
+    def __init__(self, owner):
+        self.owner = owner
+        self.prior = owner.prior_
+        self.encoders = owner.encoders
+        if isinstance(self.encoders, dict):
+            self.encoders = parts_in_use(self.encoders, owner, "encoders")
+
+    def estimator(self, encoders, seed, **changes):
+        """Unfitted estimator of one net."""
+        shared = {name: getattr(self.owner, name) for name in SHARED}
+        return self.make(encoders, random_state=seed, **{**shared, **changes})
+
+    def single(self, name, seed):
+        """Unfitted estimator of one modality."""
+        own = (self.owner.pretraining or {}).get(name, {})
+        return self.estimator(self.encoder(name), seed, **own)
+
+    def encoder(self, name):
+        """Template of one modality's encoder, or None."""
+        by_name = isinstance(self.encoders, dict)
+        return self.encoders.get(name) if by_name else self.encoders
+
+    def slower(self, times):
+        """The learning rate, divided."""
+        return self.owner.lr / times
+
+
+class ClassFace(Face):
+    """Probabilities of classes, and the log-loss."""
+
+    make = FusionClassifier
+
+    def __init__(self, owner):
+        super().__init__(owner)
+        self.classes = owner.classes_
+        self.raw_prior = np.log(np.maximum(self.prior, 1e-6))
+
+    def estimator(self, encoders, seed, **changes):
+        """Unfitted estimator of one net."""
+        weight = {"class_weight": self.owner.class_weight}
+        return super().estimator(encoders, seed, **{**weight, **changes})
+
+    def ask(self, model, X):
+        """Probabilities (n, K)."""
+        return model.predict_proba(X)
+
+    def raw(self, model, X):
+        """Logits (n, K)."""
+        return model._outputs(X).double().numpy()
+
+    def scaling(self, y, weight):
+        """Nothing: logits are the same for all."""
+
+    def scaled(self, answers, scaling):
+        """Logits, as they are."""
+        return answers
+
+    def loss_of(self, y):
+        """Return a function from probabilities to the losses of rows."""
+        true = np.searchsorted(self.classes, y)
+        return lambda proba: log_loss_rows(proba, true)
+
+
+class ValueFace(Face):
+    """Values, and the squared error."""
+
+    make = FusionRegressor
+    classes = None
+
+    def __init__(self, owner):
+        super().__init__(owner)
+        self.raw_prior = self.prior
+
+    def ask(self, model, X):
+        """Values (n, k)."""
+        values = model.predict(X)
+        return values.reshape(len(values), -1)
+
+    raw = ask
+
+    def scaling(self, y, weight):
+        """Location and scale of the rows that a net is fitted on."""
+        return ValueTarget.learn(y, mean_one(weight))
+
+    def scaled(self, answers, scaling):
+        """Values as a net with these rows puts them out."""
+        return (answers - scaling.mean) / scaling.scale
+
+    def loss_of(self, y):
+        """Return a function from values (n, k) to the losses of rows."""
+        columns = y.reshape(len(y), -1)
+        return lambda values: ((values - columns) ** 2).mean(axis=1)
+
+
+def log_loss_rows(proba, true):
+    """Minus the logarithm of the true class's probability, (n,)."""
+    chosen = proba[np.arange(len(true)), true]
+    return -np.log(np.clip(chosen, np.finfo(float).eps, 1))

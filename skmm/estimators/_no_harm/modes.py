@@ -1,0 +1,168 @@
+"""The guarantees "crossfit" and "holdout": fit, weigh the evidence, choose a weight."""
+
+from functools import partial
+
+import numpy as np
+from scipy import stats
+
+from skmm.estimators._no_harm.crossfit import (
+    CrossFit,
+    at,
+    by_first_present,
+    make_cells,
+)
+from skmm.estimators._no_harm.evidence import (
+    GRID,
+    LADDER,
+    Evidence,
+    by_unit,
+    line_search,
+    mean_and_error,
+    mixture_gains,
+    nested_tests,
+    simplex_weights,
+)
+from skmm.estimators._no_harm.splits import calibration_rows, splitter
+
+FUSED = "fused"  # the name of the fused candidate among the predictions
+DEPLOYED = "deployed"
+
+
+def fit_crossfit(owner, X, y, weight, groups):
+    """Choose the weight on the rows that the nets of each fold have not seen."""
+    seen, present = _fit_nets(owner, X, y, weight, groups)
+    oof = {name: values[seen] for name, values in owner.oof_predictions_.items()}
+    rows = Rows(owner, y[seen], at(owner._evidence_weight(y, weight), seen), oof)
+    rows.groups = at(groups, seen)
+    rows.reference = _reference(owner, oof, {n: m[seen] for n, m in present.items()})
+    grid = allowed(owner, GRID)
+    evidence = _nothing()
+    if FUSED in oof:
+        evidence = line_search(*rows.gains(oof[FUSED], grid), grid, owner.z)
+    _conclude(owner, evidence, rows, present)
+
+
+def fit_holdout(owner, X, y, weight, groups):
+    """Choose the weight on rows that no net has seen, by tests."""
+    fit, rest = calibration_rows(owner, y, groups)
+    owner.calibration_rows_ = rest
+    _fit_nets(owner, X[fit], y[fit], at(weight, fit), at(groups, fit))
+    answers = owner._candidates(X[rest])
+    rows = Rows(owner, y[rest], at(owner._evidence_weight(y, weight), rest), answers)
+    rows.groups, rows.reference = at(groups, rest), owner._reference(X[rest])
+    ladder, evidence = allowed(owner, LADDER), _nothing()
+    if FUSED in answers:
+        worst = owner._worst_loss(ladder, rows.loss, (rows.reference, answers[FUSED]))
+        gains = rows.gains(answers[FUSED], ladder)
+        evidence = nested_tests(*gains, ladder, worst, owner.alpha)
+    _conclude(owner, evidence, rows, X[rest].present)
+
+
+class Rows:
+    """What all candidates say of rows that they have not seen.
+
+    Attributes
+    ----------
+    loss : callable
+        From predictions to the losses of the rows.
+    weight, groups : ndarray (n,) or None
+    answers : dict of str to ndarray
+        Predictions of each candidate.
+    reference : ndarray
+        Predictions of the best modality, or of the next best where it is missing.
+    """
+
+    groups = reference = None
+
+    def __init__(self, owner, y, weight, answers):
+        self.loss = owner._face().loss_of(y)
+        self.weight = weight
+        self.answers = answers
+
+    def gains(self, other, grid):
+        """Gains of the mixtures with `other` and the weights of the units."""
+        gains = mixture_gains(self.loss, self.reference, other, grid)
+        return by_unit(gains, self.weight, self.groups)
+
+    def mean_loss(self, predictions):
+        """Weighted mean of the losses."""
+        return float(np.average(self.loss(predictions), weights=self.weight))
+
+    def compared(self, predictions, alpha):
+        """Loss, gain over the reference, its standard error and interval."""
+        gains, weight = self.gains(predictions, np.ones(1))
+        gain, error = (float(v[0]) for v in mean_and_error(gains, weight))
+        half = error * stats.t.ppf(1 - alpha / 2, max(1, np.count_nonzero(weight) - 1))
+        row = {"loss": self.mean_loss(predictions), "gain": gain}
+        row |= {"standard_error": error, "lower": gain - half, "upper": gain + half}
+        return row
+
+
+def _fit_nets(owner, X, y, weight, groups):
+    """Fit the nets of all folds; note what they say of the rows they have not seen."""
+    splits = list(splitter(owner, y, groups).split(np.empty((len(y), 1)), y, groups))
+    cells, tests = make_cells(splits, owner.n_init, owner._seed)
+    nets = CrossFit(owner._face(), cells).fit(X, y, weight)
+    owner._keep(nets)
+    asks = {name: partial(_ask_single, nets, name) for name in X}
+    if any(cell.fused is not None for cell in cells):
+        asks[FUSED] = nets.ask_fused
+    found = {name: nets.out_of_fold(ask, X, tests) for name, ask in asks.items()}
+    owner.oof_predictions_ = {name: values for name, (values, _) in found.items()}
+    seen = np.flatnonzero(next(iter(found.values()))[1])
+    _rank(owner, y, at(owner._evidence_weight(y, weight), seen), seen)
+    return seen, X.present
+
+
+def _ask_single(nets, name, cell, X):
+    return nets.ask_single(cell, name, X)
+
+
+def _rank(owner, y, weight, seen):
+    """Losses of the candidates, the best modality, and weights of a pool of all."""
+    oof = {name: values[seen] for name, values in owner.oof_predictions_.items()}
+    rows = Rows(owner, y[seen], weight, oof)
+    owner.oof_loss_ = {name: rows.mean_loss(values) for name, values in oof.items()}
+    names = [name for name in oof if name != FUSED]
+    owner.ranking_ = sorted(names, key=owner.oof_loss_.get)
+    owner.best_modality_ = owner.ranking_[0]
+    pool = simplex_weights(rows.loss, [oof[name] for name in names], weight)
+    owner.modality_weights_ = dict(zip(names, pool.tolist(), strict=True))
+
+
+def _reference(owner, answers, present):
+    """Answers of the best modality, or of the next best where it is missing."""
+    some = next(iter(answers.values()))
+    out = np.broadcast_to(owner.prior_, some.shape).copy()
+    for name, rows in by_first_present(present, owner.ranking_):
+        out[rows] = answers[name][rows]
+    return out
+
+
+def allowed(owner, grid):
+    """Weights of a grid that `max_harm` allows, and the largest that it allows."""
+    largest = owner._largest_weight()
+    return np.unique(np.append(grid[grid < largest], min(largest, grid[-1])))
+
+
+def _nothing():
+    """Evidence where there is nothing to fuse with."""
+    zero = np.zeros(1)
+    return Evidence(zero, zero, zero, zero, 0.0, 0.0)
+
+
+def _conclude(owner, evidence, rows, present):
+    """Note the weight that is used, and how all candidates compare."""
+    owner.weight_, owner.lower_bound_ = evidence.weight, evidence.lower_bound
+    curve = ("weights", "gain", "standard_error", "certain")
+    owner._curve = {name: getattr(evidence, name) for name in curve}
+    candidates = dict(rows.answers)
+    if FUSED in candidates:
+        mixed = owner.weight_ * candidates[FUSED]
+        candidates[DEPLOYED] = (1 - owner.weight_) * rows.reference + mixed
+    lacking = {name: int((~mask).sum()) for name, mask in present.items()}
+    owner._report = [
+        {"model": name, **rows.compared(values, owner.alpha)}
+        | {"rows_without": lacking.get(name, 0)}
+        for name, values in candidates.items()
+    ]

@@ -1,0 +1,129 @@
+"""``guarantee=None``: one net with the no-harm factor, trained as in the thesis."""
+
+import numpy as np
+
+from skmm.estimators._no_harm.crossfit import Cell, CrossFit
+from skmm.nn import NoHarmFusion
+from skmm.nn.seeds import derive
+from skmm.training import RecordFusionWeights, Stage
+
+FACTOR_RATE = 0.01  # at least: an optimizer moves a factor by about its rate per step
+
+
+def fit_thesis(owner, X, y, weight, groups):
+    """Train single nets, join them by the factor, and train what is not frozen."""
+    if groups is not None:
+        raise ValueError("groups have no meaning with guarantee=None.")
+    stages = stages_of(owner.training or "freeze_all", list(X))
+    nets = CrossFit(owner._face(), [Cell(np.arange(len(X)), _seed(owner))])
+    cell = nets.cells[0]
+    for name in X:
+        nets.fit_singles(name, X, y, weight)
+    _refuse_absent(X, cell)
+    cell.order = sorted(cell.singles, key=lambda name: best_loss(cell.singles[name]))
+    if X.shape[1] > 1:
+        cell.fused = _fused(owner, nets.face, cell, stages)
+        cell.fused.fit(X, y, weight)
+        cell.corrects = False
+    owner._keep(nets)
+    owner.unimodal_ = {name: models[0] for name, models in owner.unimodal_.items()}
+    _conclude(owner, cell, X)
+
+
+def stages_of(training, names):
+    """Stages of a training method: "freeze_all", "freeze_<modality>", "end_to_end".
+
+    Parameters
+    ----------
+    training : str
+    names : list of str
+        Modalities.
+
+    Returns
+    -------
+    list of Stage, or None
+    """
+    frozen = {f"freeze_{name}": name for name in names}
+    options = ["freeze_all", "end_to_end", *frozen]
+    if training not in options:
+        raise ValueError(f"training={training!r} is not known; choose of {options}.")
+    if training == "end_to_end":
+        return None
+    kept = names if training == "freeze_all" else [frozen[training]]
+    learning = [f"encoders__{name}" for name in names if name not in kept]
+    return [Stage([*learning, "fusion", "head"])]
+
+
+def _fused(owner, face, cell, stages):
+    """The fused net: from the single ones, or from scratch if nothing is frozen."""
+    encoders, head = {n: face.encoder(n) for n in cell.singles}, owner.head
+    if stages is not None:
+        best = cell.singles[cell.order[0]]
+        encoders = {name: model.encoders_[name] for name, model in cell.singles.items()}
+        head = best.net_.module_.head
+    rates = {"encoders": owner.lr, "head": owner.lr}
+    return face.estimator(
+        encoders,
+        cell.seed,
+        fusion=NoHarmFusion(_factor(owner), kind=owner.kind or "arithmetic"),
+        head=head,
+        stages=stages,
+        lr={**rates, "fusion": max(owner.lr, FACTOR_RATE)},
+        callbacks=[RecordFusionWeights()],
+    )
+
+
+def _factor(owner):
+    return "scalar" if owner.factor is None else owner.factor
+
+
+def _seed(owner):
+    return derive(owner._seed, "fold", 0, 0) % 2**32
+
+
+def _refuse_absent(X, cell):
+    absent = [name for name in X if name not in cell.singles]
+    if absent:
+        raise ValueError(
+            f"modalities {absent} are missing in nearly every row: leave them out, or "
+            'use guarantee="crossfit", which reports them.'
+        )
+
+
+def best_loss(model):
+    """Loss of the weights that were kept: on rows set aside, else in training."""
+    column = "valid_loss" if model.early_stopping else "train_loss"
+    losses = [row[column] for row in model.net_.history]
+    return min(losses) if model.early_stopping else losses[-1]
+
+
+def _conclude(owner, cell, X):
+    """Note the factor, how far the fused net is used, and how it compares."""
+    owner.ranking_, owner.best_modality_ = cell.order, cell.order[0]
+    owner.weight_ = owner._largest_weight() if cell.fused is not None else 0.0
+    owner.lower_bound_ = float("nan")
+    models = dict(cell.singles)
+    if cell.fused is not None:
+        models["fused"] = cell.fused
+        _note_factor(owner, cell.fused.net_.module_.fusion.weights())
+    losses = {name: best_loss(model) for name, model in models.items()}
+    least = losses[owner.best_modality_]
+    lacking = {name: int((~mask).sum()) for name, mask in X.present.items()}
+    owner._report = [
+        {
+            "model": name,
+            "loss": loss,
+            "gain": least - loss,
+            **dict.fromkeys(("standard_error", "lower", "upper"), float("nan")),
+            "rows_without": lacking.get(name, 0),
+        }
+        for name, loss in losses.items()
+    ]
+
+
+def _note_factor(owner, weights):
+    """`lambda_`: of the second of two modalities, else of all."""
+    names, mean = owner.modalities_in_, weights.reshape(len(weights), -1).mean(1)
+    owner.modality_weights_ = dict(zip(names, mean.tolist(), strict=True))
+    factor = weights[1] if len(names) == 2 else weights
+    owner.lambda_ = float(factor) if factor.ndim == 0 else factor.numpy()
