@@ -67,7 +67,7 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     random_state : int, RandomState or None, default=None
         Seeds of all nets are derived from it and from names.
     verbose : int, default=0
-        1 tells what is fitted.
+        1 shows a progress bar over the modalities.
 
     Attributes
     ----------

@@ -4,20 +4,17 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.estimator import ModalityEstimator
-from skmm.base.saving import Fitted, Saving
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
 from skmm.data.names import check_names
-from skmm.estimators._no_harm.crossfit import Cell, CrossFit, first_present
-from skmm.estimators._no_harm.modes import FUSED, fit_crossfit, fit_holdout
+from skmm.estimators._no_harm.kept import Kept
+from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
 from skmm.nn.seeds import base_seed
 
@@ -40,11 +37,10 @@ CONSTRAINTS = {
 }
 
 
-class NoHarm(Saving, NestedParams, BaseEstimator):
+class NoHarm(Kept, NestedParams, BaseEstimator):
     """Base of the no-harm estimators; a final class says what a target is."""
 
     _nested = ("encoders",)
-    _fitted_by = "weight_"
 
     _parameter_constraints = {
         **CONSTRAINTS,
@@ -153,110 +149,7 @@ class NoHarm(Saving, NestedParams, BaseEstimator):
         class_weight = getattr(self, "class_weight", None)
         return row_weights(len(y), y, weight, class_weight)
 
-    # -- what was fitted -----------------------------------------------------------
-
-    def _keep(self, nets):
-        """Store the nets of all cells as lists."""
-        names = self.modalities_in_
-        self.unimodal_ = {
-            n: [cell.singles[n] for cell in nets.cells if n in cell.singles]
-            for n in names
-        }
-        self.fused_ = [cell.fused for cell in nets.cells if cell.fused is not None]
-        self._cells = [
-            {
-                "singles": [name for name in names if name in cell.singles],
-                "order": cell.order,
-                "fused": cell.fused is not None,
-                "corrects": cell.corrects,
-                "scaling": cell.scaling,
-            }
-            for cell in nets.cells
-        ]
-
-    def _nets(self):
-        """Nets of all cells, as they were fitted."""
-        singles = {
-            name: iter(_listed(models)) for name, models in self.unimodal_.items()
-        }
-        fused, cells = iter(self.fused_), []
-        for kept in self._cells:
-            cell = Cell(np.empty(0, int), 0, kept["scaling"], order=kept["order"])
-            cell.singles = {name: next(singles[name]) for name in kept["singles"]}
-            cell.fused = next(fused) if kept["fused"] else None
-            cell.corrects = kept["corrects"]
-            cells.append(cell)
-        return CrossFit(self._face(), cells)
-
-    def _reference(self, X):
-        """The best modality's answer, or the next best one's where it is missing."""
-        nets = self._nets()
-
-        def ask(name, view):
-            return nets.bag(lambda cell, X: nets.ask_single(cell, name, X), view)
-
-        return first_present(X, self.ranking_, ask, self.prior_)
-
-    def _fused(self, X):
-        nets = self._nets()
-        return nets.bag(nets.ask_fused, X)
-
-    def _candidates(self, X):
-        """Answers of every modality alone, and of the fused nets."""
-        nets = self._nets()
-        answers = {
-            name: nets.bag(lambda cell, X, name=name: nets.ask_single(cell, name, X), X)
-            for name in self.modalities_in_
-        }
-        return {**answers, FUSED: self._fused(X)} if self.fused_ else answers
-
-    def _answer(self, X):
-        """Answers of the mixture that was chosen."""
-        check_is_fitted(self, "weight_")
-        X = check_modalities(X, self, reset=False)
-        if self.weight_ == 0:
-            return self._reference(X)
-        if self.weight_ == 1:
-            return self._fused(X)
-        return (1 - self.weight_) * self._reference(X) + self.weight_ * self._fused(X)
-
-    def _checked_candidates(self, X):
-        check_is_fitted(self, "weight_")
-        return self._candidates(check_modalities(X, self, reset=False))
-
-    @property
-    def no_harm_report_(self):
-        """How each candidate compares with the best modality.
-
-        A DataFrame with one row per model: mean `loss` on rows that its nets have not
-        seen, `gain` over the best modality (negative: it harms), its `standard_error`
-        and the interval from `lower` to `upper` that covers it with probability
-        1 - `alpha`, and `rows_without`, in which the modality is missing. With
-        ``guarantee=None`` the losses are those of early stopping or of training.
-        """
-        check_is_fitted(self, "weight_")
-        return pd.DataFrame(self._report)
-
-    @property
-    def weight_curve_(self):
-        """Gain of every weight that was tried, with its standard error and bound.
-
-        A DataFrame; `certain` is the lower bound of the gain with "crossfit", the
-        e-value with "holdout".
-        """
-        check_is_fitted(self, "weight_")
-        return pd.DataFrame(self._curve)
-
     # -- scikit-learn --------------------------------------------------------------
-
-    def _saved(self):
-        saved = super()._saved()
-        packed = {name: _packed(saved[name]) for name in ("unimodal_", "fused_")}
-        return {**saved, **packed}
-
-    def _probe(self):
-        members = [m for models in self.unimodal_.values() for m in _listed(models)]
-        return [out for m in [*members, *self.fused_] for out in m._probe()]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -273,17 +166,3 @@ class NoHarm(Saving, NestedParams, BaseEstimator):
 
 def _is(value, default):
     return value is default or (type(value) is type(default) and value == default)
-
-
-def _listed(models):
-    """A list of models; one alone is a list of one."""
-    return models if isinstance(models, list) else [models]
-
-
-def _packed(value):
-    """The same with every estimator marked as fitted."""
-    if isinstance(value, dict):
-        return {key: _packed(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_packed(item) for item in value]
-    return Fitted(value)

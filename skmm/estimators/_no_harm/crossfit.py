@@ -59,7 +59,7 @@ class CrossFit:
 
     def fit(self, X, y, weight):
         """Fit singles, then fused nets; all folds of a modality as one batch."""
-        for name in X:
+        for name in self.face.progress(X):
             self.fit_singles(name, X, y, weight)
         for cell in self.cells:
             cell.order = sorted(cell.singles, key=lambda n: valid_loss(cell.singles[n]))

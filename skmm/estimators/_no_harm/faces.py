@@ -1,6 +1,7 @@
 """Classes or values: what the two no-harm estimators do differently."""
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from skmm.base.targets import ValueTarget
 from skmm.base.weights import mean_one
@@ -54,6 +55,10 @@ class Face:
         """Template of one modality's encoder, or None."""
         by_name = isinstance(self.encoders, dict)
         return self.encoders.get(name) if by_name else self.encoders
+
+    def progress(self, names):
+        """The same names, with a progress bar if the owner is verbose."""
+        return tqdm(list(names), unit="modality", disable=not self.owner.verbose)
 
     def slower(self, times):
         """The learning rate, divided."""

@@ -108,8 +108,11 @@ def _fit_nets(owner, X, y, weight, groups):
     if any(cell.fused is not None for cell in cells):
         asks[FUSED] = nets.ask_fused
     found = {name: nets.out_of_fold(ask, X, tests) for name, ask in asks.items()}
-    owner.oof_predictions_ = {name: values for name, (values, _) in found.items()}
-    seen = np.flatnonzero(next(iter(found.values()))[1])
+    owner.oof_predictions_ = {
+        name: np.where(known[:, None], values, np.nan)
+        for name, (values, known) in found.items()
+    }
+        seen = np.flatnonzero(next(iter(found.values()))[1])
     _rank(owner, y, at(owner._evidence_weight(y, weight), seen), seen)
     return seen, X.present
 

@@ -17,13 +17,13 @@ def fit_thesis(owner, X, y, weight, groups):
     stages = stages_of(owner.training or "freeze_all", list(X))
     nets = CrossFit(owner._face(), [Cell(np.arange(len(X)), _seed(owner))])
     cell = nets.cells[0]
-    for name in X:
+    for name in nets.face.progress(X):
         nets.fit_singles(name, X, y, weight)
     _refuse_absent(X, cell)
     cell.order = sorted(cell.singles, key=lambda name: best_loss(cell.singles[name]))
     if X.shape[1] > 1:
         cell.fused = _fused(owner, nets.face, cell, stages)
-        cell.fused.fit(X, y, weight)
+        cell.fused.fit(X, y, weight).callbacks = None  # which could not be saved
         cell.corrects = False
     owner._keep(nets)
     owner.unimodal_ = {name: models[0] for name, models in owner.unimodal_.items()}
