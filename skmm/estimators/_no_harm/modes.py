@@ -112,7 +112,7 @@ def _fit_nets(owner, X, y, weight, groups):
         name: np.where(known[:, None], values, np.nan)
         for name, (values, known) in found.items()
     }
-        seen = np.flatnonzero(next(iter(found.values()))[1])
+    seen = np.flatnonzero(next(iter(found.values()))[1])
     _rank(owner, y, at(owner._evidence_weight(y, weight), seen), seen)
     return seen, X.present
 

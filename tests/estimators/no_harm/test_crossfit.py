@@ -77,7 +77,7 @@ def test_each_candidate_starts_at_the_best_single_net_of_its_fold():
     for cell in nets.cells:
         name = cell.order[0]
         best = cell.singles[name].predict_proba(X.select([name]))
-                np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
+        np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
 
 
 def test_out_of_fold_predictions_are_of_nets_that_have_not_seen_the_row(fitted):
