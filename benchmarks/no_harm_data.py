@@ -109,9 +109,9 @@ PLANTED = [
     ("wide noise", "noise", made.noise(), {"widths": WIDE}, 2, (80, 250)),
     ("noise in three of four", "noise", made.noise(4), {}, 4, (80, 250)),
     ("nothing", "noise", made.nothing, {}, 2, (80, 250)),
-    ("both weak", "other", made.complementary(), {"strength": 0.7}, 2, (80, 250, 800)),
+    ("both weak", "other", made.complementary(), {"strength": 0.6}, 2, (80, 250, 800)),
     ("unequal", "other", made.unequal, {}, 2, (250,)),
-    ("rare class", "other", made.complementary(), {"offset": -5.0}, 2, (250,)),
+    ("rare class", "other", made.complementary(), {"offset": -3.5}, 2, (250,)),
     ("xor", "other", made.xor, {}, 2, (250, 800, 2000)),
 ]
 PLANTED_VALUES = [
@@ -121,7 +121,7 @@ PLANTED_VALUES = [
     ("degraded copy", "redundant", made.degraded, {}, 2, (250,)),
     ("noise", "noise", made.noise(), {}, 2, (80, 800)),
     ("wide noise", "noise", made.noise(), {"widths": WIDE}, 2, (80,)),
-    ("both weak", "other", made.complementary(), {"strength": 0.7}, 2, (250,)),
+    ("both weak", "other", made.complementary(), {"strength": 0.6}, 2, (250,)),
     ("xor", "other", made.xor, {}, 2, (800,)),
 ]
 # name, kind, problem, number of modalities, training rows

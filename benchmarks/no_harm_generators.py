@@ -11,7 +11,7 @@ import numpy as np
 WIDTH = 10  # columns of a modality
 
 
-def planted(structure, task, *, widths=None, noise=0.1, strength=3.0, offset=0.0):
+def planted(structure, task, *, widths=None, noise=0.1, strength=2.0, offset=0.0):
     """Make a problem of a structure.
 
     Parameters
@@ -22,7 +22,7 @@ def planted(structure, task, *, widths=None, noise=0.1, strength=3.0, offset=0.0
         Columns of each modality; those that show no latent value are noise.
     noise : float, default=0.1
         Standard deviation of noise that all columns have.
-    strength : float, default=3.0
+    strength : float, default=2.0
         Of the score in the logit; for regression, its ratio to the noise of y.
     offset : float, default=0.0
         Added to the logit.
