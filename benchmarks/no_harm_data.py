@@ -92,27 +92,28 @@ def split(load, task):
 
 
 CLASSES, VALUES = "classification", "regression"
-WIDE = (8, 200)  # columns
+STRONG, WEAK = {"strength": 3.0}, {"strength": 0.6}
+NARROW, WIDE = {"widths": (4, 4)}, {"widths": (8, 200)}
 
 # name, kind, structure, options of planted, number of modalities, training rows
 PLANTED = [
-    ("complementary", "complementary", made.complementary(), {}, 2, (80, 250, 800)),
-    ("curved", "complementary", made.curved, {}, 2, (250, 800)),
-    ("own and xor", "complementary", made.own_and_xor, {}, 2, (800,)),
-    ("wide signal", "complementary", made.complementary(), {"widths": WIDE}, 2, (250,)),
-    ("three parts", "complementary", made.complementary(3), {}, 3, (80, 250)),
-    ("four parts", "complementary", made.complementary(4), {}, 4, (800,)),
+    ("complementary", "complementary", made.complementary(), STRONG, 2, (80, 250, 800)),
+    ("curved", "complementary", made.curved, NARROW, 2, (250, 800)),
+    ("own and xor", "complementary", made.own_and_xor, STRONG, 2, (800,)),
+    ("wide signal", "complementary", made.complementary(), WIDE, 2, (250,)),
+    ("three parts", "complementary", made.complementary(3), STRONG, 3, (80, 250)),
+    ("four parts", "complementary", made.complementary(4), STRONG, 4, (800,)),
     ("redundant", "redundant", made.redundant(), {}, 2, (80, 250, 800)),
     ("degraded copy", "redundant", made.degraded, {}, 2, (80, 250, 2000)),
     ("three copies", "redundant", made.redundant(3), {}, 3, (250,)),
     ("noise", "noise", made.noise(), {}, 2, (80, 250, 800)),
-    ("wide noise", "noise", made.noise(), {"widths": WIDE}, 2, (80, 250)),
+    ("wide noise", "noise", made.noise(), WIDE, 2, (80, 250)),
     ("noise in three of four", "noise", made.noise(4), {}, 4, (80, 250)),
     ("nothing", "noise", made.nothing, {}, 2, (80, 250)),
-    ("both weak", "other", made.complementary(), {"strength": 0.6}, 2, (80, 250, 800)),
+    ("both weak", "other", made.complementary(), WEAK, 2, (80, 250, 800)),
     ("unequal", "other", made.unequal, {}, 2, (250,)),
     ("rare class", "other", made.complementary(), {"offset": -3.5}, 2, (250,)),
-    ("xor", "other", made.xor, {}, 2, (250, 800, 2000)),
+    ("xor", "other", made.xor, NARROW, 2, (250, 800, 2000)),
 ]
 PLANTED_VALUES = [
     ("complementary", "complementary", made.complementary(), {}, 2, (80, 250, 800)),
@@ -120,9 +121,9 @@ PLANTED_VALUES = [
     ("redundant", "redundant", made.redundant(), {}, 2, (80, 250)),
     ("degraded copy", "redundant", made.degraded, {}, 2, (250,)),
     ("noise", "noise", made.noise(), {}, 2, (80, 800)),
-    ("wide noise", "noise", made.noise(), {"widths": WIDE}, 2, (80,)),
-    ("both weak", "other", made.complementary(), {"strength": 0.6}, 2, (250,)),
-    ("xor", "other", made.xor, {}, 2, (800,)),
+    ("wide noise", "noise", made.noise(), WIDE, 2, (80,)),
+    ("both weak", "other", made.complementary(), WEAK, 2, (250,)),
+    ("xor", "other", made.xor, NARROW, 2, (800,)),
 ]
 # name, kind, problem, number of modalities, training rows
 CODES = [
@@ -143,8 +144,7 @@ FURTHER = [
     ("mfeat fou kar", "other", real.mfeat("fou", "kar"), CLASSES, 2, (250,)),
     ("mfeat fac mor", "other", real.mfeat("fac", "mor"), CLASSES, 2, (250,)),
     ("mfeat zer kar mor", "other", real.mfeat("zer", "kar", "mor"), CLASSES, 3, (800,)),
-    ("mice, diet", "other", real.mice("diet"), CLASSES, 2, (30,)),
-    ("mice, genotype", "other", real.mice("genotype"), CLASSES, 2, (30,)),
+    ("mice", "other", real.mice, CLASSES, 2, (30,)),
     ("splice", "complementary", real.splice, CLASSES, 2, (250, 800, 2000)),
     ("BACE", "other", real.bace, CLASSES, 2, (250, 800)),
     ("BACE, strength", "other", real.bace_strength, VALUES, 2, (250,)),

@@ -106,17 +106,16 @@ def mfeat(*views):
     return load
 
 
-def mice(target):
-    """Genes and fatty acids of 40 mice."""
+@cache
+def mice():
+    """Two halves of the genes of 40 mice, and their diet.
 
-    @cache
-    def load():
-        table = pd.read_csv(folder() / "nutrimouse" / "nutrimouse.csv.gz")
-        views = {kind: table.filter(regex=f"^{kind}_") for kind in ("gene", "lipid")}
-        X = {kind: view.to_numpy(float) for kind, view in views.items()}
-        return X, table[target].to_numpy()
-
-    return load
+    Their fatty acids alone tell the diet: then losses are close to zero, and nets that
+    are all but perfect differ by thousands of percent.
+    """
+    table = pd.read_csv(folder() / "nutrimouse" / "nutrimouse.csv.gz")
+    genes = table.filter(regex="^gene_").to_numpy(float)
+    return {"first": genes[:, ::2], "second": genes[:, 1::2]}, table["diet"].to_numpy()
 
 
 @cache
