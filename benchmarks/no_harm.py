@@ -17,6 +17,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
 import torch
 from common import RESULTS, machine, report
 from joblib import Parallel, delayed
@@ -115,8 +116,8 @@ def main():
     facts["command"] = " ".join(["python benchmarks/no_harm.py", *sys.argv[1:]])
     name = "no_harm" if chosen.seeds == "report" else "no_harm_dev"
     report(rows, name, facts, chosen.quick)
-    for goal in goals(rows):
-        print(goal)
+    if found := goals(rows):
+        print(pd.DataFrame(found).to_string(index=False))
 
 
 if __name__ == "__main__":

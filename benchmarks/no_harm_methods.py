@@ -244,7 +244,7 @@ def no_harm(task, weight=None, **parameters):
     model, seconds = task.shared(key, lambda: _fit_no_harm(task, parameters))
     reference = own_best_single(model, task.X_test)
     deployed = model if weight is None else with_weight(model, weight)
-    fits = (len(task.X) + 1) * FOLDS
+    fits = (len(list(task.X)) + 1) * FOLDS  # all singles, and the fused net
     return Result(predictions(deployed, task.X_test), fits, seconds, reference)
 
 

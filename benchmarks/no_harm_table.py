@@ -102,7 +102,7 @@ def statistics(frame):
         "gain": mean_reduction(frame[kind == "complementary"]),
         "rest": mean_reduction(frame[kind.isin(["redundant", "noise"])]),
     }
-    row = {f"{name} %": round(100 * share, 2) for name, share in shares.items()}
+    row = {f"{name} %": round(100 * float(share), 2) for name, share in shares.items()}
     return {
         "pairs": len(frame),
         **row,
