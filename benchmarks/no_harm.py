@@ -13,18 +13,16 @@ may be chosen by the seeds "dev" only; the stored table is of the seeds "report"
 
 import argparse
 import sys
-from functools import cache
 from itertools import product
 from pathlib import Path
 
 import pandas as pd
-import torch
 from common import RESULTS, machine, report
 from joblib import Parallel, delayed
-from no_harm_data import configurations
-from no_harm_methods import METHODS, Task
+from no_harm_cells import known, run
+from no_harm_methods import METHODS
 from no_harm_store import append, key, stored
-from no_harm_table import compare, goals, row_losses, table
+from no_harm_table import goals, table
 from tqdm import tqdm
 
 SEEDS = {"dev": range(20), "report": range(1000, 1020)}
@@ -53,40 +51,6 @@ def options():
     if chosen.cache is None and not chosen.quick:
         chosen.cache = CACHE
     return chosen
-
-
-# -- one cell: a configuration and a seed ----------------------------------------------
-
-
-@cache
-def known():
-    return configurations()
-
-
-def run(name, seed, methods):
-    """Pairs of some methods with b."""
-    torch.set_num_threads(1)
-    configuration = known()[name]
-    task = Task(configuration, seed)
-    facts = {"configuration": name, "seed": seed, "kind": configuration.kind}
-    facts |= {"n": configuration.n, "modalities": configuration.n_modalities}
-    return [{**facts, "method": method, **pair(task, method)} for method in methods]
-
-
-def pair(task, method):
-    """Losses and costs of a method; without losses if it is not for such a task."""
-    result = METHODS[method](task)
-    if result is None:
-        return {"loss": None}
-    reference = result.reference
-    if reference is None:
-        reference = task.singles[task.best].predict(task.X_test)
-    losses = [row_losses(task.y_test, p) for p in (result.predictions, reference)]
-    cost = {"fits": result.fits, "seconds": round(result.seconds, 3)}
-    return compare(*losses) | cost
-
-
-# -- all cells -------------------------------------------------------------------------
 
 
 def collect(names, seeds, path, jobs):
