@@ -1,0 +1,54 @@
+"""Results as JSON lines, one per (configuration, seed, method).
+
+What is stored is not computed again, so delete the file, or its lines, when a method
+or a problem has changed.
+"""
+
+import json
+import os
+
+
+def key(found):
+    return found["configuration"], found["seed"], found["method"]
+
+
+def stored(path):
+    """Results of a file by `key`; a torn last line is dropped.
+
+    Parameters
+    ----------
+    path : Path or None
+
+    Returns
+    -------
+    dict
+    """
+    results = {}
+    if path is not None and path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                found = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            results[key(found)] = found
+    return results
+
+
+def append(path, results):
+    """Write some results at once, and wait until they are on the disk.
+
+    Parameters
+    ----------
+    path : Path or None
+    results : list of dict
+    """
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(found, ensure_ascii=False) + "\n" for found in results)
+    with path.open("a+b") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        torn = file.read(1) not in (b"", b"\n")
+        file.write(("\n" * torn + text).encode())
+        file.flush()
+        os.fsync(file.fileno())
