@@ -1,0 +1,73 @@
+"""guarantee="holdout": a test on rows that no net has seen."""
+
+import numpy as np
+import pytest
+
+from tests.estimators.no_harm.problems import (
+    classifier,
+    complementary,
+    one_informative,
+    regressor,
+)
+
+X, Y = complementary(400)
+HOLDOUT = {"guarantee": "holdout", "cv": 2}
+
+
+def test_a_clear_gain_is_accepted():
+    model = classifier(**HOLDOUT, max_epochs=40).fit(X, Y)
+    assert model.weight_ > 0 and model.lower_bound_ == 0
+    curve = model.weight_curve_.set_index("weights")
+    assert curve.loc[model.weight_, "certain"] >= 1 / model.alpha
+
+
+def test_without_evidence_the_best_modality_is_kept():
+    data, y = one_informative(200)
+    model = classifier(**HOLDOUT, alpha=1e-9).fit(data, y)
+    assert model.weight_ == 0
+    best = model.candidate_predict_proba(data)["good"]
+    np.testing.assert_array_equal(model.predict_proba(data), best)
+
+
+def test_what_the_calibration_rows_say_does_not_change_the_nets():
+    """The answers of the nets are those of a fit on the other rows."""
+    model = classifier(**HOLDOUT).fit(X, Y)
+    rest = model.calibration_rows_
+    assert 0 < len(rest) < 400 and len(rest) == pytest.approx(100, abs=2)
+    changed = Y.copy()
+    changed[rest] = np.where(Y[rest] == "yes", "no", "yes")
+    # a stratified split would see the labels: keep it by groups of one row
+    groups = np.arange(400)
+    one = classifier(**HOLDOUT).fit(X, Y, groups=groups)
+    rest = one.calibration_rows_
+    changed = Y.copy()
+    changed[rest] = np.where(Y[rest] == "yes", "no", "yes")
+    other = classifier(**HOLDOUT).fit(X, changed, groups=groups)
+    np.testing.assert_array_equal(other.calibration_rows_, rest)
+    answers = [m.candidate_predict_proba(X) for m in (one, other)]
+    for name, proba in answers[0].items():
+        np.testing.assert_allclose(proba, answers[1][name], atol=1e-6)
+    assert one.weight_ > 0 and other.weight_ == 0
+
+
+def test_groups_are_not_torn_apart():
+    groups = np.arange(400) // 8
+    model = classifier(**HOLDOUT).fit(X, Y, groups=groups)
+    rest = model.calibration_rows_
+    assert not set(groups[rest]) & set(np.delete(groups, rest))
+
+
+def test_max_harm_caps_the_tests():
+    model = classifier(**HOLDOUT, max_harm=0.3, max_epochs=40).fit(X, Y)
+    assert model.weight_curve_["weights"].max() == pytest.approx(1 - np.exp(-0.3))
+
+
+def test_values_need_a_bound_that_holds():
+    y = X["a"][:, 0] + X["b"][:, 0]
+    with pytest.raises(ValueError, match="squared error has no bound"):
+        regressor(**HOLDOUT).fit(X, y)
+    with pytest.raises(ValueError, match=r"loss_bound=0.001 is no bound"):
+        regressor(**HOLDOUT, loss_bound=0.001).fit(X, y)
+    model = regressor(**HOLDOUT, loss_bound=30.0, max_epochs=60).fit(X, y)
+    assert 0 <= model.weight_ <= 0.95
+    assert np.isfinite(model.weight_curve_["certain"]).all()

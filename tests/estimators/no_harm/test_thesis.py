@@ -1,0 +1,159 @@
+"""guarantee=None: the no-harm factor, trained as in the thesis."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from skmm import NoHarmFusionClassifier, load
+from skmm.nn import MLPEncoder
+from skmm.training import Stage
+from tests.estimators.no_harm.problems import complementary, one_informative, thesis
+
+X, Y = complementary()
+TWO = X.select(["a", "b"])
+
+
+def weights(model, part):
+    return model.net_.module_.parts()[part].state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize(
+    ("training", "kept"),
+    [
+        (None, {"a", "b"}),
+        ("freeze_all", {"a", "b"}),
+        ("freeze_a", {"a"}),
+        ("freeze_b", {"b"}),
+        ("end_to_end", set()),
+    ],
+)
+def test_what_is_frozen_is_that_of_the_single_nets(training, kept):
+    model = thesis(training=training).fit(TWO, Y)
+    fused = model.fused_[0]
+    found = set()
+    for name, single in model.unimodal_.items():
+        part = f"encoders__{name}"
+        found |= {name} if same(weights(fused, part), weights(single, part)) else set()
+    assert found == kept
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_at_a_vertex_it_is_the_single_net(factor):
+    """With its head, and no step to take: (1 - λ, λ) weighs the second."""
+    model = thesis(factor=factor, max_epochs=1, lr=1e-12).fit(TWO, Y)
+    best = model.best_modality_
+    single = model.unimodal_[best].predict_proba(TWO.select([best]))
+    if best == ("a", "b")[int(factor)]:
+        np.testing.assert_allclose(model.predict_proba(TWO), single, atol=1e-6)
+    else:
+        assert abs(model.predict_proba(TWO) - single).max() > 1e-3
+    assert model.lambda_ == factor
+
+
+def test_the_factor_and_its_path():
+    model = thesis(max_epochs=20).fit(TWO, Y)
+    path = model.history_
+    assert isinstance(model.lambda_, float)
+    assert model.modality_weights_ == pytest.approx(
+        {"a": 1 - model.lambda_, "b": model.lambda_}
+    )
+    np.testing.assert_allclose(path["weight_a"] + path["weight_b"], 1, atol=1e-6)
+    np.testing.assert_allclose(path["lambda"], path["weight_b"])
+    kept = path.loc[path["epoch"] == model.fused_[0].best_epoch_, "lambda"]
+    assert model.lambda_ == pytest.approx(kept.item())
+
+
+def test_noise_gets_little_weight():
+    """Methods §1.5 f: with frozen nets the learnt λ of noise is below 0.2."""
+    data, y = one_informative(300)
+    model = thesis(max_epochs=60, lr=0.02, early_stopping=False).fit(data, y)
+    assert model.lambda_ < 0.2
+
+
+def test_vectors_and_more_modalities():
+    vector = thesis(factor="vector").fit(TWO, Y)
+    assert vector.lambda_.shape == (8,)
+    three = thesis().fit(X, Y)
+    assert three.lambda_.shape == (3,)
+    assert sum(three.modality_weights_.values()) == pytest.approx(1)
+    assert "lambda" not in three.history_
+    fixed = thesis(factor=(0.5, 0.25, 0.25)).fit(X, Y)
+    np.testing.assert_allclose(fixed.lambda_, [0.5, 0.25, 0.25])
+
+
+def test_the_geometric_kind_is_another_net():
+    one, two = (thesis(kind=k).fit(TWO, Y) for k in ("arithmetic", "geometric"))
+    assert abs(one.predict_proba(TWO) - two.predict_proba(TWO)).max() > 1e-3
+
+
+def test_it_is_a_list_of_stages():
+    fused = thesis(training="freeze_a").fit(X, Y).fused_[0]
+    stage = Stage(["encoders__b", "encoders__noise", "fusion", "head"])
+    assert repr(fused.stages) == repr([stage])
+    assert thesis(training="end_to_end").fit(X, Y).fused_[0].stages is None
+
+
+def test_single_models_are_usable_on_their_own():
+    model = thesis().fit(TWO, Y)
+    test, labels = complementary(500, seed=1)
+    for name, single in model.unimodal_.items():
+        assert log_loss(labels, single.predict_proba(test.select([name]))) < np.log(2)
+
+
+def test_max_harm_mixes_with_the_best_single():
+    model = thesis(max_harm=0.2).fit(TWO, Y)
+    assert model.weight_ == pytest.approx(1 - np.exp(-0.2))
+    answers = model.candidate_predict_proba(TWO)
+    best = answers[model.best_modality_]
+    worst = np.log(best) - np.log(model.predict_proba(TWO))
+    assert worst.max() <= 0.2 + 1e-9
+    free = thesis().fit(TWO, Y)
+    assert free.weight_ == 1 and np.isnan(free.lower_bound_)
+    np.testing.assert_array_equal(free.predict_proba(TWO), answers["fused"])
+
+
+def test_missing_modalities_share_the_weight():
+    holes = TWO.with_missing("b", slice(0, 40))
+    model = thesis().fit(holes, Y)
+    alone = TWO.with_missing("b")
+    assert np.isfinite(model.predict_proba(alone)).all()
+    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every row"):
+        thesis().fit(alone, Y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"training": "freeze_c"}, "choose of .'freeze_all', 'end_to_end', 'freeze_a'"),
+        ({"factor": 2.0}, "a number in .0, 1."),
+        ({"encoders": {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}}, "equal width"),
+    ],
+)
+def test_wrong_parameters(settings, words):
+    with pytest.raises(ValueError, match=words):
+        thesis(**settings).fit(TWO, Y)
+
+
+def test_groups_have_no_meaning():
+    with pytest.raises(ValueError, match="groups have no meaning"):
+        thesis().fit(TWO, Y, groups=np.arange(150))
+
+
+@pytest.mark.parametrize("guarantee", ["crossfit", "holdout", None])
+def test_saved_and_loaded(guarantee, tmp_path):
+    encoder = MLPEncoder((6,))
+    model = NoHarmFusionClassifier(
+        encoder, guarantee=guarantee, max_epochs=2, random_state=0
+    ).fit(X, Y)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert again.no_harm_report_.equals(model.no_harm_report_)
+    if guarantee is None:
+        assert again.lambda_ == pytest.approx(model.lambda_)
+        assert again.history_.equals(model.history_)
