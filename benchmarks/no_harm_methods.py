@@ -24,18 +24,19 @@ from skmm.training import Stage
 
 FOLDS = 5
 ENCODER = MLPEncoder((32, 16))
-RECIPE = {
+RECIPE = {  # the defaults of NoHarmFusionClassifier, but for the head
     "head": MLPHead(()),
     "optimizer": "adamw",
-    "lr": 0.015,
+    "lr": 3e-3,
     "weight_decay": 1e-3,
+    "batch_size": 32,
     "max_epochs": 100,
     "early_stopping": True,
     "validation_fraction": 0.2,
-    "patience": 100,
+    "patience": 20,
     "device": "cpu",
 }
-RATES = {"fusion": 0.05, "head": 0.015, "encoders": 0.015}  # λ moves farther
+RATES = {"fusion": 0.01, "head": 3e-3, "encoders": 3e-3}  # λ moves farther
 CROSSFIT = {"guarantee": "crossfit", "z": 1.0}
 FIRST = repr(sorted(CROSSFIT.items()))
 
@@ -108,7 +109,7 @@ class Task:
     def bag(self, variant=0, per_fold=None, **parameters):
         """Fit one model per fold; `per_fold` has further parameters for each."""
         cls = FusionRegressor if self.is_regression else FusionClassifier
-        settings = {"encoders": ENCODER, "batch_size": len(self.y), **RECIPE}
+        settings = {"encoders": ENCODER, **RECIPE}
         model = cls(**{**settings, **parameters})
         states = [{"random_state": state} for state in self.random_states(variant)]
         params = [a | b for a, b in zip(states, per_fold or [{}] * FOLDS, strict=True)]
@@ -252,7 +253,7 @@ def no_harm(task, weight=None, **parameters):
 def _fit_no_harm(task, parameters):
     regressor, classifier = "NoHarmFusionRegressor", "NoHarmFusionClassifier"
     cls = getattr(skmm, regressor if task.is_regression else classifier)
-    settings = {"encoders": ENCODER, "batch_size": len(task.y), **RECIPE}
+    settings = {"encoders": ENCODER, **RECIPE}
     settings |= {"cv": task.splitter, "random_state": task.random_states()[0]}
     begun = time.perf_counter()
     model = cls(**settings, **parameters).fit(task.X, task.y)

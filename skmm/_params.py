@@ -14,8 +14,9 @@ class NestedParams:
 
     def _store(self, arguments):
         """Keep what the constructor was given, as it is: ``self._store(locals())``."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def get_params(self, deep=True):
         """Get parameters, with ``name__part`` and ``name__part__parameter`` if deep.

@@ -19,7 +19,7 @@ ONLY_IN = {
     | {"representation", "model_selection", "inspection"},
     "rdkit": {"preprocessing", "datasets"},
     "optuna": {"model_selection"},
-    "matplotlib": {"inspection", "model_selection", "preprocessing"},
+    "matplotlib": {"_plotting"},
 }
 LAZY = {"rdkit", "optuna", "matplotlib"}
 

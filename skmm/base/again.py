@@ -3,6 +3,8 @@
 import numpy as np
 
 from skmm.training import ResumeFile, fingerprint
+from skmm.training.checkpoint import digest
+from skmm.training.description import describe
 
 STRUCTURE = ("encoders", "fusion", "head", "modalities")
 
@@ -10,7 +12,8 @@ STRUCTURE = ("encoders", "fusion", "head", "modalities")
 def structure(estimator):
     """Parameters that decide which net it is, as text."""
     params = estimator.get_params().items()
-    return {key: repr(v) for key, v in params if key.split("__")[0] in STRUCTURE}
+    chosen = {key: v for key, v in params if key.split("__")[0] in STRUCTURE}
+    return {key: digest(describe(v, weights=False)) for key, v in chosen.items()}
 
 
 def refuse_other_structure(estimator):
@@ -45,7 +48,9 @@ def note_missing(estimator, X):
 def refuse_for_parts(estimator):
     """Raise a ValueError for parameters that partial_fit cannot honour."""
     if estimator.early_stopping:
-        raise ValueError("partial_fit does not support early_stopping=True.")
+        raise ValueError(
+            f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
+        )
     if estimator.stages is not None:
         raise ValueError("partial_fit trains all parts; it does not support stages.")
     if estimator.checkpoint is not None:
@@ -80,7 +85,7 @@ def resume_file(estimator, problem):
         raise ValueError(f"checkpoint needs {reason}.")
     params = {
         key: value
-        for key, value in estimator.get_params(deep=True).items()
+        for key, value in estimator.get_params(deep=False).items()
         if key.split("__")[0] not in NOT_PART_OF_A_FIT
     }
     key = fingerprint(params, problem.module, problem.train, problem.valid)

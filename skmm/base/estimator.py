@@ -23,6 +23,7 @@ from skmm.base.again import (
     structure,
 )
 from skmm.base.embedding import EmbeddingFace
+from skmm.base.parts_in_use import rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
 from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
@@ -230,10 +231,10 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         return TensorNet(
             module,
             checked(resolve(objective, objectives, "Objective")),
-            stages=self.stages,
+            stages=stages_in_use(self.stages, self),
             optimizer=self.optimizer,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
+            lr=rates_in_use(self.lr, self),
+            weight_decay=rates_in_use(self.weight_decay, self),
             lr_schedule=self.lr_schedule,
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,

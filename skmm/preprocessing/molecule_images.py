@@ -6,10 +6,10 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 
+from skmm._plotting import axes_of
 from skmm._sklearn import Interval, StrOptions
 from skmm.preprocessing import _raster
 from skmm.preprocessing._molecule_records import drawing_records, property_records
-from skmm.preprocessing._plotting import axes_of
 from skmm.preprocessing._smiles import parse_in_parts, read_smiles, readable_rows
 
 CHANNELS = {

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._plotting import axes_of
 from skmm._sklearn import Interval, StrOptions
-from skmm.preprocessing._plotting import axes_of
 from skmm.preprocessing._spectra import read_spectra
 
 

@@ -2,7 +2,7 @@
 
 import dis
 
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler, ParamMapper
 from tqdm.auto import tqdm
 
 
@@ -92,6 +92,27 @@ class EpochBar(Callback):
         """Close it."""
         self.bar_.close()
         self.bar_ = None
+
+
+def refuse_callbacks(net):
+    """Raise a ValueError for callbacks of skorch that would fail or be undone.
+
+    A scheduler counts all epochs of the history, but a new stage, or a warm start, has
+    a new optimizer. What ParamMapper and Freezer do to weights, stages do by name.
+    """
+    again = len(net.history) > 0
+    for name, callback in net.callbacks_:
+        if isinstance(callback, LRScheduler) and (net.stages or again):
+            what = "stages" if net.stages else "warm_start and partial_fit"
+            raise ValueError(
+                f"callbacks: {name} cannot go on from one optimizer to the next, as "
+                f"{what} need; use lr_schedule= instead."
+            )
+        if isinstance(callback, ParamMapper) and net.stages:
+            raise ValueError(
+                f"callbacks: stages decide what learns, {name} cannot; name the parts "
+                "in Stage(train=...), or freeze weights before the fit."
+            )
 
 
 def overrides_batch_hook(callback):

@@ -8,6 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm.training.callbacks import BestWeights
+from skmm.training.description import describe
 
 VERSION = 2
 HASH_ROWS = 4096
@@ -141,9 +142,9 @@ def fingerprint(params, module, train, valid):
     """
     start = [value for _, value in sorted(module.state_dict().items())]
     return {
-        "parameters": _digest([repr(sorted(params.items())).encode()]),
-        "random_state or structure": _digest(_bytes(start)),
-        "data": _digest(_bytes([*_sources(train), *_sources(valid)])),
+        "parameters": digest(describe(dict(sorted(params.items())))),
+        "random_state or structure": digest(_bytes(start)),
+        "data": digest(_bytes([*_sources(train), *_sources(valid)])),
     }
 
 
@@ -165,7 +166,8 @@ def _bytes(sources):
             yield source[start : start + HASH_ROWS].cpu().numpy().tobytes()
 
 
-def _digest(parts):
+def digest(parts):
+    """Short text that differs when the parts of bytes do."""
     digest = blake2b(digest_size=16)
     for part in parts:
         digest.update(part)

@@ -1,20 +1,16 @@
 """Embeddings of frozen encoders, computed once per stage and not once per epoch."""
 
+import copy
 import random
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm.data.tensors import LazyRows
 from skmm.training.batches import batch_bounds, slice_rows
-from skmm.training.parts import parts_of
-
-PREFIX = "encoders__"
-GENERATORS = (
-    torch.Generator,
-    np.random.Generator,
-    np.random.RandomState,
-    random.Random,
-)
+from skmm.training.parts import ENCODERS, parts_of
 
 
 class EmbeddingCache:
@@ -28,7 +24,7 @@ class EmbeddingCache:
     def __init__(self, module):
         self.module = module
         self.known = {}  # (modality, number of the rows): embeddings
-        self.random = set()
+        self.varying = {}  # by modality
 
     def forget(self, parts):
         """Drop embeddings of parts whose weights change.
@@ -37,7 +33,8 @@ class EmbeddingCache:
         ----------
         parts : list of str
         """
-        self.known = {k: v for k, v in self.known.items() if PREFIX + k[0] not in parts}
+        kept = [key for key in self.known if ENCODERS + key[0] not in parts]
+        self.known = {key: self.known[key] for key in kept}
 
     def replace(self, frozen, *pairs):
         """Return (rows, target) pairs in which rows of frozen encoders are embeddings.
@@ -49,9 +46,9 @@ class EmbeddingCache:
         *pairs : (TensorRows, Tensor) or None
         """
         names = [
-            name.removeprefix(PREFIX)
+            name.removeprefix(ENCODERS)
             for name, part in parts_of(self.module).items()
-            if name.startswith(PREFIX) and any(part is other for other in frozen)
+            if name.startswith(ENCODERS) and any(part is other for other in frozen)
         ]
         return [pair and self._with(names, i, *pair) for i, pair in enumerate(pairs)]
 
@@ -64,25 +61,49 @@ class EmbeddingCache:
     def _embeddings(self, name, number, rows, device):
         """Embeddings of all rows, or None if they are not always the same."""
         key = (name, number)
-        if name in self.random or _may_vary(self.module.encoders[name]):
+        if name not in self.varying:
+            self.varying[name] = _varies(self.module, name, rows, device)
+        if self.varying[name]:
             return None
         if key not in self.known:
-            before = _random_states(device)
-            embeddings = _encode(self.module, name, rows)
-            if before != _random_states(device):
-                self.random.add(name)
-                return None
-            self.known[key] = embeddings
+            self.known[key] = _encode(self.module, name, rows)
         return self.known[key]
 
 
-def _may_vary(encoder):
-    """Whether a part is in training mode or has a generator of its own."""
-    parts = list(encoder.modules())
-    held = [value for part in parts for value in vars(part).values()]
-    return any(part.training for part in parts) or any(
-        isinstance(value, GENERATORS) for value in held
-    )
+def _varies(module, name, rows, device):
+    """Whether an encoder, though frozen, answers rows not always in the same way.
+
+    A copy is tried, and generators are put back, so that nothing is changed by it.
+    """
+    parts = list(module.encoders[name].modules())
+    if any(part.training or _looks_across_rows(part) for part in parts):
+        return True
+    source = rows.x[name]
+    sample, copied = source[:2], copy.deepcopy(module.encoders[name])
+    for part in copied.modules():
+        part._forward_hooks.clear()
+        part._forward_pre_hooks.clear()
+    with _generators_put_back(device), torch.no_grad():
+        before = _random_states(device)
+        first = copied(sample)
+        state = copy.deepcopy(copied.state_dict())
+        second = copied(sample)
+        drew = before != _random_states(device)
+    same = torch.equal(first, second) and _equal(state, copied.state_dict())
+    return drew or not same or _wastes(source, sample, first)
+
+
+def _looks_across_rows(part):
+    return isinstance(part, _BatchNorm) and part.running_mean is None
+
+
+def _equal(state, other):
+    return all(torch.equal(value, other[key]) for key, value in state.items())
+
+
+def _wastes(source, sample, embedding):
+    """Whether rows that are not in memory would come into it, little reduced."""
+    return isinstance(source, LazyRows) and 2 * embedding.numel() > sample.numel()
 
 
 @torch.no_grad()
@@ -97,10 +118,21 @@ def _encode(module, name, rows):
     return torch.cat([module.encode_one(name, source[b], mask) for b, mask in parts])
 
 
+@contextmanager
+def _generators_put_back(device):
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
+
+
 def _random_states(device):
     """What the generators are at that a forward pass may draw from."""
-    numpy_state = np.random.get_state()
-    states = [torch.get_rng_state(), random.getstate(), numpy_state]
+    states = [torch.get_rng_state(), random.getstate(), np.random.get_state()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))
     return [_comparable(state) for state in states]

@@ -73,9 +73,14 @@ class LeanEpochs:
         raise FloatingPointError(
             f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
             f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
-            f"(now {self.lr}) is too large, or inputs are not scaled (put a "
+            f"(now {self._rate()}) is too large, or inputs are not scaled (put a "
             "StandardScaler into a ModalityTransformer)."
         )
+
+    def _rate(self):
+        """Learning rate, or the lowest and highest of the parts."""
+        rates = {group["lr"] for group in self.optimizer_.param_groups}
+        return " to ".join(f"{rate:g}" for rate in sorted({min(rates), max(rates)}))
 
     def _clip(self):
         if self.gradient_clip is not None:

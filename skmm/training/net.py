@@ -1,6 +1,6 @@
 """The only bridge to skorch: a net that trains on whole-tensor batches."""
 
-import copy
+from copy import deepcopy
 
 import torch
 from skorch import NeuralNet
@@ -9,21 +9,27 @@ from torch import nn
 
 from skmm.objectives.calling import scalar
 from skmm.training.batches import Batches, slice_rows
-from skmm.training.callbacks import BestWeights, raised_on_purpose
+from skmm.training.callbacks import (
+    BestWeights,
+    raised_on_purpose,
+    refuse_callbacks,
+)
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.lean import LeanEpochs, mean_loss
 from skmm.training.optimizers import (
+    LR,
     carry_state,
     load_state,
     make_optimizer,
     penalised,
 )
-from skmm.training.parts import parts_of
+from skmm.training.parts import parts_of, per_part
 from skmm.training.schedules import make_schedule, step_schedule
 from skmm.training.stages import (
     check_stages,
     frozen_but,
     move_to_start,
+    rates_of,
     trained_parts,
 )
 
@@ -105,7 +111,6 @@ class TensorNet(LeanEpochs, NeuralNet):
         )
 
     def _set_training(self, training=True):
-        """Frozen parts are never in training mode."""
         super()._set_training(training)
         for part in self.frozen_:
             part.eval()
@@ -204,6 +209,7 @@ class TensorNet(LeanEpochs, NeuralNet):
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
+        refuse_callbacks(self)
         try:
             if self.stages:
                 self._run_stages(train, valid, epochs)
@@ -212,22 +218,21 @@ class TensorNet(LeanEpochs, NeuralNet):
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"{self.device} has no memory left for batches of batch_size="
-                f"{self.batch_size} rows, with the data and the net on it. Use a "
-                "smaller batch_size or smaller encoders."
+                f"{self.batch_size} rows, with data and net on it. Use a smaller one."
             ) from error
         return self
 
     def _run_stages(self, train, valid, epochs):
         """One stage after the other, each with the parts it freezes and its rate."""
         module, cache = self.module_, EmbeddingCache(self.module_)
-        states = {name: part.state_dict() for name, part in parts_of(module).items()}
-        initial = copy.deepcopy(states)
+        initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
+        rates = per_part(module, self.lr, LR, "lr")
         try:
             for self.stage_, stage in enumerate(self.stages, 1):
                 trained = trained_parts(stage, module)
                 cache.forget([*move_to_start(stage, module, initial), *trained])
                 with frozen_but(module, trained) as self.frozen_:
-                    self._make_optimizer(self.lr if stage.lr is None else stage.lr)
+                    self._make_optimizer(rates_of(stage, module, rates))
                     self._run_stage(train, valid, stage.epochs or epochs, cache)
         finally:
             self.frozen_ = []

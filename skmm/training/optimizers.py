@@ -7,6 +7,7 @@ import torch
 from skmm.nn.block import Block
 from skmm.training.parts import parts_of, per_part
 
+MOMENTS = ("exp_avg", "momentum_buffer", "square_avg", "sum")  # as large as weights
 LR, WEIGHT_DECAY = 1e-3, 0.0  # of parts that a dict does not name
 
 NAMES = {
@@ -47,6 +48,8 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         raise ValueError("no part that is to learn has weights that can be trained.")
     if "weight_decay" not in accepted:
         groups = _without_decay(groups)
+    if cls is torch.optim.LBFGS and len(groups) > 1:
+        raise ValueError("lr: LBFGS has one rate for all parts; give a number.")
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=max(group["lr"] for group in groups), **extra)
 
@@ -84,6 +87,11 @@ def carry_state(earlier, later):
 def load_state(optimizer, state):
     """Give an optimizer a state, and leave its settings as they are."""
     groups = optimizer.state_dict()["param_groups"]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for i, found in state.items():
+        shapes = {found[name].shape for name in MOMENTS if name in found}
+        if int(i) >= len(parameters) or not shapes <= {parameters[int(i)].shape}:
+            raise ValueError("the optimizer's state is that of other parameters.")
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -94,7 +102,8 @@ def _trained(optimizer):
 def _groups(module, lr, weight_decay):
     """Trained parameters, grouped by learning rate and decay."""
     rates = per_part(module, lr, LR, "lr")
-    decays = per_part(module, weight_decay, WEIGHT_DECAY, "weight_decay")
+    decay = (weight_decay, WEIGHT_DECAY, "weight_decay", "of at least 0")
+    decays = per_part(module, *decay)
     exempt = {id(p) for p in undecayed(module)}
     groups = {}
     for name, part in parts_of(module).items():

@@ -5,9 +5,11 @@ A module that has parts says so by ``parts()``, which returns
 name before the two underscores means all parts of that kind.
 """
 
+import math
 from numbers import Real
 
 KIND_AND_NAME = "__"
+ENCODERS = "encoders" + KIND_AND_NAME
 
 
 def parts_of(module):
@@ -37,17 +39,26 @@ def matching(module, name, where):
         part for part in parts if part == name or _kind(part) == (name, KIND_AND_NAME)
     ]
     if not found:
-        kinds = dict.fromkeys(_kind(part)[0] for part in parts)
-        known = list(dict.fromkeys([*kinds, *parts]))
-        raise ValueError(f"{where}: there is no part {name!r}; the parts are {known}.")
+        refuse_unknown(name, parts, where)
     return found
+
+
+def refuse_unknown(name, parts, where):
+    """Raise a ValueError that says which parts there are, and which may be meant."""
+    kinds = dict.fromkeys(_kind(part)[0] for part in parts)
+    known = list(dict.fromkeys([*kinds, *parts]))
+    other = f"{ENCODERS}{name}"
+    meant = f" Did you mean {other!r}?" if other in parts else ""
+    raise ValueError(
+        f"{where}: there is no part {name!r}; the parts are {known}.{meant}"
+    )
 
 
 def _kind(part):
     return part.partition(KIND_AND_NAME)[:2]
 
 
-def per_part(module, value, default, where):
+def per_part(module, value, default, where, least="above 0"):
     """Return a number for each part.
 
     Parameters
@@ -55,28 +66,32 @@ def per_part(module, value, default, where):
     module : Module
     value : float or dict of str to float
         A dict names some parts; the name of one part goes before that of its kind.
-    default : float
+    default : float, or dict with a number for each part
         For parts that a dict does not name.
     where : str
         Name of the parameter, for errors.
+    least : {"above 0", "of at least 0"}, default="above 0"
+        Which numbers are allowed.
 
     Raises
     ------
     ValueError
-        If a name is unknown or a value is no number that is allowed: above zero, or
-        zero where the default is.
+        If a name is unknown, or a value is no finite number that is allowed.
     """
     if not isinstance(value, dict):
+        _check_number(value, where, least)
         return dict.fromkeys(parts_of(module), value)
-    out = dict.fromkeys(parts_of(module), default)
-    for name in sorted(value, key=lambda name: KIND_AND_NAME in name):  # kinds first
-        _check_number(value[name], f"{where}[{name!r}]", default)
-        out |= dict.fromkeys(matching(module, name, where), value[name])
+    known = default if isinstance(default, dict) else {}
+    out = {part: known.get(part, default) for part in parts_of(module)}
+    for name in sorted(map(str, value), key=lambda name: KIND_AND_NAME in name):
+        out |= dict.fromkeys(matching(module, name, where), value.get(name))
+    for name, number in value.items():
+        _check_number(number, f"{where}[{name!r}]", least)
     return out
 
 
-def _check_number(value, where, default):
+def _check_number(value, where, least):
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or value < 0 or (value == 0 and default > 0):
-        least = "above 0" if default > 0 else "of at least 0"
-        raise ValueError(f"{where} must be a number {least}; got {value!r}.")
+    allowed = number and math.isfinite(value) and value >= 0
+    if not allowed or (value == 0 and least == "above 0"):
+        raise ValueError(f"{where} must be a finite number {least}; got {value!r}.")

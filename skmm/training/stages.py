@@ -1,13 +1,13 @@
 """Stages: training in several legs, in each of which some parts learn."""
 
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._sklearn import Interval, StrOptions
-from skmm.training.parts import matching, parts_of
+from skmm.training.parts import matching, parts_of, per_part, refuse_unknown
 
 __all__ = ["Stage"]
 
@@ -34,7 +34,8 @@ class Stage(BaseEstimator):
     epochs : int or None, default=None
         Passes over the data; None is the estimator's `max_epochs`.
     lr : float, dict or None, default=None
-        Learning rate; None is the estimator's `lr`.
+        Learning rate; None is the estimator's `lr`, and so it is for parts that a dict
+        does not name.
 
     Notes
     -----
@@ -43,8 +44,9 @@ class Stage(BaseEstimator):
     ``[Stage(["encoders__table", "fusion", "head"])]``, *end to end* ``[Stage()]``.
 
     Embeddings are computed anew for every batch where an encoder is not deterministic
-    although it is frozen: where it draws random numbers, as an augmentation does, or
-    keeps a part of it in training mode.
+    although it is frozen: a copy of it reads two rows twice, and does not answer the
+    same; or a part of it stays in training mode, or normalises by the batch. So they
+    are where the rows lie on disk or are sparse, and embeddings are hardly narrower.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Stage(BaseEstimator):
         "train": [str, list, tuple],
         "start": [StrOptions({"previous", "initial"}), dict],
         "epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "lr": [Interval(Real, 0, None, closed="neither"), dict, None],
     }
 
     def __init__(self, train="all", *, start="previous", epochs=None, lr=None):
@@ -92,18 +95,27 @@ def check_stages(stages, module):
         if not isinstance(stage, Stage):
             raise TypeError(f"stages must be a list of Stage; got {stage!r} in it.")
         stage._validate_params()
-        trained_parts(stage, module, number)
+        if stage.lr is not None:
+            per_part(module, stage.lr, 1.0, f"lr of stage {number}")
+        _require_weights(trained_parts(stage, module, number), module, number)
         if isinstance(stage.start, dict):
             _check_start(stage.start, module, f"start of stage {number}")
+
+
+def _require_weights(names, module, number):
+    parts = [part for name, part in parts_of(module).items() if name in names]
+    if not any(p.requires_grad for part in parts for p in part.parameters()):
+        raise ValueError(
+            f"train of stage {number}: {names} has no weights that can learn. Leave "
+            "the stage out, or add a part that has some."
+        )
 
 
 def _check_start(start, module, where):
     parts = parts_of(module)
     for name, source in start.items():
         if name not in parts:
-            raise ValueError(
-                f"{where}: there is no part {name!r}; the parts are {list(parts)}."
-            )
+            refuse_unknown(name, list(parts), where)
         if not isinstance(source, nn.Module):
             raise TypeError(f"{where}: {name!r} must be a module; got {source!r}.")
         if _shapes(source) != _shapes(parts[name]):
@@ -124,6 +136,11 @@ def trained_parts(stage, module, number=1):
     if not found:
         raise ValueError(f"train of stage {number} is empty: name a part that learns.")
     return list(dict.fromkeys(name for part in found for name in part))
+
+
+def rates_of(stage, module, rates):
+    """Learning rate of each part in a stage: its own, else that of all stages."""
+    return rates if stage.lr is None else per_part(module, stage.lr, rates, "lr")
 
 
 def move_to_start(stage, module, initial):

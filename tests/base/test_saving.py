@@ -73,13 +73,16 @@ def again(model, path, classes=()):
     return skmm.load(path, classes=classes)
 
 
+HOLDERS = {"net_", "estimators_", "unimodal_", "fused_"}
+
+
 def assert_equal_models(a, b):
     """The same class, parameters and attributes, but for what holds them."""
     assert type(a) is type(b)
     assert repr(a.get_params(deep=False)) == repr(b.get_params(deep=False))
     mine, other = vars(a), vars(b)
     assert list(mine) == list(other)
-    for name in mine.keys() - {"net_", "estimators_", *a.get_params(deep=False)}:
+    for name in mine.keys() - {*HOLDERS, *a.get_params(deep=False)}:
         assert type(mine[name]) is type(other[name]), name
         assert repr(mine[name]) == repr(other[name]), name
     for mine, other in zip(nets(a), nets(b), strict=True):
@@ -93,7 +96,10 @@ def assert_equal_models(a, b):
 def nets(model):
     if hasattr(model, "net_"):
         return [model.net_]
-    return [net for member in model.estimators_.values() for net in nets(member)]
+    held = getattr(model, "estimators_", None) or [*model.unimodal_.values()]
+    held = [*held.values()] if isinstance(held, dict) else [*held, model.fused_]
+    flat = [m for part in held for m in (part if isinstance(part, list) else [part])]
+    return [net for member in flat for net in nets(member)]
 
 
 # -- the round trip ----------------------------------------------------------------

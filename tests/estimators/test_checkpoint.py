@@ -155,3 +155,52 @@ def test_what_could_not_be_repeated_is_refused(settings, reason, tmp_path):
         model(tmp_path / "fit.ckpt", **settings).fit(X, Y)
     with pytest.raises(ValueError, match="partial_fit does not use checkpoint"):
         model(tmp_path / "fit.ckpt").partial_fit(X, Y)
+
+
+def test_other_weights_to_start_from_are_another_fit(tmp_path, monkeypatch):
+    """Of modules in `stages` and in `encoders`, which print the same."""
+    path = tmp_path / "fit.ckpt"
+    found = [model(None, random_state=s, max_epochs=1).fit(X, Y) for s in (1, 2)]
+    starts = [{"encoders__a": m.encoders_["a"]} for m in found]
+    settings = [{"stages": [Stage("head", start=start)]} for start in starts]
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=4)
+        with pytest.raises(KeyboardInterrupt):
+            model(path, **settings[0]).fit(X, Y)
+    with pytest.raises(ValueError, match="it has other parameters"):
+        model(path, **settings[1]).fit(X, Y)
+    model(path, **settings[0]).fit(X, Y)
+
+
+def test_long_lists_count_to_their_end(tmp_path, monkeypatch):
+    """scikit-learn's repr of a Stage is cut after some elements."""
+    path, names = tmp_path / "fit.ckpt", ["head"] * 40
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=4)
+        with pytest.raises(KeyboardInterrupt):
+            model(path, stages=[Stage([*names, "encoders"])]).fit(X, Y)
+    with pytest.raises(ValueError, match="it has other parameters"):
+        model(path, stages=[Stage([*names, "fusion"])]).fit(X, Y)
+
+
+def test_an_encoder_that_draws_resumes_exactly(tmp_path, monkeypatch):
+    class Drawing(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = torch.nn.Linear(4, 6)
+
+        def forward(self, x):
+            return torch.nn.functional.dropout(self.linear(x), 0.5, training=True)
+
+    settings = {"stages": [Stage("head", epochs=8)], "random_state": 0}
+    encoder = Drawing()
+    whole = FusionClassifier({"a": encoder}, **settings).fit(X, Y)
+    settings["checkpoint"] = tmp_path / "fit.ckpt"
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=4)
+        with pytest.raises(KeyboardInterrupt):
+            FusionClassifier({"a": encoder}, **settings).fit(X, Y)
+    resumed = FusionClassifier({"a": encoder}, **settings).fit(X, Y)
+    np.testing.assert_array_equal(
+        resumed.history_["train_loss"], whole.history_["train_loss"]
+    )

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 
 import skmm
-from skmm import FusionClassifier, FusionRegressor
+from skmm import FusionClassifier, FusionRegressor, restrict
 from skmm.model_selection import fit_replicas
 from skmm.nn import MLPEncoder
 from skmm.training import Stage
@@ -83,15 +83,39 @@ def test_decay_by_part():
     [
         ({"lr": {"heads": 1.0}}, "lr: there is no part 'heads'"),
         ({"lr": {"encoders__c": 1.0}}, "'encoders__a', 'encoders__b'"),
-        ({"weight_decay": {"head": -1.0}}, r"weight_decay\['head'\] must be a number"),
+        (
+            {"weight_decay": {"head": -1.0}},
+            r"weight_decay\['head'\] must be a finite number",
+        ),
         ({"stages": [Stage("table")]}, "no part 'table'"),
-        ({"stages": [Stage("head", lr={"tail": 1})]}, "lr: there is no part 'tail'"),
+        (
+            {"stages": [Stage("head", lr={"tail": 1})]},
+            "lr of stage 1: there is no part 'tail'",
+        ),
         ({"stages": []}, "stages is empty"),
     ],
 )
 def test_wrong_parts_are_refused(params, words):
     with pytest.raises(ValueError, match=words):
         model(**params).fit(X, Y)
+
+
+def test_parts_of_modalities_that_are_not_used_are_ignored():
+    """So that the single-modality comparison is possible."""
+    both = model(
+        lr={"encoders__b": 1e-4, "head": 0.1},
+        weight_decay={"encoders__b": 0.5},
+        stages=[Stage(["encoders__b", "head"]), Stage("encoders__b"), Stage(epochs=1)],
+    )
+    alone = restrict(both, ["a"]).fit(X, Y)
+    plain = model(
+        modalities=["a"], lr={"head": 0.1}, stages=[Stage("head"), Stage(epochs=1)]
+    )
+    assert (alone.predict_proba(X) == plain.fit(X, Y).predict_proba(X)).all()
+    with pytest.raises(ValueError, match=r"stages train encoders of .* alone"):
+        restrict(model(stages=[Stage("encoders__b")]), ["a"]).fit(X, Y)
+    with pytest.raises(ValueError, match="no part 'encoders__c'"):
+        restrict(model(lr={"encoders__c": 1e-4}), ["a"]).fit(X, Y)
 
 
 def test_partial_fit_refuses_stages():

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 import sklearn
 import torch
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
+from skmm import FusionClassifier
 from skmm.nn import ConcatFusion, MLPEncoder, SumFusion
 from skmm.preprocessing import ModalityTransformer
 from tests.estimators.fusions import classifier, fitted_encoder, proba
@@ -208,3 +210,14 @@ def test_html(encoders):
     assert "FusionClassifier" in model._repr_html_() + str(model)
     assert "<div" in model.fit(X, y)._repr_html_()
     assert "MultimodalModule" in repr(model.net_)
+
+
+def test_a_subclass_may_have_another_constructor():
+    class Small(FusionClassifier):
+        def __init__(self, lr=1e-3, extra=3):
+            super().__init__(lr=lr, max_epochs=2, random_state=0)
+            self.extra = extra
+
+    X, y = two_tables()
+    small = clone(Small(lr=0.1, extra=5)).fit(X, y)
+    assert (small.lr, small.extra, small.n_iter_) == (0.1, 5, 2)

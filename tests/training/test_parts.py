@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 from torch import nn
 
 from skmm.training.parts import matching, parts_of, per_part
 from tests.training.nets import module
 
+DECAY = ("weight_decay", "of at least 0")
 ALL = ["encoders__a", "encoders__b", "fusion", "head"]
 
 
@@ -44,13 +46,15 @@ def test_numbers_of_parts():
         )
 
 
-@pytest.mark.parametrize("value", [0, -1.0, "1", None, True])
+@pytest.mark.parametrize("value", [0, -1.0, "1", None, True, np.inf, np.nan])
 def test_wrong_learning_rates(value):
-    with pytest.raises(ValueError, match=r"lr\['head'\] must be a number above 0"):
+    with pytest.raises(
+        ValueError, match=r"lr\['head'\] must be a finite number above 0"
+    ):
         per_part(module(), {"head": value}, 1e-3, "lr")
 
 
 def test_a_decay_may_be_zero():
-    assert per_part(module(), {"head": 0}, 0.0, "weight_decay")["head"] == 0
+    assert per_part(module(), {"head": 0}, 0.0, *DECAY)["head"] == 0
     with pytest.raises(ValueError, match="of at least 0; got -1"):
-        per_part(module(), {"head": -1}, 0.0, "weight_decay")
+        per_part(module(), {"head": -1}, 0.0, *DECAY)

@@ -6,10 +6,16 @@ import random
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
+from skorch.callbacks import Freezer, LRScheduler
 from torch import nn
 
-from skmm.nn import MLPEncoder
+from skmm import ModalityDict
+from skmm.data.tensors import to_tensors
+from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
+from skmm.nn.assemble import assemble
 from skmm.training import BestWeights, Stage
+from skmm.training.embeddings import EmbeddingCache
 from skmm.training.parts import parts_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net, module
 
@@ -141,7 +147,7 @@ def test_the_cache_changes_nothing(holes, monkeypatch):
     found = []
     for cached in (True, False):
         if not cached:
-            monkeypatch.setattr(embeddings, "_may_vary", lambda encoder: True)
+            monkeypatch.setattr(embeddings, "_varies", lambda *args: True)
         net = make_net(module(dropout=0.5), stages=[HEAD])
         net.run(data(holes=holes), data(20, holes=holes))
         found.append((losses_of(net), losses_of(net, "valid_loss")))
@@ -163,14 +169,65 @@ def test_a_frozen_encoder_reads_every_row_once():
     "draw", [torch.rand, lambda _: np.random.random(), lambda _: random.random()]
 )
 def test_an_encoder_that_draws_reads_them_in_every_epoch(draw):
-    assert counting(Augmenting(draw)) == 40 + (40 + 20) * 4  # 40 to find it out
+
+    assert counting(Augmenting(draw)) == (40 + 20) * 4
 
 
-def test_an_encoder_with_a_generator_of_its_own_is_not_cached():
-    encoder = Augmenting()
-    encoder.rng = np.random.default_rng(0)
-    encoder.draw = lambda _: encoder.rng.random()
+class Augment:
+    """An ordinary object that holds a generator."""
+
+    def __init__(self):
+        self.held = [np.random.default_rng(0)]
+
+    def __call__(self, shape):
+        return self.held[0].random()
+
+
+@pytest.mark.parametrize(
+    "draw", [Augment(), lambda _: np.random.default_rng().random()]
+)
+def test_generators_that_nobody_sees_are_noticed(draw):
+    assert counting(Augmenting(draw)) == (40 + 20) * 4
+
+
+def test_an_encoder_that_counts_is_not_cached():
+    class Counting(WithNorm):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return super().forward(x)
+
+    assert counting(Counting()) == (40 + 20) * 4
+
+
+def test_an_encoder_that_normalises_by_the_batch_is_not_cached():
+    encoder = WithNorm()
+    encoder.norm = nn.BatchNorm1d(8, track_running_stats=False)
     assert counting(encoder) == (40 + 20) * 4
+
+
+def test_trying_an_encoder_draws_nothing():
+    """So a fit that is resumed goes on with the same numbers."""
+    cache = EmbeddingCache(module(Augmenting()).eval())
+    before = torch.get_rng_state()
+    cache.replace([cache.module.encoders["a"]], data())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(("width", "cached"), [(300, False), (4, True)])
+def test_sparse_rows_stay_sparse(width, cached):
+    rows = sparse.random(40, 400, format="csr", random_state=0, dtype=np.float32)
+    net = assemble(
+        {"a": MLPEncoder((width,))}, ConcatFusion(), MLPHead(), {"a": (400,)}, 2
+    )
+    X = ModalityDict(a=rows)
+    pair = to_tensors(X, {"a": torch.float32}, torch.device("cpu")), data()[1]
+    cache = EmbeddingCache(net.eval())
+    (found, _), _ = cache.replace([net.encoders["a"]], pair, None)
+    assert ("a" in found.encoded) == cached
 
 
 def test_an_encoder_that_stays_in_training_mode_is_not_cached():
@@ -240,6 +297,11 @@ def test_an_interruption_leaves_an_ordinary_net():
         (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "no part 'tail'"),
         (Stage(start={"head": 3}), TypeError, "'head' must be a module; got 3"),
         (Stage(start={"head": nn.Linear(1, 1)}), ValueError, "have the shapes"),
+        (Stage("fusion"), ValueError, "stage 1: .'fusion'. has no weights that can"),
+        (Stage("a"), ValueError, "Did you mean 'encoders__a'"),
+        (Stage(lr={"hed": 1}), ValueError, "lr of stage 1: there is no part 'hed'"),
+        (Stage(lr=-1.0), ValueError, "'lr' parameter of Stage"),
+        (Stage(lr={"head": np.inf}), ValueError, "must be a finite number above 0"),
         ("head", TypeError, "stages must be a list of Stage; got 'head'"),
     ],
 )
@@ -248,7 +310,43 @@ def test_wrong_stages_are_refused_before_training(stage, error, words):
         make_net(stages=[stage])
 
 
-def test_a_stage_without_weights_is_refused():
-    net = make_net(stages=[Stage("fusion")])  # a concatenation has none
-    with pytest.raises(ValueError, match="no part that is to learn has weights"):
+def test_parts_without_a_rate_of_their_own_keep_the_net_s():
+    """With SGD the step is proportional to the rate."""
+    steps = []
+    for lr, stage in ((0.2, Stage(epochs=1)), (0.2, Stage(epochs=1, lr={"head": 0.1}))):
+        net = make_net(optimizer="sgd", lr=lr, batch_size=40, stages=[stage])
+        before = states(net)
+        net.run(data())
+        after = states(net)
+        name = "layers.0.weight"
+        steps.append(after["encoders__a"][name] - before["encoders__a"][name])
+        steps.append(after["head"]["predict.weight"] - before["head"]["predict.weight"])
+    torch.testing.assert_close(steps[0], steps[2])
+    torch.testing.assert_close(steps[1], 2 * steps[3])
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (LRScheduler(), "use lr_schedule= instead"),
+        (Freezer("encoders*"), "stages decide what learns"),
+    ],
+)
+def test_callbacks_that_stages_would_undo_are_refused(callback, words):
+    net = make_net(stages=[Stage()], callbacks=[callback])
+    with pytest.raises(ValueError, match=words):
+        net.run(data())
+
+
+def test_a_scheduler_cannot_go_on_in_a_warm_start():
+    first = make_net()
+    first.run(data())
+    again = make_net(first.module_, callbacks=[LRScheduler()]).resume(first)
+    with pytest.raises(ValueError, match="warm_start and partial_fit need"):
+        again.run(data())
+
+
+def test_the_message_of_an_infinite_loss_names_the_rate_of_the_stage():
+    net = make_net(stages=[Stage(epochs=1), Stage(epochs=9, lr=1e30)], optimizer="sgd")
+    with pytest.raises(FloatingPointError, match=r"now 1e\+30"):
         net.run(data())

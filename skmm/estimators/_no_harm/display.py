@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from skmm._plotting import axes_of
+
 BETTER, WORSE, UNCLEAR = "tab:green", "tab:red", "tab:gray"
 
 
@@ -43,10 +45,7 @@ class NoHarmDisplay:
         self
             With the attributes `axes_` and `figure_`.
         """
-        if axes is None:
-            import matplotlib.pyplot as plt
-
-            _, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+        axes = axes_of(2, axes, size=(4.0, 3.0))
         self.axes_, self.figure_ = axes, axes[0].figure
         self._draw_gains(axes[0])
         (self._draw_curve if self.path is None else self._draw_path)(axes[1])

@@ -1,4 +1,4 @@
-"""What the `plot` methods of the transformers share."""
+"""What all pictures share."""
 
 import numpy as np
 
