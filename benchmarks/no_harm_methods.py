@@ -231,6 +231,8 @@ METHODS: dict[str, Callable] = {
     "thesis λ vector, freeze all": partial(frozen_factor, factor="vector"),
 }
 
+SLOW = [name for name in METHODS if name.startswith("thesis")]  # fewer seeds
+
 
 # -- NoHarmFusion, compared to its own bag of b ----------------------------------------
 
