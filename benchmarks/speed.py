@@ -26,7 +26,14 @@ from molecule_images import IMAGER, rdkit_part
 from skmm import FusionClassifier, ModalityDict
 from skmm.datasets import load_biodegradation
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas
-from skmm.nn import Chemception, ConvEncoder, MLPEncoder, MLPHead
+from skmm.nn import (
+    Chemception,
+    ConvEncoder,
+    Flatten,
+    MLPEncoder,
+    MLPHead,
+    NoHarmFusion,
+)
 from skmm.training import Stage
 
 
@@ -203,6 +210,25 @@ def frozen_ratio(encoders, X, y, epochs):
     return seconds["re-encoding"] / seconds["ours"]
 
 
+def factor_rows(quick):
+    """Goal 4: a grid of fixed factors on embeddings, as one batch."""
+    n_rows, count = (300, 21) if quick else (1000, 101)
+    X, y = make_data(n_rows)
+    rng = np.random.default_rng(0)
+    X = {n: rng.normal(size=(n_rows, 64)).astype(np.float32) for n in X}
+    settings = {"fusion": NoHarmFusion(0.5), "head": MLPHead(()), "max_epochs": 10}
+    model = FusionClassifier(Flatten(), **settings, random_state=0, device="cpu")
+    grid = [{"fusion__factor": float(f)} for f in np.linspace(0, 1, count)]
+    rows = [np.arange(n_rows)] * count
+    tasks = {
+        "grid": lambda: fit_replicas(model, X, y, rows, params=grid),
+        "one": lambda: model.fit(X, y),
+    }
+    seconds = alternating_medians(tasks, 1 if quick else 3, time.process_time)
+    ratio = seconds["grid"] / seconds["one"]
+    return [row(f"{count} factors / one head", f"{n_rows} rows", ratio, 4)]
+
+
 def molecule_rows(quick):
     """Goal 6: images of molecules, on one core."""
     smiles = load_biodegradation(return_X_y=True)[0]["smiles"]
@@ -227,7 +253,7 @@ def measure(threads, clock, quick):
     torch.set_num_threads(threads)
     rows = fit_rows(quick, clock) + bootstrap_rows(quick, clock)
     rows += predict_rows(quick, clock) + convolution_rows(quick) + frozen_rows(quick)
-    rows += molecule_rows(quick) if threads == 1 else []
+    rows += factor_rows(quick) + molecule_rows(quick) if threads == 1 else []
     return [{**row, "threads": threads} for row in rows]
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from typing import ClassVar
 
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -28,6 +29,9 @@ class Block(BaseEstimator, nn.Module):
         built again when it is loaded.
     out_features : int
         Width of the output; exists after ``build``.
+    per_replica : dict of str to str
+        Hyper-parameters in which the blocks of one stack may differ, and the buffer
+        that holds each; in a stack it has the shape (replicas, 1, ...).
     stackable : bool
         Whether `forward` looks at the last axes only and has no weights but those of
         its layers; many refits can then be trained as one batch. A subclass says so
@@ -55,6 +59,7 @@ class Block(BaseEstimator, nn.Module):
 
     in_dtype = torch.float32
     stackable = False
+    per_replica: ClassVar[dict] = {}
     _parameter_constraints: dict = {}
 
     def __init_subclass__(cls, **kwargs):

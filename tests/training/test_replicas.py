@@ -8,7 +8,14 @@ import torch
 from torch import nn
 
 from skmm import FusionClassifier, ModalityDict
-from skmm.nn import Chemception, ConcatFusion, ConvEncoder, MaxFusion, MeanFusion
+from skmm.nn import (
+    Chemception,
+    ConcatFusion,
+    ConvEncoder,
+    MaxFusion,
+    MeanFusion,
+    NoHarmFusion,
+)
 from skmm.nn.seeds import seeded
 from skmm.training.replicas import can_be_stacked, train_together
 from skmm.training.replicas.stack import stack, unstack
@@ -187,3 +194,27 @@ def test_the_start_is_kept_in_a_stack(lr):
     nets, problems = prepared(model, 3, lr=lr)
     assert_equal_to_one_by_one(nets, problems)
     assert any(net.best_epoch() == 0 for net in nets) == (lr[0] > 1)
+
+
+@pytest.mark.parametrize("kind", ["arithmetic", "geometric"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_grid_of_fixed_factors_is_one_stack(kind, missing):
+    model = FusionClassifier(fusion=NoHarmFusion(0.5, kind=kind), **BASE)
+    factors = {"fusion__factor": [0.0, 0.3, 1.0]}
+    nets, problems = prepared(model, 3, missing=missing, **factors)
+    assert_equal_to_one_by_one(nets, problems)
+    found = [net.module_.fusion.weights().tolist() for net in nets]
+    np.testing.assert_allclose(found, [[1, 0], [0.7, 0.3], [0, 1]], atol=1e-7)
+
+
+def test_learnt_factors_are_not_stacked():
+    nets, problems = prepared(FusionClassifier(fusion=NoHarmFusion(), **BASE), 2)
+    assert not can_be_stacked(nets[0], problems[0])
+
+
+def test_blocks_that_do_something_else_are_in_another_stack():
+    """Of one structure and one shape of weights, but another formula."""
+    model = FusionClassifier(fusion=NoHarmFusion(0.5), **BASE)
+    kinds = {"fusion__kind": ["arithmetic", "geometric"]}
+    nets, problems = prepared(model, 4, **kinds)
+    assert_equal_to_one_by_one(nets, problems)

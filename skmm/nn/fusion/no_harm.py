@@ -103,6 +103,9 @@ class NoHarmFusion(EqualWidthFusion):
     tensor([0.5000, 0.5000])
     """
 
+    stackable = True  # with fixed weights; a stack has no counterpart of learnt ones
+    per_replica = {"factor": "fixed"}
+
     _parameter_constraints = {
         **EqualWidthFusion._parameter_constraints,
         "factor": [StrOptions({"scalar", "vector"}), Real, tuple, list],

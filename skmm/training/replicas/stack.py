@@ -121,7 +121,11 @@ def _can_stack_part(part):
     if kind in STACKED:
         return True
     says_so = isinstance(part, Block) and vars(kind).get("stackable", False)
-    return (kind in PLAIN or says_so) and not (part._parameters or part._buffers)
+    if not says_so and kind not in PLAIN:
+        return False
+    buffers = {name for name, value in part._buffers.items() if value is not None}
+    known = {*part.per_replica.values()} if says_so else set()
+    return not part._parameters and buffers <= known
 
 
 def stack(peers):
@@ -132,6 +136,11 @@ def stack(peers):
     shell = copy.copy(peers[0])
     if isinstance(shell, MultimodalModule):
         shell.encode_all = True
+    if isinstance(shell, Block):
+        shell.__dict__["_buffers"] = {
+            name: torch.stack([peer._buffers[name] for peer in peers])[:, None]
+            for name in shell._buffers
+        }
     shell.__dict__["_modules"] = {
         name: stack([peer._modules[name] for peer in peers])
         for name in peers[0]._modules

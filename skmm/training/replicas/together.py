@@ -5,6 +5,7 @@ from collections import defaultdict
 import torch
 from skorch.callbacks import EpochTimer
 
+from skmm.nn.block import Block
 from skmm.nn.seeds import seeded
 from skmm.objectives import Objective
 from skmm.training.batches import batch_bounds
@@ -90,7 +91,7 @@ def _structure(net, problem):
         tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
     data = (starts, rows.present is None, target.dtype, problem.valid is None)
-    return (shapes, kinds, _dropouts(net.module_), settings, data)
+    return (shapes, kinds, _hyperparameters(net.module_), settings, data)
 
 
 def can_be_stacked(net, problem):
@@ -128,9 +129,16 @@ def _has_norms(module):
     return any(isinstance(part, torch.nn.BatchNorm1d) for part in module.modules())
 
 
-def _dropouts(module):
-    parts = module.modules()
-    return tuple(part.p for part in parts if isinstance(part, torch.nn.Dropout))
+def _hyperparameters(module):
+    """What layers and Blocks do besides their weights."""
+    parts = list(module.modules())
+    dropouts = [part.p for part in parts if isinstance(part, torch.nn.Dropout)]
+    return repr((dropouts, [_shared(b) for b in parts if isinstance(b, Block)]))
+
+
+def _shared(block):
+    params = block.get_params(deep=False).items()
+    return [(name, v) for name, v in params if name not in block.per_replica]
 
 
 def _stack_size(net, problem, memory):
