@@ -38,7 +38,7 @@ QUICK = [
     "noise, values, n=80",
     "digit halves, n=250",
 ]
-SLOW_SEEDS = 5  # for methods whose nets cannot be trained as one batch
+SLOW_SEEDS = 2  # for methods whose nets cannot be trained as one batch
 CACHE = RESULTS / "no_harm_runs.jsonl"
 
 

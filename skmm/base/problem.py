@@ -27,6 +27,11 @@ class Problem:
     train: tuple[TensorRows, torch.Tensor]
     valid: tuple[TensorRows, torch.Tensor] | None = None
 
+    def nbytes(self):
+        """Bytes of the training rows, once they are dense."""
+        rows = self.train[0]
+        return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
+
     def set_aside(self, fraction, labels, seed):
         """Move a share of the training rows to `valid`.
 

@@ -25,15 +25,17 @@ def fit_together(models, data, *, classes=None, memory=MEMORY):
     list of fitted estimators
         The same objects.
     """
-    prepared = []
+    waiting, held = [], 0
     for model, (X, y, weight) in zip(models, data, strict=True):
         problem = model.prepare(X, y, weight, classes=classes)
         net = model.make_net(problem.module)
-        if can_be_stacked(net, problem):
-            prepared.append((model, net, problem))
-        else:  # at once, so that its rows are not held while others are read
-            train_prepared([(model, net, problem)], memory)
-    train_prepared(prepared, memory)
+        waiting.append((model, net, problem))
+        held += problem.nbytes()
+        # rows are not held for longer than they can be trained together
+        if held > memory or not can_be_stacked(net, problem):
+            train_prepared(waiting, memory)
+            waiting, held = [], 0
+    train_prepared(waiting, memory)
     return models
 
 

@@ -42,3 +42,18 @@ def test_some_may_lack_a_class():
     data = [(X, Y, None), (X[rows], Y[rows], None)]
     found = fit_together(models()[:2], data, classes=[0, 1])
     assert [m.predict_proba(X).shape for m in found] == [(60, 2)] * 2
+
+
+def test_rows_are_held_up_to_a_budget(monkeypatch):
+    from skmm.base import together
+
+    sizes, original = [], together.train_prepared
+
+    def spy(prepared, memory):
+        sizes.append(len(prepared))
+        original(prepared, memory)
+
+    monkeypatch.setattr(together, "train_prepared", spy)
+    one = 60 * 8 * 4  # rows, columns of both tables, bytes
+    fit_together(models(), [(X, Y, None)] * 3, memory=one)
+    assert sizes == [2, 1]
