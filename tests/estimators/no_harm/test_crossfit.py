@@ -336,3 +336,14 @@ def test_parameters_of_another_guarantee_are_refused(settings, words):
     model = classifier(**{"cv": 5, **settings})
     with pytest.raises(ValueError, match=words):
         model.fit(X, Y)
+
+
+def test_a_fused_net_that_only_gets_worse_stays_at_its_start():
+    """With an absurd rate for fine-tuning, and a sane one for the single nets."""
+    sane = {name: {"lr": 0.01} for name in X}
+    model = classifier(lr=300.0, pretraining=sane, max_epochs=5).fit(X, Y)
+    assert [fused.best_epoch_ for fused in model.fused_] == [0, 0, 0]
+    nets = model._nets()
+    for cell in nets.cells:
+        best = cell.singles[cell.order[0]].predict_proba(X.select(cell.order[:1]))
+        np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
