@@ -22,6 +22,7 @@ from by_hand import (
 )
 from common import alternating_medians, arguments, machine, report, row
 from molecule_images import IMAGER, rdkit_part
+from threadpoolctl import threadpool_limits
 
 from skmm import FusionClassifier, ModalityDict
 from skmm.datasets import load_biodegradation
@@ -251,9 +252,11 @@ def molecule_rows(quick):
 def measure(threads, clock, quick):
     """All rows with a number of threads."""
     torch.set_num_threads(threads)
-    rows = fit_rows(quick, clock) + bootstrap_rows(quick, clock)
-    rows += predict_rows(quick, clock) + convolution_rows(quick) + frozen_rows(quick)
-    rows += factor_rows(quick) + molecule_rows(quick) if threads == 1 else []
+    with threadpool_limits(threads):  # of scikit-learn's linear algebra
+        rows = fit_rows(quick, clock) + bootstrap_rows(quick, clock)
+        rows += predict_rows(quick, clock) + convolution_rows(quick)
+        rows += frozen_rows(quick)
+        rows += factor_rows(quick) + molecule_rows(quick) if threads == 1 else []
     return [{**row, "threads": threads} for row in rows]
 
 

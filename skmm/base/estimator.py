@@ -27,7 +27,7 @@ from skmm.base.parts_in_use import rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
 from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
-from skmm.base.weights import mean_one, row_weights
+from skmm.base.weights import mean_one, row_weights, split_rows
 from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
@@ -128,7 +128,15 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         return self._train(net, problem, 1)
 
     def prepare(
-        self, X, y, sample_weight=None, *, again=False, classes=None, scaled=True
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        again=False,
+        classes=None,
+        scaled=True,
+        valid=None,
     ):
         """Check data and parameters and set up what training needs.
 
@@ -142,6 +150,8 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
             All classes, where y need not have them.
         scaled : bool, default=True
             Scale the weights of the rows to mean one.
+        valid : ndarray of shape (n,) of bool, optional
+            Rows that early stopping looks at; None draws some.
 
         Returns
         -------
@@ -155,6 +165,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         note_missing(self, X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # rows without weight are not there
+            valid = None if valid is None else valid[weight > 0]
             X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
             weight = mean_one(weight) if scaled else weight
         if not again:
@@ -164,10 +175,15 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         rows = to_rows(X, module, device, weight)
         problem = Problem(module, (rows, self._target.encode(y).to(device)))
         if self.early_stopping:
-            labels = self._target.strata(y)
-            seed = derive(self._seed, "validation")
-            problem.set_aside(self.validation_fraction, labels, seed)
+            problem.set_aside(*self._aside(y, valid))
         return problem
+
+    def _aside(self, y, valid):
+        """Rows to train on, and rows for early stopping."""
+        if valid is not None and valid.any() and not valid.all():
+            return np.flatnonzero(~valid), np.flatnonzero(valid)
+        seed, labels = derive(self._seed, "validation"), self._target.strata(y)
+        return split_rows(len(y), self.validation_fraction, labels, seed)
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Checked y and the weights of the rows; learns the target unless `again`."""

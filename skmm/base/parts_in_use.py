@@ -10,12 +10,12 @@ def rates_in_use(value, estimator):
     ----------
     value : float or dict
     estimator : estimator
-        Has met X: names of X that it does not use are no mistakes.
+        Has met X: names of X that it does not use are no mistakes, nor are others if a
+        step before it has selected as it would itself.
     """
     if not isinstance(value, dict):
         return value
-    unused = _unused(estimator)
-    return {part: number for part, number in value.items() if part not in unused}
+    return {part: v for part, v in value.items() if not _is_unused(part, estimator)}
 
 
 def stages_in_use(stages, estimator):
@@ -28,30 +28,29 @@ def stages_in_use(stages, estimator):
     ValueError
         If no stage is left.
     """
-    unused = _unused(estimator)
-    if not stages or not unused or not all(hasattr(s, "train") for s in stages):
+    if not stages or not all(hasattr(stage, "train") for stage in stages):
         return stages
-    kept = [
-        stage for stage in (_without(s, unused, estimator) for s in stages) if stage
-    ]
-    if not kept:
-        raise ValueError(
-            f"stages train encoders of {sorted(unused)} alone, which are not used."
-        )
-    return kept
+    kept = [_without(stage, estimator) for stage in stages]
+    if not any(kept):
+        raise ValueError("stages train encoders of modalities alone that are not used.")
+    return [stage for stage in kept if stage]
 
 
-def _without(stage, unused, estimator):
-    names = [stage.train] if isinstance(stage.train, str) else stage.train
-    names = [name for name in names if name not in unused]
-    if not names:
+def _without(stage, estimator):
+    names = [stage.train] if isinstance(stage.train, str) else list(stage.train)
+    kept = [name for name in names if not _is_unused(name, estimator)]
+    if names and not kept:
         return None
     start = rates_in_use(stage.start, estimator)
     rates = rates_in_use(stage.lr, estimator)
-    return clone(stage).set_params(train=names, start=start, lr=rates)
+    return clone(stage).set_params(train=kept, start=start, lr=rates)
 
 
-def _unused(estimator):
-    known = getattr(estimator, "feature_names_in_", ())
-    used = estimator.modalities_in_
-    return {f"encoders__{name}" for name in known if name not in used}
+def _is_unused(part, estimator):
+    kind, _, name = str(part).partition("__")
+    used = set(estimator.modalities_in_)
+    known = set(getattr(estimator, "feature_names_in_", used))
+    selected = estimator.modalities is not None and known == used
+    if kind != "encoders" or name in used or not name:
+        return False
+    return name in known or selected

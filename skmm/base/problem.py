@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from skmm.base.weights import mean_one, split_rows
+from skmm.base.weights import mean_one
 from skmm.data import leaves
 from skmm.data.tensors import TensorRows, to_tensors
 from skmm.nn.assemble import MultimodalModule
@@ -32,18 +32,14 @@ class Problem:
         rows = self.train[0]
         return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
 
-    def set_aside(self, fraction, labels, seed):
-        """Move a share of the training rows to `valid`.
+    def set_aside(self, train, valid):
+        """Move some of the training rows to `valid`.
 
         Parameters
         ----------
-        fraction : float
-        labels : ndarray (n,) or None
-            Classes by which to stratify.
-        seed : int
+        train, valid : ndarray of int
         """
         rows, target = self.train
-        train, valid = split_rows(len(rows), fraction, labels, seed)
         self.train = _pick(rows, target, train)
         self.valid = _pick(rows, target, valid)
         return self

@@ -5,7 +5,7 @@ from skmm.training.replicas import can_be_stacked, train_together
 MEMORY = 2**29
 
 
-def fit_together(models, data, *, classes=None, memory=MEMORY):
+def fit_together(models, data, *, classes=None, valid=None, memory=MEMORY):
     """Fit estimators on data of their own.
 
     Parameters
@@ -17,6 +17,8 @@ def fit_together(models, data, *, classes=None, memory=MEMORY):
         Rows of each.
     classes : array-like, optional
         All classes, where some y need not have them all.
+    valid : list of ndarray of bool, optional
+        Of each, the rows that early stopping looks at; None lets it draw some.
     memory : int, default=2**29
         Bytes that one stack may take.
 
@@ -26,8 +28,9 @@ def fit_together(models, data, *, classes=None, memory=MEMORY):
         The same objects.
     """
     waiting, held = [], 0
-    for model, (X, y, weight) in zip(models, data, strict=True):
-        problem = model.prepare(X, y, weight, classes=classes)
+    valid = [None] * len(models) if valid is None else valid
+    for model, (X, y, weight), aside in zip(models, data, valid, strict=True):
+        problem = model.prepare(X, y, weight, classes=classes, valid=aside)
         net = model.make_net(problem.module)
         waiting.append((model, net, problem))
         held += problem.nbytes()

@@ -1,4 +1,4 @@
-"""No-harm fusion: as good as the best single modality, or better."""
+"""No-harm fusion: the best modality, and all as far as held-out rows speak for it."""
 
 from numbers import Real
 
@@ -8,7 +8,7 @@ from skmm.estimators._no_harm.base import NoHarm
 
 
 class NoHarmFusionClassifier(ClassAnswers, NoHarm):
-    """Classify by the best modality, and by all of them as far as that surely helps.
+    """Classify by the best modality, and by all as far as held-out rows speak for it.
 
     Parameters
     ----------
@@ -28,23 +28,28 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         only factor and head; "freeze_<modality>" freezes the encoder of that one;
         "end_to_end" trains all from scratch. None is "freeze_all".
     pretraining : dict of str to dict or None, default=None
-        Parameters of the net of single modalities where they differ, as
-        ``{"image": {"lr": 1e-4, "max_epochs": 150}}``.
+        Parameters of the nets of single modalities where they differ, as
+        ``{"image": {"lr": 1e-4, "max_epochs": 150}}``: `head`, `optimizer`, `lr`,
+        `weight_decay`, `lr_schedule`, `gradient_clip`, `batch_size`, `max_epochs`,
+        `patience`.
     cv : int or splitter, default=5
-        Folds. A number stratifies and shuffles, and keeps `groups` together.
+        Folds. A number shuffles, stratifies classes (one with fewer rows than folds is
+        not in all of them), and keeps `groups` together.
     n_init : int, default=1
         Nets per fold and modality, from different starts, which are averaged.
     z : float, default=1.0
         With "crossfit": standard errors between mean gain and its lower bound; 1.645
         is stricter.
     alpha : float, default=0.05
-        With "holdout" the largest probability of harm. Intervals of the report cover
-        with probability 1 - `alpha`.
+        With "holdout" the largest probability of harm, if rows are independent; the
+        test weighs all rows the same. Intervals of the report are at the level
+        1 - `alpha`.
     calibration_fraction : float, default=0.25
         With "holdout": share of the rows that is set aside.
     max_harm : float or None, default=None
-        Nats by which the log-loss of a row may exceed that of the best single model,
-        whatever the data are: no weight above ``1 - exp(-max_harm)`` is used.
+        Nats by which the log-loss of a row may exceed that of the best single model
+        (the next best where its modality is missing), whatever the data are: no weight
+        above ``1 - exp(-max_harm)`` is used.
     head : Block or None, default=None
         Of the single nets; None is ``MLPHead()``.
     modalities : list of str or None, default=None
@@ -87,7 +92,7 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     oof_loss_ : dict of str to float
         Out-of-fold loss of every modality and of "fused". Not with ``guarantee=None``.
     oof_predictions_ : dict of str to ndarray of shape (n, n_classes)
-        What the loss was computed from.
+        What the loss was computed from; NaN in rows that were not held out.
     unimodal_ : dict of str to list of FusionClassifier
         Nets of each modality, one per fold and start; one net with ``guarantee=None``.
     fused_ : list of FusionClassifier
@@ -173,7 +178,7 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
 
 
 class NoHarmFusionRegressor(ValueAnswers, NoHarm):
-    """Predict values by the best modality, and by all as far as that surely helps.
+    """Predict by the best modality, and by all as far as held-out rows speak for it.
 
     Parameters
     ----------

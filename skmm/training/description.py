@@ -29,6 +29,7 @@ def describe(value, weights=True):
     """
     yield type(value).__qualname__.encode()
     if isinstance(value, Mapping):
+        yield str(len(value)).encode()
         for key, item in value.items():
             yield repr(key).encode()
             yield from describe(item, weights)
@@ -46,13 +47,22 @@ def _of_one(value, weights):
     if isinstance(value, nn.Module):
         yield from _of_module(value, weights)
     elif isinstance(value, (np.ndarray, torch.Tensor)):
-        yield from _of_array(np.asarray(value))
+        yield from _of_array(_as_array(value))
     elif isinstance(value, functools.partial):
         yield from describe([value.func, value.args, value.keywords], weights)
     elif hasattr(value, "__qualname__"):  # a class or function, wherever it lies
         yield f"{value.__module__}.{value.__qualname__}".encode()
+        code = getattr(value, "__code__", None)
+        yield b"" if code is None else code.co_code + repr(code.co_consts).encode()
     elif not isinstance(value, BaseEstimator):
         yield repr(value).encode()
+
+
+def _as_array(value):
+    if not isinstance(value, torch.Tensor):
+        return value
+    value = value.detach().cpu()
+    return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def _of_array(array):
@@ -69,5 +79,5 @@ def _of_module(module, weights):
     for name, tensor in module.state_dict().items():
         yield name.encode()
         if isinstance(tensor, torch.Tensor) and not is_lazy(tensor):
-            array = tensor.detach().cpu().numpy()
+            array = _as_array(tensor)
             yield from _of_array(array if weights else np.array(array.shape))

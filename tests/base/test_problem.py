@@ -42,7 +42,7 @@ def test_a_plain_module_reads_text_as_tokens():
 def test_setting_aside_keeps_rows_together():
     rows = to_rows(X, module(MeanEmbedding()), torch.device("cpu"), np.arange(10.0))
     problem = Problem(None, (rows, torch.arange(10)))
-    problem.set_aside(0.3, None, 0)
+    problem.set_aside(np.array([0, 1, 2, 5, 6, 8, 9]), np.array([3, 4, 7]))
     (train, target), (valid, held) = problem.train, problem.valid
     assert (len(train), len(valid)) == (7, 3)
     assert sorted([*target.tolist(), *held.tolist()]) == list(range(10))

@@ -17,22 +17,23 @@ class ClassAnswers(ClassifierMixin):
     def _read_target(self, y):
         return column_or_1d(read_labels(y))
 
-    def _learn_prior(self, y, weight):
+    def _learn_classes(self, y):
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes; y has only one "
                 f"class, {self.classes_.tolist()[0]!r}."
             )
-        counts = np.bincount(np.searchsorted(self.classes_, y), weight)
-        self.prior_ = counts / counts.sum()
 
     def _largest_weight(self):
-        return 1.0 if self.max_harm is None else 1 - np.exp(-self.max_harm)
+        return 1.0 if self.max_harm is None else float(-np.expm1(-self.max_harm))
 
-    def _worst_loss(self, grid, loss, answers):
+    def _worst_loss(self, grid):
         """Most that a mixture of each weight can add to the log-loss of a row."""
         return -np.log1p(-grid)
+
+    def _check_bound(self, losses):
+        """Log-loss needs no bound."""
 
     def predict_proba(self, X):
         """Probabilities of the classes.
@@ -84,6 +85,11 @@ class ValueAnswers(RegressorMixin):
 
     def _read_target(self, y):
         needs = self.guarantee == "holdout" or self.max_harm is not None
+        if self.loss_bound is not None and not needs:
+            raise ValueError(
+                f"loss_bound={self.loss_bound:g} has no meaning without max_harm or "
+                "guarantee='holdout'."
+            )
         if needs and self.loss_bound is None:
             raise ValueError(
                 "squared error has no bound: guarantee='holdout' and max_harm need "
@@ -93,23 +99,26 @@ class ValueAnswers(RegressorMixin):
         self._flat = y.ndim == 1
         return y
 
-    def _learn_prior(self, y, weight):
-        self.prior_ = np.atleast_1d(np.average(y, axis=0, weights=weight))
+    def _learn_classes(self, y):
+        """Values have none."""
 
     def _largest_weight(self):
         return (
             1.0 if self.max_harm is None else min(1.0, self.max_harm / self.loss_bound)
         )
 
-    def _worst_loss(self, grid, loss, answers):
+    def _worst_loss(self, grid):
         """Most that a mixture of each weight can add to the squared error of a row."""
-        largest = max(float(loss(values).max()) for values in answers)
-        if largest > self.loss_bound:
+        return grid * self.loss_bound
+
+    def _check_bound(self, losses):
+        """Refuse a bound that some row exceeds."""
+        largest = max(float(rows.max()) for rows in losses)
+        if self.loss_bound is not None and largest > self.loss_bound:
             raise ValueError(
-                f"loss_bound={self.loss_bound:g} is no bound: a row that was set aside "
+                f"loss_bound={self.loss_bound:g} is no bound: a row that was held out "
                 f"has a squared error of {largest:g}."
             )
-        return grid * self.loss_bound
 
     def predict(self, X):
         """Values in the units of y.

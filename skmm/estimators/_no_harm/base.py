@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
@@ -12,14 +13,18 @@ from skmm.base.estimator import ModalityEstimator
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import check_names
+from skmm.data.names import parts_in_use
+from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
 from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
-NOT_STRATIFIED = "the validation rows of early_stopping are not stratified"
+FEW_ROWS = (
+    "the validation rows of early_stopping are not stratified",
+    "The least populated class in y has only",
+)
 DEFAULTS = {"cv": 5, "n_init": 1, "z": 1.0, "alpha": 0.05, "calibration_fraction": 0.25}
 UNSET = dict.fromkeys(("factor", "kind", "training"))
 BELONGS = {  # parameters that only some modes read
@@ -27,6 +32,8 @@ BELONGS = {  # parameters that only some modes read
     "holdout": ("cv", "n_init", "alpha", "calibration_fraction"),
     None: ("factor", "kind", "training"),
 }
+PRIVATE = ("_cells", "_curve", "_report", "_mode", "_seed", "_flat")  # set by fit
+OWN = {*SHARED} - {"early_stopping", "validation_fraction", "device"}  # of one modality
 MODES = {"crossfit": fit_crossfit, "holdout": fit_holdout, None: fit_thesis}
 CONSTRAINTS = {
     name: ModalityEstimator._parameter_constraints[name]
@@ -82,18 +89,28 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             If a parameter of another guarantee is set, or modalities, rows or y do not
             fit.
         """
+        self._forget()
         self._validate_params()
         self._refuse_others()
         X = check_modalities(X, self, modalities=self.modalities)
         require_target(self, y, len(X))
         X, y, weight, groups = self._rows(X, y, sample_weight, groups)
-        self._check_names(X)
+        self._check_pretraining()
         self._seed = base_seed(self.random_state)
         self._warn_single(X)
-        with warnings.catch_warnings():  # folds of few rows, early stopping would warn
-            warnings.filterwarnings("ignore", NOT_STRATIFIED, UserWarning)
+        with warnings.catch_warnings():  # of classes with fewer rows than folds
+            for message in FEW_ROWS:
+                warnings.filterwarnings("ignore", message, UserWarning)
             MODES[self.guarantee](self, X, y, weight, groups)
+        del self._given, self._given_rows, self._n_given
+        self._mode = self.guarantee
         return self
+
+    def _forget(self):
+        """Remove what an earlier fit has set: a failure must not leave half of it."""
+        for name in list(vars(self)):
+            if name in PRIVATE or (name.endswith("_") and not name.startswith("_")):
+                delattr(self, name)
 
     def _refuse_others(self):
         """Refuse parameters that the chosen guarantee does not read."""
@@ -117,12 +134,15 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         """Checked rows, without those that have no weight."""
         y = self._read_target(y)
         weight = row_weights(len(X), y, sample_weight)
-        groups = None if groups is None else np.asarray(groups)
+        groups = None if groups is None else column_or_1d(groups)
+        check_consistent_length(y, groups)
+        self._given, self._n_given = (len(y), y, groups), len(y)
+        self._given_rows = np.arange(len(y))
         if weight is not None and not weight.all():
             kept = np.flatnonzero(weight > 0)
-            X, y, weight = X[kept], y[kept], weight[kept]
+            X, y, weight, self._given_rows = X[kept], y[kept], weight[kept], kept
             groups = None if groups is None else groups[kept]
-        self._learn_prior(y, weight)
+        self._learn_classes(y)
         if len(X) < FEWEST_ROWS:
             raise ValueError(
                 f"{type(self).__name__} needs at least {FEWEST_ROWS} rows to hold some "
@@ -130,8 +150,16 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             )
         return X, y, weight, groups
 
-    def _check_names(self, X):
-        check_names(self.pretraining or {}, X, "pretraining")
+    def _check_pretraining(self):
+        """Refuse what single nets cannot have of their own."""
+        own = parts_in_use(self.pretraining or {}, self, "pretraining")
+        for name, given in own.items():
+            unknown = set(given) - OWN if isinstance(given, dict) else {repr(given)}
+            if unknown:
+                raise ValueError(
+                    f"pretraining[{name!r}] must be a dict of some of {sorted(OWN)}; "
+                    f"got {sorted(unknown)}."
+                )
 
     def _warn_single(self, X):
         named = hasattr(self, "feature_names_in_") and self.modalities is None

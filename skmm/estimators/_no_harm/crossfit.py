@@ -13,7 +13,7 @@ FEWEST = 3  # present rows, without which a fold has no net of a modality
 SLOWER = 3  # times: fine-tuning against training
 
 
-@dataclass
+@dataclass(eq=False)
 class Cell:
     """One fold with one start of its nets.
 
@@ -30,12 +30,15 @@ class Cell:
         Net of all modalities.
     corrects : bool
         Whether it corrects the outputs of the first present modality of `order`.
+    prior : ndarray
+        Answer where no modality is present, from the rows that its nets have seen.
     scaling : object
         What the face needs to turn answers into outputs, as the fused net reads them.
     """
 
     train: np.ndarray
     seed: int
+    prior: np.ndarray | None = None
     scaling: object = None
     singles: dict = field(default_factory=dict)
     order: list = field(default_factory=list)
@@ -59,13 +62,26 @@ class CrossFit:
 
     def fit(self, X, y, weight):
         """Fit singles, then fused nets; all folds of a modality as one batch."""
+        self.prepare(y, weight)
         for name in self.face.progress(X):
             self.fit_singles(name, X, y, weight)
         for cell in self.cells:
             cell.order = sorted(cell.singles, key=lambda n: valid_loss(cell.singles[n]))
-        if len(X) > 0 and X.shape[1] > 1:
+        if X.shape[1] > 1:
             self._fit_fused(X, y, weight)
         return self
+
+    def prepare(self, y, weight):
+        """Draw the rows that early stopping sets aside, the same for all nets."""
+        self.valid = []
+        for cell in self.cells:
+            part = y[cell.train], at(weight, cell.train)
+            cell.prior = self.face.prior_of(*part)
+            cell.scaling = self.face.scaling(*part)
+            aside = np.zeros(len(y), dtype=bool)
+            if self.face.stops and len(cell.train) >= FEWEST:
+                aside[cell.train[self.face.set_aside(part[0], cell.seed)]] = True
+            self.valid.append(aside)
 
     def fit_singles(self, name, X, y, weight):
         """Fit the nets of one modality, on the rows that have it."""
@@ -74,20 +90,21 @@ class CrossFit:
         able = [i for i, r in enumerate(rows) if len(r) >= FEWEST]
         models = [self.face.single(name, self.cells[i].seed) for i in able]
         data = [(view[rows[i]], y[rows[i]], at(weight, rows[i])) for i in able]
-        fit_together(models, data, classes=self.face.classes)
+        valid = [self.valid[i][rows[i]] for i in able]
+        fit_together(models, data, classes=self.face.classes, valid=valid)
         for i, model in zip(able, models, strict=True):
             self.cells[i].singles[name] = model
 
     def _fit_fused(self, X, y, weight):
         cells = [cell for cell in self.cells if len(cell.singles) > 1]
-        models, data = [], []
+        models, data, valid = [], [], []
         for cell in cells:
             part = X[cell.train], y[cell.train], at(weight, cell.train)
-            cell.scaling = self.face.scaling(*part[1:])
+            valid.append(self.valid[self.cells.index(cell)][cell.train])
             given = self._given(cell, part[0])
             models.append(self._residual(cell))
             data.append((_with_given(part[0], cell, given), *part[1:]))
-        fit_together(models, data, classes=self.face.classes)
+        fit_together(models, data, classes=self.face.classes, valid=valid)
         for cell, model in zip(cells, models, strict=True):
             cell.fused = model
 
@@ -109,7 +126,7 @@ class CrossFit:
             X,
             cell.order,
             lambda name, rows: self.face.raw(cell.singles[name], rows),
-            self.face.raw_prior,
+            self.face.raw_prior(cell.prior),
         )
         return self.face.scaled(answers, cell.scaling)
 
@@ -132,7 +149,7 @@ class CrossFit:
         def ask(name, rows):
             return self.face.ask(cell.singles[name], rows)
 
-        return first_present(X, order, ask, self.face.prior)
+        return first_present(X, order, ask, cell.prior)
 
     def bag(self, ask, X):
         """Mean over the cells of ``ask(cell, X)``."""

@@ -48,7 +48,10 @@ class NoHarmDisplay:
         axes = axes_of(2, axes, size=(4.0, 3.0))
         self.axes_, self.figure_ = axes, axes[0].figure
         self._draw_gains(axes[0])
-        (self._draw_curve if self.path is None else self._draw_path)(axes[1])
+        if self.path is not None:
+            self._draw_path(axes[1])
+        elif self.curve is not None:
+            self._draw_curve(axes[1])
         return self
 
     def _draw_gains(self, axis):

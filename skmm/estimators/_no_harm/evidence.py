@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 GRID = np.linspace(0, 1, 11)
 LADDER = np.array([0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])  # tested in this order
+HEAVIEST = 0.2  # share of the weight of all units that one of them may have
 BETS = np.array([0.1, 0.3, 0.5, 0.7, 0.9])  # shares of the capital, fixed in advance
 
 
@@ -77,13 +78,17 @@ def by_unit(gains, row_weight=None, groups=None):
 
 
 def mean_and_error(gains, weight):
-    """Weighted mean of the columns and its standard error, (k,) each."""
-    total, n = weight.sum(), np.count_nonzero(weight)
-    mean = gains @ weight / total
-    if n < 2:
+    """Weighted mean of the rows of `gains` and its standard error, (k,) each.
+
+    The error is that of the jackknife: how far the mean moves without each unit. One
+    that outweighs all others is no evidence.
+    """
+    share, n = weight / weight.sum(), np.count_nonzero(weight)
+    mean = gains @ share
+    if n < 2 or share.max() > max(HEAVIEST, 1.5 / n):
         return mean, np.full(len(gains), np.inf)
-    squares = (weight**2) @ ((gains - mean[:, None]) ** 2).T
-    return mean, np.sqrt(squares * n / (n - 1)) / total
+    moves = (gains - mean[:, None]) * (share / (1 - share))
+    return mean, np.sqrt((moves**2).sum(axis=1) * (n - 1) / n)
 
 
 def line_search(gains, weight, grid, z):
@@ -105,12 +110,15 @@ def line_search(gains, weight, grid, z):
     Evidence
     """
     mean, error = mean_and_error(gains, weight)
-    bound = np.where(grid == 0, 0.0, mean - z * np.where(grid == 0, 0.0, error))
+    with np.errstate(invalid="ignore"):
+        bound = np.where(grid == 0, 0.0, mean - z * error)
+    unsure = ~np.isfinite(error) & (grid > 0)
+    bound = np.where(np.isnan(bound) | unsure, -np.inf, bound)
     best = int(bound.argmax())
     return Evidence(grid, mean, error, bound, float(grid[best]), float(bound[best]))
 
 
-def nested_tests(gains, weight, grid, worst, alpha):
+def nested_tests(gains, grid, worst, alpha):
     """Choose among weights whose gain a sequence of tests has shown to be positive.
 
     The mean gain is concave in the weight and 0 at weight 0, so that a harmful weight
@@ -121,9 +129,8 @@ def nested_tests(gains, weight, grid, worst, alpha):
     Parameters
     ----------
     gains : ndarray (k, units)
-        None is below ``-worst`` of its weight.
-    weight : ndarray (units,)
-        Of the units; the largest counts as one.
+        None is below ``-worst`` of its weight. All units count the same: weights
+        that are known only with the units would void the test.
     grid, worst : ndarray (k,)
         Weights of the mixture, rising, none of them 0, and what each can lose at most.
     alpha : float
@@ -133,8 +140,8 @@ def nested_tests(gains, weight, grid, worst, alpha):
     Evidence
         `certain` has the e-values; `lower_bound` is 0: a gain is shown, not its size.
     """
-    mean, error = mean_and_error(gains, weight)
-    e_values = e_value(gains * (weight / weight.max()), worst)
+    mean, error = mean_and_error(gains, np.ones(gains.shape[1]))
+    e_values = e_value(gains, worst)
     accepted = np.cumprod(e_values >= 1 / alpha).astype(bool)
     best = int(np.where(accepted, mean, -np.inf).argmax()) if accepted.any() else None
     chosen = 0.0 if best is None or mean[best] <= 0 else float(grid[best])

@@ -4,9 +4,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skmm.base.targets import ValueTarget
-from skmm.base.weights import mean_one
+from skmm.base.weights import mean_one, split_rows
 from skmm.data.names import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
+from skmm.nn.seeds import derive
 
 SHARED = (
     "head",
@@ -30,16 +31,22 @@ class Face:
     Parameters
     ----------
     owner : estimator
-        Has the parameters named in ``SHARED``, and `prior_`, the answer without any
-        modality.
+        Has the parameters named in ``SHARED``.
     """
 
     def __init__(self, owner):
         self.owner = owner
-        self.prior = owner.prior_
-        self.encoders = owner.encoders
-        if isinstance(self.encoders, dict):
-            self.encoders = parts_in_use(self.encoders, owner, "encoders")
+
+    @property
+    def stops(self):
+        """Whether nets stop early."""
+        return self.owner.early_stopping
+
+    def set_aside(self, y, seed):
+        """Numbers of the rows that early stopping looks at."""
+        labels = None if self.classes is None else y
+        fraction, seed = self.owner.validation_fraction, derive(seed, "validation")
+        return split_rows(len(y), fraction, labels, seed)[1]
 
     def estimator(self, encoders, seed, **changes):
         """Unfitted estimator of one net."""
@@ -48,13 +55,16 @@ class Face:
 
     def single(self, name, seed):
         """Unfitted estimator of one modality."""
-        own = (self.owner.pretraining or {}).get(name, {})
+        given = parts_in_use(self.owner.pretraining or {}, self.owner, "pretraining")
+        own = given.get(name, {})
         return self.estimator(self.encoder(name), seed, **own)
 
     def encoder(self, name):
         """Template of one modality's encoder, or None."""
-        by_name = isinstance(self.encoders, dict)
-        return self.encoders.get(name) if by_name else self.encoders
+        given = self.owner.encoders
+        if not isinstance(given, dict):
+            return given
+        return parts_in_use(given, self.owner, "encoders").get(name)
 
     def progress(self, names):
         """The same names, with a progress bar if the owner is verbose."""
@@ -73,7 +83,16 @@ class ClassFace(Face):
     def __init__(self, owner):
         super().__init__(owner)
         self.classes = owner.classes_
-        self.raw_prior = np.log(np.maximum(self.prior, 1e-6))
+
+    def prior_of(self, y, weight):
+        """Shares of the classes."""
+        numbers = np.searchsorted(self.classes, y)
+        counts = np.bincount(numbers, weight, minlength=len(self.classes))
+        return counts / counts.sum()
+
+    def raw_prior(self, prior):
+        """Logits of the shares of the classes."""
+        return np.log(np.maximum(prior, 1e-6))
 
     def estimator(self, encoders, seed, **changes):
         """Unfitted estimator of one net."""
@@ -107,9 +126,13 @@ class ValueFace(Face):
     make = FusionRegressor
     classes = None
 
-    def __init__(self, owner):
-        super().__init__(owner)
-        self.raw_prior = self.prior
+    def prior_of(self, y, weight):
+        """Mean of each column."""
+        return np.atleast_1d(np.average(y, axis=0, weights=weight))
+
+    def raw_prior(self, prior):
+        """Means, as they are."""
+        return prior
 
     def ask(self, model, X):
         """Values (n, k)."""

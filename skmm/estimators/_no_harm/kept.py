@@ -30,6 +30,7 @@ class Kept(Saving):
                 "order": cell.order,
                 "fused": cell.fused is not None,
                 "corrects": cell.corrects,
+                "prior": cell.prior,
                 "scaling": cell.scaling,
             }
             for cell in nets.cells
@@ -42,7 +43,8 @@ class Kept(Saving):
         }
         fused, cells = iter(self.fused_), []
         for kept in self._cells:
-            cell = Cell(np.empty(0, int), 0, kept["scaling"], order=kept["order"])
+            cell = Cell(np.empty(0, int), 0, kept["prior"], kept["scaling"])
+            cell.order = kept["order"]
             cell.singles = {name: next(singles[name]) for name in kept["singles"]}
             cell.fused = next(fused) if kept["fused"] else None
             cell.corrects = kept["corrects"]
@@ -90,10 +92,13 @@ class Kept(Saving):
         """How each candidate compares with the best modality.
 
         A DataFrame with one row per model: mean `loss` on rows that its nets have not
-        seen, `gain` over the best modality (negative: it harms), its `standard_error`
-        and the interval from `lower` to `upper` that covers it with probability
-        1 - `alpha`, and `rows_without`, in which the modality is missing. With
-        ``guarantee=None`` the losses are those of early stopping or of training.
+        seen, `gain` over the best modality, or the next best where it is missing
+        (negative: it harms), its `standard_error` and an approximate interval, `lower`
+        to `upper`, at the level 1 - `alpha`, and `rows_without`, in which the modality
+        is missing. Intervals are for the nets of one fold, and do not know that the
+        weight of "deployed" was chosen on the same rows. With `groups` the gain is a
+        mean over groups, the loss over rows. With ``guarantee=None`` losses are those
+        of early stopping or of training.
         """
         check_is_fitted(self, "weight_")
         return pd.DataFrame(self._report)
@@ -106,13 +111,15 @@ class Kept(Saving):
         e-value with "holdout".
         """
         check_is_fitted(self, "weight_")
+        if self._mode is None:
+            raise AttributeError("with guarantee=None no weight was chosen.")
         return pd.DataFrame(self._curve)
 
     @property
     def history_(self):
         """With ``guarantee=None``: the fused net's epochs, with its weights."""
         check_is_fitted(self, "weight_")
-        if self.guarantee is not None or not self.fused_:
+        if self._mode is not None or not self.fused_:
             raise AttributeError(
                 "there is no history of one fused net; see the nets in unimodal_ and "
                 "fused_, each of which has its own."
@@ -133,10 +140,10 @@ class Kept(Saving):
         """
         check_is_fitted(self, "weight_")
         display = NoHarmDisplay(self.no_harm_report_, self.best_modality_, self.weight_)
-        if self.guarantee is None:
+        if self._mode is None and self.fused_:
             columns = self.history_.filter(like="weight_")
             display.path = columns.rename(columns=lambda c: c.removeprefix("weight_"))
-        else:
+        elif self._mode is not None:
             display.curve = self.weight_curve_
         return display.plot(axes)
 

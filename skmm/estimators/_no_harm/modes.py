@@ -22,7 +22,7 @@ from skmm.estimators._no_harm.evidence import (
     nested_tests,
     simplex_weights,
 )
-from skmm.estimators._no_harm.splits import calibration_rows, splitter
+from skmm.estimators._no_harm.splits import calibration_rows, folds
 
 FUSED = "fused"  # the name of the fused candidate among the predictions
 DEPLOYED = "deployed"
@@ -38,6 +38,7 @@ def fit_crossfit(owner, X, y, weight, groups):
     grid = allowed(owner, GRID)
     evidence = _nothing()
     if FUSED in oof:
+        rows.check_bound(owner)
         evidence = line_search(*rows.gains(oof[FUSED], grid), grid, owner.z)
     _conclude(owner, evidence, rows, present)
 
@@ -45,16 +46,18 @@ def fit_crossfit(owner, X, y, weight, groups):
 def fit_holdout(owner, X, y, weight, groups):
     """Choose the weight on rows that no net has seen, by tests."""
     fit, rest = calibration_rows(owner, y, groups)
-    owner.calibration_rows_ = rest
+    owner.calibration_rows_ = owner._given_rows[rest]
+    owner._given_rows = owner._given_rows[fit]
     _fit_nets(owner, X[fit], y[fit], at(weight, fit), at(groups, fit))
     answers = owner._candidates(X[rest])
-    rows = Rows(owner, y[rest], at(owner._evidence_weight(y, weight), rest), answers)
+    rows = Rows(owner, y[rest], None, answers)  # unweighted, or the test is void
     rows.groups, rows.reference = at(groups, rest), owner._reference(X[rest])
     ladder, evidence = allowed(owner, LADDER), _nothing()
     if FUSED in answers:
-        worst = owner._worst_loss(ladder, rows.loss, (rows.reference, answers[FUSED]))
-        gains = rows.gains(answers[FUSED], ladder)
-        evidence = nested_tests(*gains, ladder, worst, owner.alpha)
+        rows.check_bound(owner)
+        gains, _ = rows.gains(answers[FUSED], ladder)
+        worst = owner._worst_loss(ladder)
+        evidence = nested_tests(gains, ladder, worst, owner.alpha)
     _conclude(owner, evidence, rows, X[rest].present)
 
 
@@ -79,6 +82,11 @@ class Rows:
         self.weight = weight
         self.answers = answers
 
+    def check_bound(self, owner):
+        """Refuse a bound of the loss that is none."""
+        both = (self.reference, self.answers[FUSED])
+        owner._check_bound([self.loss(answers) for answers in both])
+
     def gains(self, other, grid):
         """Gains of the mixtures with `other` and the weights of the units."""
         gains = mixture_gains(self.loss, self.reference, other, grid)
@@ -100,7 +108,8 @@ class Rows:
 
 def _fit_nets(owner, X, y, weight, groups):
     """Fit the nets of all folds; note what they say of the rows they have not seen."""
-    splits = list(splitter(owner, y, groups).split(np.empty((len(y), 1)), y, groups))
+    splits = folds(owner, y, groups)
+    owner.prior_ = owner._face().prior_of(y, weight)
     cells, tests = make_cells(splits, owner.n_init, owner._seed)
     nets = CrossFit(owner._face(), cells).fit(X, y, weight)
     owner._keep(nets)
@@ -156,6 +165,10 @@ def _nothing():
 
 def _conclude(owner, evidence, rows, present):
     """Note the weight that is used, and how all candidates compare."""
+    owner.oof_predictions_ = {
+        name: _at_given_rows(owner, values)
+        for name, values in owner.oof_predictions_.items()
+    }
     owner.weight_, owner.lower_bound_ = evidence.weight, evidence.lower_bound
     curve = ("weights", "gain", "standard_error", "certain")
     owner._curve = {name: getattr(evidence, name) for name in curve}
@@ -169,3 +182,10 @@ def _conclude(owner, evidence, rows, present):
         | {"rows_without": lacking.get(name, 0)}
         for name, values in candidates.items()
     ]
+
+
+def _at_given_rows(owner, values):
+    """Rows in the order that the user gave them; NaN for those that were left out."""
+    out = np.full((owner._n_given, *values.shape[1:]), np.nan)
+    out[owner._given_rows] = values
+    return out

@@ -14,10 +14,24 @@ from sklearn.model_selection import (
 from skmm.nn.seeds import derive
 
 
-def splitter(owner, y, groups):
-    """The splitter of `cv`; a number stratifies classes and keeps groups together."""
-    if not isinstance(owner.cv, (int, np.integer)):
-        return owner.cv
+def folds(owner, y, groups):
+    """Pairs of rows to train on and rows held out.
+
+    A number of folds stratifies classes and keeps groups together. A splitter of the
+    user's sees all rows that were given; those that are not here are then left out.
+    """
+    if isinstance(owner.cv, (int, np.integer)):
+        split = _splitter(owner, y, groups).split(np.empty((len(y), 1)), y, groups)
+        return list(split)
+    n_given, y_given, groups_given = owner._given
+    place = np.full(n_given, -1)
+    place[owner._given_rows] = np.arange(len(owner._given_rows))
+    found = owner.cv.split(np.empty((n_given, 1)), y_given, groups_given)
+    pairs = [tuple(place[rows][place[rows] >= 0] for rows in pair) for pair in found]
+    return [(train, test) for train, test in pairs if len(train) and len(test)]
+
+
+def _splitter(owner, y, groups):
     units = y if groups is None else np.unique(groups)
     count = min(owner.cv, len(units))
     stratified = can_stratify(owner, y, count)
@@ -30,7 +44,7 @@ def splitter(owner, y, groups):
 def calibration_rows(owner, y, groups):
     """Rows to fit on, and rows to test on."""
     kind = ShuffleSplit if groups is None else GroupShuffleSplit
-    if groups is None and can_stratify(owner, y, 4):
+    if groups is None and _enough_of_each(owner, y):
         kind = StratifiedShuffleSplit
     seed, share = _seed(owner, "calibration"), owner.calibration_fraction
     split = kind(1, test_size=share, random_state=seed)
@@ -38,11 +52,19 @@ def calibration_rows(owner, y, groups):
 
 
 def can_stratify(owner, y, least):
-    """Whether y has classes, and each of them so many rows."""
+    """Whether y has classes, and one of them so many rows."""
     if not hasattr(owner, "classes_"):
         return False
-    return bool(np.unique(y, return_counts=True)[1].min() >= least)
+    return bool(np.unique(y, return_counts=True)[1].max() >= least)
 
 
 def _seed(owner, name):
     return derive(owner._seed, name) % 2**32
+
+
+def _enough_of_each(owner, y):
+    if not hasattr(owner, "classes_"):
+        return False
+    counts = np.unique(y, return_counts=True)[1]
+    rows = min(owner.calibration_fraction, 1 - owner.calibration_fraction) * len(y)
+    return bool(counts.min() >= 2 and rows >= len(counts) + 1)

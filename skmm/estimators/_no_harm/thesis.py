@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmm.base.together import fit_together
 from skmm.estimators._no_harm.crossfit import Cell, CrossFit
 from skmm.nn import NoHarmFusion
 from skmm.nn.seeds import derive
@@ -14,16 +15,21 @@ def fit_thesis(owner, X, y, weight, groups):
     """Train single nets, join them by the factor, and train what is not frozen."""
     if groups is not None:
         raise ValueError("groups have no meaning with guarantee=None.")
-    stages = stages_of(owner.training or "freeze_all", list(X))
+    alone = X.shape[1] == 1
+    stages = None if alone else stages_of(owner.training or "freeze_all", list(X))
     nets = CrossFit(owner._face(), [Cell(np.arange(len(X)), _seed(owner))])
     cell = nets.cells[0]
+    nets.prepare(y, weight)
+    owner.prior_ = cell.prior
     for name in nets.face.progress(X):
         nets.fit_singles(name, X, y, weight)
     _refuse_absent(X, cell)
     cell.order = sorted(cell.singles, key=lambda name: best_loss(cell.singles[name]))
-    if X.shape[1] > 1:
+    if not alone:
         cell.fused = _fused(owner, nets.face, cell, stages)
-        cell.fused.fit(X, y, weight).callbacks = None  # which could not be saved
+        valid = [nets.valid[0]]
+        fit_together([cell.fused], [(X, y, weight)], valid=valid)
+        cell.fused.callbacks = None  # which could not be saved
         cell.corrects = False
     owner._keep(nets)
     owner.unimodal_ = {name: models[0] for name, models in owner.unimodal_.items()}
@@ -94,7 +100,8 @@ def best_loss(model):
     """Loss of the weights that were kept: on rows set aside, else in training."""
     column = "valid_loss" if model.early_stopping else "train_loss"
     losses = [row[column] for row in model.net_.history]
-    return min(losses) if model.early_stopping else losses[-1]
+    loss = min(losses) if model.early_stopping else losses[-1]
+    return loss * np.mean(getattr(model._target, "scale", 1.0) ** 2)  # in units of y
 
 
 def _conclude(owner, cell, X):
@@ -102,6 +109,7 @@ def _conclude(owner, cell, X):
     owner.ranking_, owner.best_modality_ = cell.order, cell.order[0]
     owner.weight_ = owner._largest_weight() if cell.fused is not None else 0.0
     owner.lower_bound_ = float("nan")
+    owner.modality_weights_ = {owner.best_modality_: 1.0}
     models = dict(cell.singles)
     if cell.fused is not None:
         models["fused"] = cell.fused

@@ -4,10 +4,18 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit, cross_val_score
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    PredefinedSplit,
+    ShuffleSplit,
+    cross_val_score,
+)
 
-from skmm import ModalityDict
+from skmm import ModalityDict, restrict
 from skmm.nn import ConvEncoder, MLPEncoder
 from tests.estimators.no_harm.problems import (
     classifier,
@@ -155,8 +163,8 @@ def test_weights_of_rows_are_those_rows_again():
     data, y = one_informative(60)
     weight = np.ones(60)
     weight[:20] = 0
-    some = classifier(cv=KFold(3)).fit(data, y, sample_weight=weight)
-    kept = classifier(cv=KFold(3)).fit(data[20:], y[20:])
+    some = classifier().fit(data, y, sample_weight=weight)
+    kept = classifier().fit(data[20:], y[20:])
     assert some.oof_loss_ == pytest.approx(kept.oof_loss_, rel=1e-6)
 
 
@@ -328,6 +336,8 @@ def test_values_need_a_bound():
         ({"guarantee": "holdout", "z": 2.0}, "z=2.0 has no meaning with"),
         ({"guarantee": None, "cv": 4}, "cv=4 has no meaning with guarantee=None"),
         ({"early_stopping": False}, "needs early_stopping=True"),
+        ({"pretraining": {"a": 3}}, r"pretraining\['a'\] must be a dict of some of"),
+        ({"pretraining": {"a": {"early_stopping": False}}}, "'early_stopping'"),
         ({"guarantee": "holdin"}, "'guarantee' parameter"),
         ({"encoders": {"c": MLPEncoder()}}, "encoders"),
     ],
@@ -347,3 +357,71 @@ def test_a_fused_net_that_only_gets_worse_stays_at_its_start():
     for cell in nets.cells:
         best = cell.singles[cell.order[0]].predict_proba(X.select(cell.order[:1]))
         np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
+
+
+def test_a_new_fit_forgets_the_earlier_one():
+    model = classifier().fit(X, Y)
+    model.set_params(guarantee=None, cv=5).fit(X.select(["a", "b"]), Y)
+    assert not hasattr(model, "oof_loss_") and hasattr(model, "lambda_")
+    with pytest.raises(AttributeError, match="no weight was chosen"):
+        _ = model.weight_curve_
+    model.set_params(guarantee="crossfit").fit(X, Y)
+    assert not hasattr(model, "lambda_")
+    with pytest.raises(ValueError, match=r"lacks|at least|inconsistent"):
+        model.fit(X, Y[:-1])
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_nets_stop_early_by_the_same_rows(monkeypatch):
+    """A fused net starts at nets that have not seen the rows it is judged by."""
+    from skmm.estimators._no_harm import crossfit
+
+    seen, original = [], crossfit.fit_together
+
+    def spy(models, data, classes, valid):
+        tables = [dict(part[0]).get("a") for part in data]
+        seen.append(list(zip(tables, valid, strict=True)))
+        return original(models, data, classes=classes, valid=valid)
+
+    monkeypatch.setattr(crossfit, "fit_together", spy)
+    classifier().fit(X.with_missing("a", slice(0, 30)), Y)
+    single, fused = seen[0], seen[-1]
+    for (mine, aside), (other, also) in zip(single, fused, strict=True):
+        held = {row.tobytes() for row in np.asarray(mine)[aside]}
+        judged = {row.tobytes() for row in np.asarray(other)[also]}
+        trained = {row.tobytes() for row in np.asarray(mine)[~aside]}
+        assert held <= judged and not judged & trained
+
+
+def test_splitters_see_the_rows_that_were_given():
+    folds = np.arange(150) % 3
+    weight = np.ones(150)
+    weight[5] = 0
+    model = classifier(cv=PredefinedSplit(folds)).fit(X, Y, sample_weight=weight)
+    known = np.isfinite(model.oof_predictions_["a"]).all(1)
+    assert not known[5] and known.sum() == 149
+
+
+def test_what_no_modality_says_is_not_learnt_from_held_out_labels():
+    """Leaving one row out, the shares of the classes lean to the other class."""
+    y = np.array([0, 1] * 5)
+    data = ModalityDict(
+        a=np.zeros((10, 2)), b=np.random.default_rng(0).normal(size=(10, 2))
+    )
+    model = classifier(cv=LeaveOneOut(), max_epochs=1).fit(data.with_missing("a"), y)
+    own = model.oof_predictions_["a"][np.arange(10), y]
+    np.testing.assert_allclose(own, 4 / 9)
+
+
+def test_restrict_ignores_settings_of_others():
+    both = classifier(pretraining={"a": {"lr": 0.1}, "b": {"lr": 0.2}})
+    assert restrict(both, ["a"]).fit(X, Y).modalities_in_ == ["a"]
+
+
+def test_a_bound_that_is_none_is_found_out():
+    data, y = values()
+    with pytest.raises(ValueError, match=r"loss_bound=0.1 is no bound"):
+        regressor(max_harm=0.01, loss_bound=0.1).fit(data, y)
+    with pytest.raises(ValueError, match="has no meaning without max_harm"):
+        regressor(loss_bound=1e4).fit(data, y)

@@ -119,14 +119,14 @@ def test_e_values_by_hand():
 def test_the_tests_stop_at_the_first_that_does_not_reject():
     grid, n = np.array([0.1, 0.2, 0.3]), 400
     gains = np.array([np.full(n, 0.05), np.full(n, -0.01), np.full(n, 0.2)])
-    found = nested_tests(gains, np.ones(n), grid, -np.log1p(-grid), 0.05)
+    found = nested_tests(gains, grid, -np.log1p(-grid), 0.05)
     assert found.weight == 0.1
 
 
 def test_the_largest_accepted_gain_is_used():
     grid, n = np.array([0.1, 0.2, 0.3]), 400
     gains = np.array([np.full(n, 0.05), np.full(n, 0.09), np.full(n, 0.07)])
-    found = nested_tests(gains, np.ones(n), grid, -np.log1p(-grid), 0.05)
+    found = nested_tests(gains, grid, -np.log1p(-grid), 0.05)
     assert found.weight == 0.2
 
 
@@ -140,7 +140,7 @@ def test_false_accepts_at_a_boundary_null(n):
         logit = np.log(reference) + rng.normal(0, 0.5, reference.shape)
         other = np.exp(logit) / np.exp(logit).sum(1, keepdims=True)
         gains = mixture_gains(log_loss(true), reference, other, LADDER)
-        found = nested_tests(gains, np.ones(n), LADDER, -np.log1p(-LADDER), alpha)
+        found = nested_tests(gains, LADDER, -np.log1p(-LADDER), alpha)
         accepted += found.weight > 0
     assert accepted / repeats <= alpha
 
@@ -151,7 +151,7 @@ def test_a_real_gain_is_found():
     true = (rng.random(n) > other[:, 0]).astype(int)
     reference = np.full((n, 2), 0.5)
     gains = mixture_gains(log_loss(true), reference, other, LADDER)
-    found = nested_tests(gains, np.ones(n), LADDER, -np.log1p(-LADDER), 0.05)
+    found = nested_tests(gains, LADDER, -np.log1p(-LADDER), 0.05)
     assert found.weight >= 0.65
 
 
@@ -177,3 +177,25 @@ def test_scaled_weights_of_rows_change_nothing(gains, factor):
     weight = np.linspace(1, 2, 6)
     one = mean_and_error(gains, weight)
     np.testing.assert_allclose(one, mean_and_error(gains, factor * weight), atol=1e-12)
+
+
+@pytest.mark.parametrize("heavy", [1, 10, 20, 40])
+def test_one_heavy_row_does_not_pass_for_certainty(heavy):
+    """Where nothing is gained, mean - 1 error is above zero in 16 % or fewer."""
+    rng, weight, found = np.random.default_rng(0), np.ones(100), 0
+    weight[0] = heavy
+    for _ in range(500):
+        mean, error = mean_and_error(rng.normal(size=(1, 100)), weight)
+        found += mean[0] - error[0] > 0
+    assert found / 500 < 0.2
+
+
+def test_a_row_that_outweighs_all_others_is_no_evidence():
+    weight = np.r_[1e9, np.ones(50)]
+    assert mean_and_error(RNG.normal(size=(1, 51)), weight)[1] == np.inf
+
+
+def test_gains_that_are_no_numbers_are_not_chosen():
+    gains = np.array([[0.0, 0, 0], [np.nan, 1, 1], [1, 1, 1.1]])
+    found = line_search(gains, np.ones(3), np.array([0.0, 0.1, 0.2]), 1.0)
+    assert found.weight == 0.2
