@@ -92,7 +92,15 @@ def main():
     report(rows, f"biodegradation{suffix}", facts, asked.quick)
     print(pd.DataFrame(claims(pairs)).to_string(index=False))
     if not asked.quick:
-        draw(rows, RESULTS / f"biodegradation{suffix}_lambda.png")
+        picture(rows, RESULTS / f"biodegradation{suffix}_lambda.png")
+
+
+def picture(rows, path):
+    """Draw the errors against λ, if matplotlib is there."""
+    try:
+        draw(rows, path)
+    except ImportError:
+        print("No picture: matplotlib is not installed.")
 
 
 if __name__ == "__main__":

@@ -141,6 +141,7 @@ def claims(pairs):
         less("U-shaped: error at λ = .75 < at 1", at[0.75] - at[1]),
         inside("learnt λ between .5 and .75", factor[both], 0.5, 0.75),
         less("λ scalar, both frozen < descriptors", test[both] - test[BASELINE]),
+        less("λ = .75, both frozen < descriptors", at[0.75] - test[BASELINE]),
         less(
             "descriptors < straight concatenation, both frozen",
             test[BASELINE] - test[concatenated],
