@@ -8,7 +8,12 @@ import pytest
 import torch
 
 import skmm
-from skmm import FusionClassifier, FusionRegressor, LateFusionClassifier
+from skmm import (
+    FusionClassifier,
+    FusionRegressor,
+    LateFusionClassifier,
+    NoHarmFusionClassifier,
+)
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas
 from skmm.nn import Chemception, ConvEncoder, MLPEncoder
 from skmm.training import Stage
@@ -66,6 +71,13 @@ def test_other_estimators():
     np.testing.assert_allclose(reg[0].predict(X), reg[1].predict(X), atol=1e-2)
     late = LateFusionClassifier(model()).fit(X, Y)
     assert late.predict_proba(X).shape == (len(Y), 2)
+
+
+@pytest.mark.parametrize("factor", ["scalar", "vector", 0.3])
+def test_the_learnt_factor_is_read_from_the_gpu(factor):
+    fitted = model(cls=NoHarmFusionClassifier, guarantee=None, factor=factor).fit(X, Y)
+    assert is_on_gpu(fitted.fused_[0])
+    assert np.shape(fitted.lambda_) == ((64,) if factor == "vector" else ())
 
 
 @pytest.mark.parametrize("encoder", [ConvEncoder(), Chemception()])

@@ -113,7 +113,7 @@ def _conclude(owner, cell, X):
     models = dict(cell.singles)
     if cell.fused is not None:
         models["fused"] = cell.fused
-        _note_factor(owner, cell.fused.net_.module_.fusion.weights())
+        _note_factor(owner, cell.fused.net_.module_.fusion.weights().cpu())
     losses = {name: best_loss(model) for name, model in models.items()}
     least = losses[owner.best_modality_]
     lacking = {name: int((~mask).sum()) for name, mask in X.present.items()}
