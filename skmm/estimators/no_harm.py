@@ -60,7 +60,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     gradient_clip, batch_size, max_epochs : float or None, int, int
         Of all nets, as for ``FusionClassifier``.
     early_stopping : bool, default=True
-        Must be True but for ``guarantee=None``.
+        Must be True but for ``guarantee=None``; without it the best modality there goes
+        by training loss, which nets win that overfit.
     validation_fraction : float, default=0.2
         Share of the rows of each fold that early stopping sets aside.
     patience : int, default=20
