@@ -14,6 +14,7 @@ from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
+from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
@@ -96,6 +97,8 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         require_target(self, y, len(X))
         X, y, weight, groups = self._rows(X, y, sample_weight, groups)
         self._check_pretraining()
+        if GIVEN in X:
+            raise ValueError(f"{GIVEN!r} is a name of our own: rename that modality.")
         self._seed = base_seed(self.random_state)
         self._warn_single(X)
         with warnings.catch_warnings():  # of classes with fewer rows than folds

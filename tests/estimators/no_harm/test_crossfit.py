@@ -425,3 +425,9 @@ def test_a_bound_that_is_none_is_found_out():
         regressor(max_harm=0.01, loss_bound=0.1).fit(data, y)
     with pytest.raises(ValueError, match="has no meaning without max_harm"):
         regressor(loss_bound=1e4).fit(data, y)
+
+
+def test_the_name_of_the_given_outputs_is_refused():
+    data = ModalityDict({"a": X["a"], "(best single)": X["b"]})
+    with pytest.raises(ValueError, match="rename that modality"):
+        classifier().fit(data, Y)
