@@ -7,6 +7,7 @@ from skmm.estimators import (
     FusionRegressor,
     LateFusionClassifier,
     LateFusionRegressor,
+    MulMixClassifier,
     NoHarmFusionClassifier,
     NoHarmFusionRegressor,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "LateFusionClassifier",
     "LateFusionRegressor",
     "ModalityDict",
+    "MulMixClassifier",
     "NoHarmFusionClassifier",
     "NoHarmFusionRegressor",
     "load",

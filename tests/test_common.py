@@ -28,6 +28,7 @@ DEFAULTS = [
     skmm.FusionRegressor(),
     skmm.LateFusionClassifier(),
     skmm.LateFusionRegressor(),
+    skmm.MulMixClassifier(),
     skmm.NoHarmFusionClassifier(),
     skmm.NoHarmFusionRegressor(),
 ]
@@ -59,6 +60,15 @@ QUICK = [
     skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
     skmm.LateFusionRegressor(skmm.FusionRegressor(**FAST)),
+    skmm.MulMixClassifier(**FAST),
+    skmm.MulMixClassifier(
+        mixtures="singletons",
+        merge="concat",
+        early_stopping=True,
+        temperature="validation",
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.NoHarmFusionClassifier(cv=3, **FAST),
     skmm.NoHarmFusionClassifier(guarantee="holdout", cv=2, **FAST),
     skmm.NoHarmFusionClassifier(nn.MLPEncoder((6,)), guarantee=None, **FAST),
@@ -103,10 +113,17 @@ FUSIONS = {
     "MeanFusion": nn.MeanFusion(width=4),
     "ProductFusion": nn.ProductFusion(width=4),
     "MaxFusion": nn.MaxFusion(width=4),
+    "MixtureFusion": nn.MixtureFusion(width=4),
     "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
+MERGED = torch.rand(4, 6) + 0.1
 HEADS = {
     "MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,)),
+    "MixtureHead": (
+        nn.MixtureHead(2, nn.MLPHead((6,))),
+        (6, 6),
+        (torch.rand(4, 6) + 0.1,),
+    ),
     "ResidualHead": (nn.ResidualHead((6,), activation="tanh"), (5, 3), (TABLE,)),
 }
 

@@ -7,6 +7,7 @@ from skmm.training.checkpoint import digest
 from skmm.training.description import describe
 
 STRUCTURE = ("encoders", "fusion", "head", "modalities")
+STRUCTURE += ("mixtures", "max_order", "merge", "width")
 
 
 def structure(estimator):

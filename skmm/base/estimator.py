@@ -5,9 +5,7 @@ from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-)
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm import nn as blocks
@@ -23,15 +21,14 @@ from skmm.base.again import (
     structure,
 )
 from skmm.base.embedding import EmbeddingFace
-from skmm.base.parts_in_use import rates_in_use, stages_in_use
+from skmm.base.parts_in_use import encoders_in_use, rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
 from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
 from skmm.base.weights import mean_one, row_weights, split_rows
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
 from skmm.nn import MLPHead
-from skmm.nn.assemble import assemble, complete
+from skmm.nn.assemble import assemble
 from skmm.nn.resolve import resolve
 from skmm.nn.seeds import base_seed, derive, seeded
 from skmm.objectives.calling import checked
@@ -198,19 +195,19 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
 
     def _make_module(self):
-        encoders = self.encoders
-        if isinstance(encoders, dict):
-            encoders = parts_in_use(encoders, self, "encoders")
         return self._assemble(
-            complete(encoders, self.shapes_in_),
+            encoders_in_use(self),
             resolve(self.fusion, blocks.fusion, "Fusion"),
             MLPHead() if self.head is None else self.head,
         )
 
     def _assemble(self, encoders, fusion, head):
         """Module of these parts for the fitted shapes and target."""
-        shapes, n_outputs = self.shapes_in_, self._target.n_outputs
-        return assemble(encoders, fusion, head, shapes, n_outputs, self._seeded)
+        sizes = self.shapes_in_, self._n_outputs()
+        return assemble(encoders, fusion, head, *sizes, self._seeded)
+
+    def _n_outputs(self):
+        return self._target.n_outputs
 
     def _seeded(self, *names):
         return seeded(derive(self._seed, *names))
@@ -220,9 +217,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
             with seeded(self.training_seed(net), net.device):
                 net.run(problem.train, problem.valid, epochs)
         except KeyboardInterrupt:
-            self.adopt(net)  # as far as it was trained
+            self.adopt(net, problem)  # as far as it was trained
             raise
-        return self.adopt(net)
+        return self.adopt(net, problem)
 
     def training_seed(self, net):
         """Seed of what training draws besides the order of rows, as dropout does."""
@@ -239,14 +236,13 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         -------
         TensorNet
         """
-        objective = self._target.objective if self.objective is None else self.objective
         keep_start = self.early_stopping == "keep_start"
         own = [BestWeights(self.patience, keep_start=keep_start)]
         own = own if self.early_stopping else []
         own += [EpochBar()] if self.verbose else []
         return TensorNet(
             module,
-            checked(resolve(objective, objectives, "Objective")),
+            checked(resolve(self._objective(), objectives, "Objective")),
             stages=stages_in_use(self.stages, self),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
@@ -262,12 +258,17 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
             verbose=int(self.verbose),
         ).initialize()
 
-    def adopt(self, net):
+    def _objective(self):
+        return self._target.objective if self.objective is None else self.objective
+
+    def adopt(self, net, problem):
         """Take a trained net as one's own.
 
         Parameters
         ----------
         net : TensorNet
+        problem : Problem
+            What it was trained on.
 
         Returns
         -------
@@ -290,8 +291,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
 
     def _sk_visual_block_(self):
         if not isinstance(self.encoders, dict):
-            return VisualBlock(
-                "single", self, names=type(self).__name__, name_details=str(self)
-            )
+            name = type(self).__name__
+            return VisualBlock("single", self, names=name, name_details=str(self))
         names, parts = list(self.encoders), list(self.encoders.values())
         return VisualBlock("parallel", parts, names=names)

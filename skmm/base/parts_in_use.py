@@ -2,6 +2,23 @@
 
 from sklearn.base import clone
 
+from skmm.data.names import parts_in_use
+from skmm.nn.assemble import complete
+
+
+def encoders_in_use(estimator):
+    """Return a template of an encoder for every modality that is used.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Has met X: its `encoders` of other modalities are left out.
+    """
+    encoders = estimator.encoders
+    if isinstance(encoders, dict):
+        encoders = parts_in_use(encoders, estimator, "encoders")
+    return complete(encoders, estimator.shapes_in_)
+
 
 def rates_in_use(value, estimator):
     """Leave out of a dict by part the encoders of modalities that are not used.

@@ -55,5 +55,5 @@ def train_prepared(prepared, memory=MEMORY):
     models, nets, problems = zip(*prepared, strict=True)
     seeds = [m.training_seed(net) for m, net in zip(models, nets, strict=True)]
     train_together(nets, problems, seeds, memory=memory)
-    for model, net in zip(models, nets, strict=True):
-        model.adopt(net)
+    for model, net, problem in prepared:
+        model.adopt(net, problem)

@@ -2,6 +2,7 @@
 
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import LateFusionClassifier, LateFusionRegressor
+from skmm.estimators.mulmix import MulMixClassifier
 from skmm.estimators.no_harm import NoHarmFusionClassifier, NoHarmFusionRegressor
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "FusionRegressor",
     "LateFusionClassifier",
     "LateFusionRegressor",
+    "MulMixClassifier",
     "NoHarmFusionClassifier",
     "NoHarmFusionRegressor",
 ]

@@ -13,11 +13,12 @@ from skmm.nn.fusion import (
     ConcatFusion,
     MaxFusion,
     MeanFusion,
+    MixtureFusion,
     NoHarmFusion,
     ProductFusion,
     SumFusion,
 )
-from skmm.nn.heads import MLPHead, ResidualHead
+from skmm.nn.heads import MixtureHead, MLPHead, ResidualHead
 
 __all__ = [
     "Block",
@@ -28,11 +29,13 @@ __all__ = [
     "Flatten",
     "MLPEncoder",
     "MLPHead",
-    "ResidualHead",
     "MaxFusion",
     "MeanFusion",
+    "MixtureFusion",
+    "MixtureHead",
     "NoHarmFusion",
     "ProductFusion",
+    "ResidualHead",
     "SumFusion",
     "encoders",
     "fusion",

@@ -1,6 +1,7 @@
 """What training minimises: ``objective(outputs, target, weight) -> scalar``."""
 
 from skmm.objectives.compose import WeightedSum
+from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
 from skmm.objectives.supervised import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -15,7 +16,9 @@ __all__ = [
     "BinaryCrossEntropy",
     "CrossEntropy",
     "HuberError",
+    "MultiplicativeLoss",
     "Objective",
+    "OverCandidates",
     "SquaredError",
     "WeightedSum",
 ]

@@ -95,12 +95,7 @@ class CrossEntropy(Objective):
 
     def check(self, outputs, target):
         """Refuse a target of anything but class numbers (n,)."""
-        if target.is_floating_point() or target.ndim != 1:
-            raise ValueError(
-                f"objective {type(self).__name__} needs class numbers of shape (n,); "
-                f"got {target.dtype} of shape {tuple(target.shape)}. For values use "
-                "'squared_error', for several labels per row 'binary_cross_entropy'."
-            )
+        check_class_numbers(self, target)
 
     def rows(self, outputs, target):
         """Loss of every row, shape (n,)."""
@@ -112,6 +107,16 @@ class CrossEntropy(Objective):
         """Unweighted mean of `rows`."""
         return functional.cross_entropy(
             outputs, target, label_smoothing=self.label_smoothing
+        )
+
+
+def check_class_numbers(objective, target):
+    """Refuse a target of anything but class numbers (n,)."""
+    if target.is_floating_point() or target.ndim != 1:
+        raise ValueError(
+            f"objective {type(objective).__name__} needs class numbers of shape (n,); "
+            f"got {target.dtype} of shape {tuple(target.shape)}. For values use "
+            "'squared_error', for several labels per row 'binary_cross_entropy'."
         )
 
 

@@ -17,8 +17,8 @@ from skmm.nn import (
     NoHarmFusion,
 )
 from skmm.nn.seeds import seeded
+from skmm.nn.stack import stack, unstack
 from skmm.training.replicas import can_be_stacked, train_together
-from skmm.training.replicas.stack import stack, unstack
 
 
 def batch_norm_encoder():

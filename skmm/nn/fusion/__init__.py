@@ -7,12 +7,14 @@ from skmm.nn.fusion.basic import (
     ProductFusion,
     SumFusion,
 )
+from skmm.nn.fusion.mixtures import MixtureFusion
 from skmm.nn.fusion.no_harm import NoHarmFusion
 
 __all__ = [
     "ConcatFusion",
     "MaxFusion",
     "MeanFusion",
+    "MixtureFusion",
     "NoHarmFusion",
     "ProductFusion",
     "SumFusion",

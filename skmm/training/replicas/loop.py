@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skmm.nn.stack import StackedBatchNorm, stack, unstack
 from skmm.training.callbacks import BestWeights
 from skmm.training.optimizers import optimizer_class
-from skmm.training.replicas.stack import StackedBatchNorm, stack, unstack
 from skmm.training.schedules import make_schedule
 
 VALIDATION_ROWS = 1024
@@ -201,9 +201,11 @@ class _StackedOptimizer:
         self.inner = cls(parameters, lr=self.largest, **extra, **fused)
 
     def _column(self, values):
-        """Per parameter, the values in its shape (B, 1, 1)."""
+        """Per parameter, the values in its shape (B, 1, ...)."""
         return [
-            torch.tensor(values, dtype=p.dtype, device=p.device).view(-1, 1, 1)
+            torch.tensor(values, dtype=p.dtype, device=p.device).view(
+                -1, *[1] * (p.ndim - 1)
+            )
             for p in self.parameters
         ]
 

@@ -7,13 +7,13 @@ from skorch.callbacks import EpochTimer
 
 from skmm.nn.block import Block
 from skmm.nn.seeds import seeded
+from skmm.nn.stack import can_stack
 from skmm.objectives import Objective
 from skmm.training.batches import batch_bounds
 from skmm.training.callbacks import BestWeights
 from skmm.training.optimizers import optimizer_class, penalised
 from skmm.training.replicas.loop import StackedTraining
 from skmm.training.replicas.rows import StackedRows
-from skmm.training.replicas.stack import can_stack
 
 ELEMENTWISE = {  # optimizers whose step is proportional to lr
     torch.optim.Adam,

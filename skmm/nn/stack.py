@@ -24,27 +24,36 @@ PLAIN = {
 
 
 class StackedLinear(nn.Module):
-    """B linear layers, as one ``baddbmm``."""
+    """B linear layers, or B stacks of them, as one product."""
 
     def __init__(self, peers):
         super().__init__()
-        self.weight = _stacked([peer.weight.T for peer in peers])
+        self.weight = _stacked([_map(peer)[0] for peer in peers])
         has_bias = peers[0].bias is not None
-        self.bias = _stacked([peer.bias[None] for peer in peers]) if has_bias else None
+        self.bias = _stacked([_map(peer)[1] for peer in peers]) if has_bias else None
 
     def forward(self, x):
-        """(B, batch, in) to (B, batch, out)."""
+        """(B, ..., batch, in) to (B, ..., batch, out)."""
         if self.bias is None:
-            return torch.bmm(x, self.weight)
-        return torch.baddbmm(self.bias, x, self.weight)
+            return x @ self.weight
+        if x.ndim == 3:
+            return torch.baddbmm(self.bias, x, self.weight)
+        return x @ self.weight + self.bias
 
     def write(self, peers):
         """Copy the weights back."""
-        for peer, weight in zip(peers, self.weight, strict=True):
-            peer.weight.copy_(weight.T)
-        if self.bias is not None:
-            for peer, bias in zip(peers, self.bias, strict=True):
-                peer.bias.copy_(bias[0])
+        for i, peer in enumerate(peers):
+            weight, bias = _map(peer)
+            weight.copy_(self.weight[i])
+            if bias is not None:
+                bias.copy_(self.bias[i])
+
+
+def _map(layer):
+    """Weight (..., in, out) and bias (..., 1, out) of a layer, as views."""
+    if isinstance(layer, StackedLinear):
+        return layer.weight, layer.bias
+    return layer.weight.T, None if layer.bias is None else layer.bias[None]
 
 
 class StackedBatchNorm(nn.Module):
@@ -102,7 +111,11 @@ class StackedBatchNorm(nn.Module):
             peer.num_batches_tracked.copy_(steps)
 
 
-STACKED = {nn.Linear: StackedLinear, nn.BatchNorm1d: StackedBatchNorm}
+STACKED = {
+    nn.Linear: StackedLinear,
+    StackedLinear: StackedLinear,
+    nn.BatchNorm1d: StackedBatchNorm,
+}
 
 
 def _stacked(tensors):

@@ -1,0 +1,208 @@
+"""Fusions that merge several subsets of the modalities side by side.
+
+==============  =========================================  ==========  =============
+fusion          formula                                    parameters  a missing
+                                                                       modality
+==============  =========================================  ==========  =============
+MixtureFusion   u_c = sum, mean or concatenation of h_m    none        mixtures with
+                over the modalities m of mixture c                     it are marked
+==============  =========================================  ==========  =============
+
+In the table h_m is the embedding of modality m; ``width=`` adds a linear map to each.
+"""
+
+import functools
+from itertools import combinations
+from numbers import Integral
+
+import torch
+
+from skmm._sklearn import Interval, StrOptions
+from skmm.data.names import check_names
+from skmm.nn.block import Block, PerModality
+from skmm.nn.fusion.basic import equal_widths
+
+__all__ = ["MixtureFusion"]
+
+MOST = 6  # modalities of which all subsets are taken without being asked
+
+
+class MixtureFusion(Block):
+    r"""Merge every one of several subsets of the modalities.
+
+    .. math:: u_c = \sum_{m \in c} h_m, \qquad
+        z = [u_1, \dots, u_C, a_1, \dots, a_C]
+
+    where :math:`a_c` is 1 in rows that have all modalities of the mixture c, else 0.
+    `MixtureHead` predicts from each.
+
+    Parameters
+    ----------
+    mixtures : "all", "singletons", "full" or list of tuple of str, default="all"
+        Which subsets: all :math:`2^M - 1`, the M modalities one by one, all of them
+        together, or those that a list names.
+    max_order : int or None, default=None
+        With "all": only subsets of at most this many modalities.
+    merge : {"sum", "mean", "concat"}, default="sum"
+        How a mixture joins the embeddings of its modalities.
+    width : int or "auto", default="auto"
+        An integer adds one linear map per modality to that width. "auto" does so only
+        for "sum" and "mean" of embeddings of different widths, to the largest of them.
+
+    Attributes
+    ----------
+    mixtures_ : list of tuple of str
+        Smaller ones first, else in the order of the modalities.
+
+    Notes
+    -----
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
+    C d + C); "concat" puts zeros in the places of other modalities. A row for which no
+    mixture is complete uses them all, with what it has. Liu et al., "Learn to Combine
+    Modalities in Multimodal Deep Learning", 2018, eq. 11.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import MixtureFusion
+    >>> fuse = MixtureFusion().build({"a": 1, "b": 1})
+    >>> fuse.mixtures_
+    [('a',), ('b',), ('a', 'b')]
+    >>> fuse({"a": torch.tensor([[2.0]]), "b": torch.tensor([[3.0]])})
+    tensor([[2., 3., 5., 1., 1., 1.]])
+    """
+
+    stackable = True
+
+    _parameter_constraints = {
+        "mixtures": [StrOptions({"all", "singletons", "full"}), list, tuple],
+        "max_order": [Interval(Integral, 1, None, closed="left"), None],
+        "merge": [StrOptions({"sum", "mean", "concat"})],
+        "width": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    }
+
+    def __init__(self, mixtures="all", *, max_order=None, merge="sum", width="auto"):
+        super().__init__()
+        self.mixtures = mixtures
+        self.max_order = max_order
+        self.merge = merge
+        self.width = width
+
+    def build(self, in_shape):
+        """Choose the mixtures of ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        self.mixtures_ = choose_mixtures(self.mixtures, self.names, self.max_order)
+        self.to_width, self.widths = self._maps(in_shape)
+        self.members = [[n in mix for n in self.names] for mix in self.mixtures_]
+        width = sum(self.widths) if self.merge == "concat" else self.widths[0]
+        self.out_features = len(self.mixtures_) * (width + 1)
+        return self
+
+    def _maps(self, widths):
+        """One map per modality, and the widths of what they return."""
+        free = self.merge == "concat" or len(set(widths.values())) == 1
+        if self.width == "auto" and free:
+            maps = {name: torch.nn.Identity() for name in widths}
+            return PerModality(maps), list(widths.values())
+        width = max(widths.values()) if self.width == "auto" else self.width
+        return equal_widths(self, widths, width)[0], [width] * len(widths)
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = [self.to_width[name](parts[name]) for name in self.names]
+        if present is not None:
+            masks = zip(columns, present.unbind(-1), strict=True)
+            columns = [part.masked_fill(~mask[..., None], 0.0) for part, mask in masks]
+        merged = self._merged(dict(zip(self.names, columns, strict=True)))
+        complete = self._complete(present, columns[0])
+        return torch.cat([*merged, complete], -1)
+
+    def _merged(self, parts):
+        """Embeddings of the mixtures, C of (..., batch, d)."""
+        if self.merge == "concat":
+            nothing = {name: torch.zeros_like(part) for name, part in parts.items()}
+            chosen = [
+                parts | {n: nothing[n] for n in parts if n not in mix}
+                for mix in self.mixtures_
+            ]
+            return [part for mixture in chosen for part in mixture.values()]
+        sums = {}
+        for mix in self.mixtures_:  # most are a smaller one and one modality more
+            known = sums.get(mix[:-1])
+            sums[mix] = _sum(parts, mix) if known is None else known + parts[mix[-1]]
+        if self.merge == "mean":
+            return [total / len(mix) for mix, total in sums.items()]
+        return list(sums.values())
+
+    def _complete(self, present, like):
+        """1 where a row can use a mixture, else 0; (..., batch, C)."""
+        if present is None:
+            return like.new_ones(*like.shape[:-1], len(self.mixtures_))
+        needed = torch.tensor(self.members, device=present.device)
+        complete = (present[..., None, :] | ~needed).all(-1)
+        return (complete | ~complete.any(-1, keepdim=True)).to(like.dtype)
+
+
+def _sum(parts, mix):
+    return functools.reduce(torch.add, [parts[name] for name in mix])
+
+
+def choose_mixtures(mixtures, names, max_order=None):
+    """Return the subsets of modalities that `mixtures` means.
+
+    Parameters
+    ----------
+    mixtures : "all", "singletons", "full" or list of tuple of str
+    names : list of str
+        All modalities.
+    max_order : int or None, default=None
+        With "all": the most modalities in one subset.
+
+    Returns
+    -------
+    list of tuple of str
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, a subset empty or named twice, `max_order` set without
+        "all", or there are more than 6 modalities and no `max_order`.
+
+    Examples
+    --------
+    >>> from skmm.nn.fusion.mixtures import choose_mixtures
+    >>> choose_mixtures([("b", "a"), ("b",)], ["a", "b"])
+    [('b',), ('a', 'b')]
+    """
+    if max_order is not None and not (isinstance(mixtures, str) and mixtures == "all"):
+        raise ValueError(
+            f"max_order={max_order} belongs to mixtures='all'; got {mixtures!r}."
+        )
+    if not isinstance(mixtures, str):
+        return _named(mixtures, names)
+    if mixtures == "all" and max_order is None and len(names) > MOST:
+        raise ValueError(
+            f"{len(names)} modalities have {2 ** len(names) - 1} mixtures, each with a "
+            "head of its own. Set max_order=, the most modalities in one mixture, as "
+            "max_order=2, or list the mixtures."
+        )
+    orders = {"singletons": [1], "full": [len(names)]}
+    every = range(1, min(max_order or len(names), len(names)) + 1)
+    chosen = orders.get(mixtures, every)
+    return [mix for order in chosen for mix in combinations(names, order)]
+
+
+def _named(mixtures, names):
+    """Checked subsets, in the order of "all"."""
+    subsets = [{mix} if isinstance(mix, str) else set(mix) for mix in mixtures]
+    if not subsets or not all(subsets):
+        raise ValueError(
+            f"mixtures must be a list of subsets of the modalities {names}, none of "
+            f"them empty; got {mixtures!r}."
+        )
+    check_names([name for subset in subsets for name in subset], names, "mixtures")
+    ordered = [tuple(name for name in names if name in subset) for subset in subsets]
+    if len(set(ordered)) < len(ordered):
+        twice = next(mix for mix in ordered if ordered.count(mix) > 1)
+        raise ValueError(f"mixtures names {twice} twice.")
+    return sorted(ordered, key=lambda mix: (len(mix), [names.index(n) for n in mix]))

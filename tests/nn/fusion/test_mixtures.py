@@ -1,0 +1,146 @@
+"""Mixtures: which they are, what they merge, and what a row without a modality does."""
+
+import pytest
+import torch
+
+from skmm import nn
+from skmm.nn.fusion.mixtures import choose_mixtures
+
+PARTS = {name: torch.randn(4, 3) for name in "abc"}
+WIDTHS = dict.fromkeys("abc", 3)
+PRESENT = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0]], dtype=torch.bool)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (2, 3), (3, 7), (6, 63)])
+def test_all_mixtures(count, expected):
+    names = list("abcdef"[:count])
+    mixtures = choose_mixtures("all", names)
+    assert len(mixtures) == len(set(mixtures)) == expected
+    assert mixtures[0] == ("a",) and mixtures[-1] == tuple(names)
+
+
+def test_choices():
+    names = list("abc")
+    assert choose_mixtures("singletons", names) == [("a",), ("b",), ("c",)]
+    assert choose_mixtures("full", names) == [("a", "b", "c")]
+    assert choose_mixtures([("c", "a"), "b", {"a"}], names) == [
+        ("a",),
+        ("b",),
+        ("a", "c"),
+    ]
+    assert len(choose_mixtures("all", list("abcdefgh"), 2)) == 8 + 28
+    assert choose_mixtures("all", names, 9) == choose_mixtures("all", names)
+
+
+@pytest.mark.parametrize(
+    ("mixtures", "order", "match"),
+    [
+        ([], None, "none of them empty"),
+        ([("a",), ()], None, "none of them empty"),
+        ([("a", "d")], None, "unknown modality 'd'"),
+        ([("a", "b"), ("b", "a")], None, "twice"),
+        ("full", 2, "max_order=2 belongs to mixtures='all'"),
+    ],
+)
+def test_bad_choices(mixtures, order, match):
+    with pytest.raises(ValueError, match=match):
+        choose_mixtures(mixtures, list("abc"), order)
+
+
+def test_too_many_modalities_name_max_order():
+    with pytest.raises(ValueError, match=r"7 modalities have 127 mixtures.*max_order"):
+        choose_mixtures("all", list("abcdefg"))
+
+
+def split(fused, count):
+    """Merged embeddings (n, C, d) and flags (n, C)."""
+    return fused[:, :-count].unflatten(1, (count, -1)), fused[:, -count:]
+
+
+@pytest.mark.parametrize("merge", ["sum", "mean", "concat"])
+def test_every_mixture_merges_its_own(merge):
+    fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
+    merged, flags = split(fuse(PARTS), 7)
+    assert flags.eq(1).all() and fuse.out_features == fuse(PARTS).shape[1]
+    join = {"sum": sum, "mean": lambda parts: sum(parts) / len(parts)}
+    for c, mix in enumerate(fuse.mixtures_):
+        if merge == "concat":
+            parts = [PARTS[n] if n in mix else torch.zeros(4, 3) for n in "abc"]
+            expected = torch.cat(parts, 1)
+        else:
+            expected = join[merge]([PARTS[n] for n in mix])
+        torch.testing.assert_close(merged[:, c], expected)
+
+
+@pytest.mark.parametrize("merge", ["sum", "mean", "concat"])
+def test_missing_modalities(merge):
+    fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
+    merged, flags = split(fuse(PARTS, PRESENT), 7)
+    whole, _ = split(fuse(PARTS), 7)
+    for row in range(3):
+        has = {n for n, there in zip("abc", PRESENT[row], strict=True) if there}
+        complete = torch.tensor([set(mix) <= has for mix in fuse.mixtures_])
+        assert flags[row].bool().equal(complete)
+        torch.testing.assert_close(merged[row, complete], whole[row, complete])
+    assert flags[3].eq(1).all() and not merged[3].any()
+
+
+def test_content_of_the_missing_has_no_influence():
+    wild = {
+        n: torch.where(PRESENT[:, [i]], p, torch.nan)
+        for i, (n, p) in enumerate(PARTS.items())
+    }
+    for merge in ("sum", "mean", "concat"):
+        fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
+        assert fuse(wild, PRESENT).equal(fuse(PARTS, PRESENT))
+
+
+def test_no_complete_mixture_takes_what_there_is():
+    fuse = nn.MixtureFusion("full").build(WIDTHS)
+    merged, flags = split(fuse(PARTS, PRESENT), 1)
+    assert flags.eq(1).all()
+    torch.testing.assert_close(merged[1, 0], PARTS["a"][1] + PARTS["c"][1])
+
+
+def test_widths():
+    widths = {"a": 3, "b": 5}
+    assert nn.MixtureFusion().build(widths).out_features == 3 * (5 + 1)
+    assert nn.MixtureFusion(width=4).build(widths).out_features == 3 * (4 + 1)
+    joined = nn.MixtureFusion(merge="concat").build(widths)
+    assert joined.out_features == 3 * (8 + 1)
+    assert not list(joined.parameters())
+
+
+def head(batched, inner=None):
+    torch.manual_seed(0)
+    inner = nn.MLPHead((6,), dropout=0.0) if inner is None else inner
+    return nn.MixtureHead(3, inner, batched=batched).build((3 * 5, 3 * 2))
+
+
+def test_batched_heads_are_the_heads_one_by_one():
+    x = torch.cat([torch.randn(8, 12), torch.ones(8, 3)], 1)
+    x[0, -1] = 0
+    together, single = head(True), head(False)
+    out = together(x)
+    torch.testing.assert_close(out, single(x))
+    assert out[0, 4:].isneginf().all() and out[0, :4].isfinite().all()
+    kept = out.unflatten(1, (3, 2))[1:]
+    torch.testing.assert_close(kept[:, 1], single.heads[1](x[1:, 4:8]))
+    weights = [sum(p.numel() for p in h.parameters()) for h in (together, single)]
+    assert weights[0] == weights[1]
+
+
+def test_heads_that_cannot_be_batched_work_too():
+    class Own(nn.Block):
+        def build(self, in_shape):
+            self.layer = torch.nn.Linear(*in_shape)
+            self.norm = torch.nn.BatchNorm1d(in_shape[1])
+            self.out_features = in_shape[1]
+            return self
+
+        def forward(self, x):
+            return self.norm(self.layer(x))
+
+    made = head(True, Own())
+    assert isinstance(made.heads, torch.nn.ModuleList)
+    assert made(torch.ones(4, 15)).shape == (4, 6)
