@@ -1,0 +1,90 @@
+"""Rows that one modality would have got right and the fusion gets wrong."""
+
+import numpy as np
+from sklearn.utils import Bunch, column_or_1d
+
+from skmm.base import takes_modalities
+from skmm.data import check_modalities
+from skmm.data.names import check_names
+
+
+def over_learning(fused, unimodal, X, y):
+    """Errors of a fused model on rows that some single modality gets right.
+
+    Parameters
+    ----------
+    fused : fitted classifier, or array-like of shape (n,)
+        The model of all modalities, or its predictions.
+    unimodal : dict of str to fitted classifier, or to array-like of shape (n,)
+        One model per modality, or its predictions. A model with a parameter
+        `modalities`, or a Pipeline with such a step, gets X; another one X[name].
+    X : ModalityDict, dict, DataFrame or array-like of n rows
+        Rows that no model was trained on.
+    y : array-like of shape (n,)
+
+    Returns
+    -------
+    Bunch
+        - over_learning_error : float, share of all rows that the fused model gets wrong
+          and at least one single model right
+        - conditional_error : float, the same as a share of the rows that at least one
+          single model gets right; NaN if there are none
+        - error : float, of the fused model
+        - unimodal_errors : dict of str to float
+        - covered : bool ndarray (n,), rows that at least one single model gets right
+        - over_learnt : bool ndarray (n,), those of them that the fused one gets wrong
+
+    Raises
+    ------
+    ValueError
+        If `unimodal` is empty, names an unknown modality, or predictions do not fit y.
+
+    References
+    ----------
+    Liu et al., "Learn to Combine Modalities in Multimodal Deep Learning", 2018, Table
+    4, whose figures are shares of all rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm.inspection import over_learning
+    >>> y = np.array([0, 0, 1, 1])
+    >>> alone = {"a": [0, 1, 0, 0], "b": [0, 0, 0, 1]}
+    >>> found = over_learning([1, 1, 1, 1], alone, {"a": y, "b": y}, y)
+    >>> found.error, found.over_learning_error, round(found.conditional_error, 2)
+    (0.5, 0.5, 0.67)
+    """
+    X, y = check_modalities(X), column_or_1d(y)
+    if not unimodal:
+        raise ValueError("unimodal is empty; it must have a model per modality.")
+    check_names(unimodal, X, "unimodal")
+    wrong = _predicted(fused, X, y, "fused") != y
+    right = {
+        name: _predicted(model, X, y, f"unimodal[{name!r}]", name) == y
+        for name, model in unimodal.items()
+    }
+    covered = np.any(list(right.values()), axis=0)
+    missed = covered & wrong
+    return Bunch(
+        over_learning_error=float(missed.mean()),
+        conditional_error=float(missed[covered].mean()) if covered.any() else np.nan,
+        error=float(wrong.mean()),
+        unimodal_errors={name: float(1 - hit.mean()) for name, hit in right.items()},
+        covered=covered,
+        over_learnt=missed,
+    )
+
+
+def _predicted(model, X, y, where, name=None):
+    """Labels that a model predicts, or that were given in its place."""
+    if hasattr(model, "predict"):
+        whole = name is None or takes_modalities(model)
+        labels = model.predict(X if whole else X[name])
+    else:
+        labels = np.asarray(model)
+    if labels.shape != y.shape:
+        raise ValueError(
+            f"{where} must be a fitted classifier or one label for each of the "
+            f"{len(y)} rows of y; got predictions of shape {labels.shape}."
+        )
+    return labels
