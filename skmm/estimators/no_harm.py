@@ -14,7 +14,7 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
         As for ``FusionClassifier``. With ``guarantee=None`` the embeddings must have
-        one width.
+        one width; nothing is trained if they have not.
     guarantee : {"crossfit", "holdout"} or None, default="crossfit"
         How harm is prevented. "crossfit" weighs the fused net against the best single
         one by their losses on rows of other folds. "holdout" tests on rows set aside.
