@@ -20,7 +20,9 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         one by their losses on rows of other folds. "holdout" tests on rows set aside.
         None is the thesis: one net with a no-harm factor, and no guarantee.
     factor : {"scalar", "vector"}, float, tuple or None, default=None
-        With ``guarantee=None``: of ``NoHarmFusion``; None is "scalar".
+        With ``guarantee=None``: of ``NoHarmFusion``; None is "scalar". A tuple has
+        one weight for each modality that is used; or, where `modalities` leaves some
+        out, for all of X in its order: those in use are then scaled to sum to one.
     kind : {"arithmetic", "geometric"} or None, default=None
         With ``guarantee=None``: of ``NoHarmFusion``; None is "arithmetic".
     training : str or None, default=None

@@ -13,12 +13,13 @@ from skmm.base.estimator import ModalityEstimator
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
+from skmm.data.names import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
+from skmm.nn.fusion.no_harm import kept_weights
 from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
@@ -108,6 +109,15 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         del self._given, self._given_rows, self._n_given
         self._mode = self.guarantee
         return self
+
+    def _cut_to(self, names):
+        """Return parameters that change with a selection of `modalities`."""
+        given, factor = self.modalities, self.factor
+        if given is None or not isinstance(factor, (tuple, list)):
+            return {}
+        given = [str(name) for name in given]
+        check_names(names, given, "names")
+        return {"factor": kept_weights(factor, given, names)}
 
     def _forget(self):
         """Remove what an earlier fit has set: a failure must not leave half of it."""

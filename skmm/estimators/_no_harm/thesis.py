@@ -6,7 +6,7 @@ from skmm.base.together import fit_together
 from skmm.estimators._no_harm.crossfit import FEWEST, Cell, CrossFit
 from skmm.nn import ConcatFusion, MLPHead, NoHarmFusion
 from skmm.nn.assemble import assemble, complete
-from skmm.nn.fusion.no_harm import fixed_weights
+from skmm.nn.fusion.no_harm import fixed_weights, kept_weights
 from skmm.nn.seeds import derive, seeded
 from skmm.training import RecordFusionWeights, Stage
 
@@ -84,7 +84,13 @@ def _fused(owner, face, cell, stages):
 
 
 def _factor(owner):
-    return "scalar" if owner.factor is None else owner.factor
+    """The factor; of weights for all modalities of X, those in use."""
+    factor, used = owner.factor, list(owner.modalities_in_)
+    known = list(getattr(owner, "feature_names_in_", used))
+    listed = isinstance(factor, (tuple, list)) and len(factor) != len(used)
+    if listed and len(factor) == len(known):
+        return kept_weights(factor, known, used)
+    return "scalar" if factor is None else factor
 
 
 def _seed(owner):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from skmm import FusionClassifier, NoHarmFusionClassifier, load
+from skmm import FusionClassifier, NoHarmFusionClassifier, load, restrict
 from skmm.estimators._no_harm.crossfit import CrossFit
 from skmm.nn import MLPEncoder, NoHarmFusion
 from skmm.training import Stage
@@ -156,6 +156,36 @@ def test_a_number_for_three_modalities_is_refused_before_any_training(monkeypatc
         thesis(factor=0.3).fit(X, Y)
     with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every row"):
         thesis().fit(TWO.with_missing("b"), Y)
+
+
+SHARES = (0.5, 0.1, 0.4)
+
+
+@pytest.mark.parametrize("listed", [None, ["noise", "b", "a"]])
+def test_fixed_weights_are_restricted_by_name(listed):
+    """X has the order a, b, noise; `modalities` may have another."""
+    model = thesis(factor=SHARES, modalities=listed, max_epochs=1)
+    part = restrict(model, ["b", "a"]).fit(X, Y)
+    by_name = dict(zip(listed or X, SHARES, strict=True))
+    both = by_name["a"] + by_name["b"]
+    expected = {name: by_name[name] / both for name in ("b", "a")}
+    assert part.modality_weights_ == pytest.approx(expected)
+    assert restrict(model, ["b"]).fit(X, Y).modality_weights_ == {"b": 1}
+
+
+def test_weights_of_modalities_that_are_left_out():
+    with pytest.raises(ValueError, match=r"a weight above zero.*\['a', 'b'\]"):
+        restrict(thesis(factor=(0.0, 0.0, 1.0)), ["a", "b"]).fit(X, Y)
+    with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
+        restrict(thesis(factor=(0.1, 0.2, 0.3, 0.4)), ["a", "b"]).fit(X, Y)
+    with pytest.raises(ValueError, match="names: unknown modality 'c'"):
+        restrict(thesis(factor=SHARES, modalities=list(X)), ["c"])
+
+
+def test_a_restricted_block_says_what_it_needs():
+    model = FusionClassifier(fusion=NoHarmFusion(SHARES), random_state=0)
+    with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
+        restrict(model, ["a", "b"]).fit(X, Y)
 
 
 def test_the_fix_for_unequal_widths_works():
