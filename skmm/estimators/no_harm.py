@@ -36,7 +36,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         `patience`.
     cv : int or splitter, default=5
         Folds. A number shuffles, stratifies classes (one with fewer rows than folds is
-        not in all of them), and keeps `groups` together.
+        not in all of them), and keeps `groups` together. A splitter that separates
+        rows of one group is refused.
     n_init : int, default=1
         Nets per fold and modality, from different starts, which are averaged.
     z : float, default=1.0

@@ -23,9 +23,10 @@ from skmm.nn.fusion.no_harm import kept_weights
 from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
-FEW_ROWS = (
+EXPECTED = (  # classes with fewer rows than folds; splitters, which are checked
     "the validation rows of early_stopping are not stratified",
     "The least populated class in y has only",
+    "The groups parameter is ignored by",
 )
 DEFAULTS = {"cv": 5, "n_init": 1, "z": 1.0, "alpha": 0.05, "calibration_fraction": 0.25}
 UNSET = dict.fromkeys(("factor", "kind", "training"))
@@ -80,6 +81,7 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             Of the rows, in training and as evidence.
         groups : array-like of shape (n,), optional
             Rows of one group stay in one fold, and count as one piece of evidence.
+            A splitter given as `cv` must keep them together too.
 
         Returns
         -------
@@ -88,8 +90,8 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter of another guarantee is set, or modalities, rows or y do not
-            fit.
+            If a parameter of another guarantee is set, modalities, rows or y do not
+            fit, or folds separate rows of one group.
         """
         self._forget()
         self._validate_params()
@@ -102,8 +104,8 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             raise ValueError(f"{GIVEN!r} is a name of our own: rename that modality.")
         self._seed = base_seed(self.random_state)
         self._warn_single(X)
-        with warnings.catch_warnings():  # of classes with fewer rows than folds
-            for message in FEW_ROWS:
+        with warnings.catch_warnings():
+            for message in EXPECTED:
                 warnings.filterwarnings("ignore", message, UserWarning)
             MODES[self.guarantee](self, X, y, weight, groups)
         del self._given, self._given_rows, self._n_given
