@@ -66,7 +66,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         Must be True but for ``guarantee=None``; without it the best modality there goes
         by training loss, which nets win that overfit.
     validation_fraction : float, default=0.2
-        Share of the rows of each fold that early stopping sets aside.
+        Share of the rows of each fold that early stopping sets aside; with `groups`
+        about that share, in whole groups.
     patience : int, default=20
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None

@@ -81,7 +81,9 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             Of the rows, in training and as evidence.
         groups : array-like of shape (n,), optional
             Rows of one group stay in one fold, and count as one piece of evidence.
-            A splitter given as `cv` must keep them together too.
+            A splitter given as `cv` must keep them together too. Early stopping looks
+            at groups that a net has not seen, unless it is trained on one alone, with
+            a warning.
 
         Returns
         -------

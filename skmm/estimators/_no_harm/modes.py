@@ -111,7 +111,7 @@ def _fit_nets(owner, X, y, weight, groups):
     splits = folds(owner, y, groups)
     owner.prior_ = owner._face().prior_of(y, weight)
     cells, tests = make_cells(splits, owner.n_init, owner._seed)
-    nets = CrossFit(owner._face(), cells).fit(X, y, weight)
+    nets = CrossFit(owner._face(), cells).fit(X, y, weight, groups)
     owner._keep(nets)
     asks = {name: partial(_ask_single, nets, name) for name in X}
     if any(cell.fused is not None for cell in cells):

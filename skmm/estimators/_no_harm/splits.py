@@ -81,6 +81,32 @@ def calibration_rows(owner, y, groups):
     return next(split.split(np.empty((len(y), 1)), y, groups))
 
 
+def groups_aside(groups, labels, fraction, seed):
+    """Numbers of rows for early stopping: whole groups, about a share of the rows.
+
+    Parameters
+    ----------
+    groups : ndarray (n,)
+        Of two or more kinds.
+    labels : ndarray (n,) or None
+        Classes, whose shares are kept as far as groups allow.
+    fraction : float
+    seed : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    count = round(1 / min(fraction, 1 - fraction))
+    count = min(max(2, count), len(np.unique(groups)))
+    known = np.zeros(len(groups)) if labels is None else labels
+    stratified = np.unique(known, return_counts=True)[1].max() >= count
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    split = kind(count, shuffle=True, random_state=seed % 2**32)
+    parts = next(split.split(np.empty((len(groups), 1)), known, groups))
+    return parts[0 if fraction > 0.5 else 1]
+
+
 def can_stratify(owner, y, least):
     """Whether y has classes, and one of them so many rows."""
     if not hasattr(owner, "classes_"):
