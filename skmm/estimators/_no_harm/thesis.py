@@ -9,6 +9,7 @@ from skmm.nn.assemble import assemble, complete
 from skmm.nn.fusion.no_harm import fixed_weights, kept_weights
 from skmm.nn.seeds import derive, seeded
 from skmm.training import RecordFusionWeights, Stage
+from skmm.training.optimizers import has_one_rate
 
 FACTOR_RATE = 0.01  # at least: an optimizer moves a factor by about its rate per step
 
@@ -72,13 +73,14 @@ def _fused(owner, face, cell, stages):
         encoders = {name: model.encoders_[name] for name, model in cell.singles.items()}
         head = best.net_.module_.head
     rates = {"encoders": owner.lr, "head": owner.lr}
+    rates["fusion"] = max(owner.lr, FACTOR_RATE)
     return face.estimator(
         encoders,
         cell.seed,
         fusion=NoHarmFusion(_factor(owner), kind=owner.kind or "arithmetic"),
         head=head,
         stages=stages,
-        lr={**rates, "fusion": max(owner.lr, FACTOR_RATE)},
+        lr=owner.lr if has_one_rate(owner.optimizer) else rates,
         callbacks=[RecordFusionWeights()],
     )
 

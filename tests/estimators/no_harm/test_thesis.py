@@ -1,9 +1,12 @@
 """guarantee=None: the no-harm factor, trained as in the thesis."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import log_loss
+from torch.optim import LBFGS
 
 from skmm import FusionClassifier, NoHarmFusionClassifier, load, restrict
 from skmm.estimators._no_harm.crossfit import CrossFit
@@ -186,6 +189,16 @@ def test_a_restricted_block_says_what_it_needs():
     model = FusionClassifier(fusion=NoHarmFusion(SHARES), random_state=0)
     with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
         restrict(model, ["a", "b"]).fit(X, Y)
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(LBFGS, max_iter=4)])
+def test_an_optimizer_of_one_rate(optimizer):
+    """LBFGS: the factor then learns at the rate of the others, whatever that is."""
+    own = {"optimizer": optimizer, "batch_size": 200, "lr": 3e-3, "max_epochs": 2}
+    model = thesis(**own, weight_decay=0).fit(TWO, Y)
+    assert model.fused_[0].lr == 3e-3 and model.lambda_ != 0.5
+    with pytest.raises(ValueError, match=r"weight_decay=0.001: LBFGS has none; use 0"):
+        thesis(**own).fit(TWO, Y)
 
 
 def test_the_fix_for_unequal_widths_works():
