@@ -84,8 +84,11 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     classes_ : ndarray of shape (n_classes,)
     weight_ : float
         Weight of the fused nets, 0 to 1. At 0 the answer is that of the best modality.
+    incomplete_weight_ : float
+        The same in rows that lack a modality; with "crossfit" chosen on such rows
+        alone, else `weight_`.
     lower_bound_ : float
-        Lower bound of the gain in log-loss at that weight; 0 with "holdout", which
+        Lower bound of the gain in log-loss at `weight_`; 0 with "holdout", which
         shows a gain but not its size; NaN with ``guarantee=None``.
     best_modality_ : str
         The one whose nets have the lowest out-of-fold loss.
@@ -121,7 +124,9 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     adds to its logits a correction, by a net on all embeddings, that starts at zero and
     is fine-tuned with early stopping that may go back to the start. The answer is
     ``(1 - w) p_best + w p_fused`` of the means over the folds, with the w whose gain in
-    out-of-fold log-loss has the highest lower bound, and 0 if none is positive.
+    out-of-fold log-loss has the highest lower bound, and 0 if none is positive. Rows
+    that lack a modality have a weight of their own: what fusion gains where all is
+    known says little of them.
 
     What this promises is in the guide, docs/guide/no_harm.md.
 
@@ -210,7 +215,9 @@ class NoHarmFusionRegressor(ValueAnswers, NoHarm):
 
     Attributes
     ----------
-    weight_, lower_bound_, best_modality_, ranking_, modality_weights_, oof_loss_
+    weight_, incomplete_weight_, lower_bound_, best_modality_, ranking_
+        As for ``NoHarmFusionClassifier``; the bound is in squared units of y.
+    modality_weights_, oof_loss_
         As for ``NoHarmFusionClassifier``; losses are squared errors in units of y.
     oof_predictions_ : dict of str to ndarray of shape (n, k)
     unimodal_, fused_, lambda_, no_harm_report_, weight_curve_, calibration_rows_

@@ -141,7 +141,7 @@ def _conclude(owner, cell, X):
     """Note the factor, how far the fused net is used, and how it compares."""
     owner.ranking_, owner.best_modality_ = cell.order, cell.order[0]
     owner.weight_ = owner._largest_weight() if cell.fused is not None else 0.0
-    owner.lower_bound_ = float("nan")
+    owner.incomplete_weight_, owner.lower_bound_ = owner.weight_, float("nan")
     owner.modality_weights_ = {owner.best_modality_: 1.0}
     models = dict(cell.singles)
     if cell.fused is not None:
