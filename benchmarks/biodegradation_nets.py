@@ -160,7 +160,8 @@ def straight_concatenation(task, training):
 def guarded(task, weight=None):
     """The cross-fitted mix, or with the weight 0 its own bag of the best modality."""
     model = copy.copy(task.crossfit)
-    model.weight_ = model.weight_ if weight is None else weight
+    if weight is not None:
+        model.weight_ = model.incomplete_weight_ = weight
     return model
 
 

@@ -278,7 +278,7 @@ def stricter(task, z):
 def with_weight(model, weight):
     """The same fit, with another weight of the fused nets."""
     other = copy.copy(model)
-    other.weight_ = weight
+    other.weight_ = other.incomplete_weight_ = weight
     return other
 
 

@@ -5,6 +5,10 @@ from sklearn.base import clone
 from skmm.data.names import parts_in_use
 from skmm.nn.assemble import complete
 
+BY_MODALITY = ("encoders", "pretraining", "transformers", "estimators")
+BY_PART = ("lr", "weight_decay")
+ENCODERS = "encoders__"
+
 
 def encoders_in_use(estimator):
     """Return a template of an encoder for every modality that is used.
@@ -71,3 +75,40 @@ def _is_unused(part, estimator):
     if kind != "encoders" or name in used or not name:
         return False
     return name in known or selected
+
+
+def refuse_unknown_parts(member, owner):
+    """Raise a ValueError for settings of modalities that nobody knows.
+
+    Parameters
+    ----------
+    member : estimator
+        It, or an estimator in it, may have settings for modalities that it never sees.
+    owner : estimator
+        Has met X, which has them all.
+    """
+    for key, value in member.get_params().items():
+        names = _modalities_in(key.split("__")[-1], value)
+        parts_in_use(dict.fromkeys(names), owner, key)
+
+
+def _modalities_in(parameter, value):
+    """Names of modalities in the value of a parameter."""
+    if parameter in BY_MODALITY and isinstance(value, dict):
+        return list(value)
+    if parameter in BY_PART and isinstance(value, dict):
+        return _names_of(value)
+    if parameter == "stages" and isinstance(value, (list, tuple)):
+        return [n for stage in value for n in _names_of(_parts_in_stage(stage))]
+    return []
+
+
+def _parts_in_stage(stage):
+    given = [getattr(stage, name, None) for name in ("train", "start", "lr")]
+    texts = [[part] if isinstance(part, str) else part for part in given]
+    return [p for part in texts if isinstance(part, (list, tuple, dict)) for p in part]
+
+
+def _names_of(parts):
+    parts = [str(part) for part in parts]
+    return [p.removeprefix(ENCODERS) for p in parts if p.startswith(ENCODERS)]

@@ -17,7 +17,9 @@ def restrict(estimator, names):
     """Clone an estimator so that it sees only some modalities.
 
     Sets `modalities` on it and on every step inside it that has the parameter, so
-    ``restrict(pipeline, ["image"])`` is the same pipeline on images alone.
+    ``restrict(pipeline, ["image"])`` is the same pipeline on images alone. What an
+    estimator has in the order of its modalities, as the weights in `factor` of the
+    no-harm estimators, is cut with them.
 
     Parameters
     ----------
@@ -49,7 +51,14 @@ def restrict(estimator, names):
             "LateFusionRegressor with this one inside; or give it one modality of the "
             "data, as X['image']."
         )
-    return clone(estimator).set_params(**{place: list(names) for place in places})
+    part, changes = clone(estimator), {}
+    for place in places:
+        prefix = place.removesuffix("modalities")
+        owner = part.get_params()[prefix.removesuffix("__")] if prefix else part
+        cut = owner._cut_to(list(names)) if hasattr(owner, "_cut_to") else {}
+        changes |= {f"{prefix}{name}": value for name, value in cut.items()}
+        changes[place] = list(names)
+    return part.set_params(**changes)
 
 
 def _places(estimator):

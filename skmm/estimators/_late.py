@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,7 +16,8 @@ from skmm._routing import (
 )
 from skmm._sklearn import HasMethods, StrOptions, VisualBlock
 from skmm._views import as_table, naming
-from skmm.base import takes_modalities
+from skmm.base import restrict, takes_modalities
+from skmm.base.parts_in_use import refuse_unknown_parts
 from skmm.base.saving import MembersSaving
 from skmm.base.targets import require_target
 from skmm.base.weights import checked_weight
@@ -130,8 +132,17 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
             given = dict.fromkeys(self.modalities_in_, given)
         members = {name: given.get(name) for name in self.modalities_in_}
         return {
-            n: clone(self._default() if m is None else m) for n, m in members.items()
+            name: self._of_one(self._default() if member is None else member, name)
+            for name, member in members.items()
         }
+
+    def _of_one(self, member, name):
+        """Unfitted clone of a model, restricted to what it has for one modality."""
+        if not _can_be_restricted(member, name):
+            return clone(member)
+        with naming(name):
+            refuse_unknown_parts(member, self)
+        return restrict(member, [name])
 
     def _fit_member(self, member, name, X, y, params):
         rows = np.flatnonzero(X.present[name])
@@ -167,6 +178,25 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
             return VisualBlock("single", self, names=str(self))
         parts = self.estimators
         return VisualBlock("parallel", list(parts.values()), names=list(parts))
+
+
+def _can_be_restricted(member, name):
+    """Whether all in it that has a selection sees the modality, and under its name."""
+    return takes_modalities(member) and _keeps_names(member) and _has(member, name)
+
+
+def _keeps_names(member):
+    """Whether no step of a Pipeline may give other names to what it returns."""
+    parts = [member, *member.get_params().values()]
+    steps = [s for part in parts if isinstance(part, Pipeline) for _, s in part.steps]
+    return all(step == "passthrough" or takes_modalities(step) for step in steps)
+
+
+def _has(member, name):
+    """Whether no selection of the user's own leaves the modality out."""
+    params = member.get_params().items()
+    chosen = [v for key, v in params if key.split("__")[-1] == "modalities"]
+    return all(names is None or name in [str(n) for n in names] for names in chosen)
 
 
 def _view(member, name, X, rows):

@@ -19,7 +19,8 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
     estimators : dict of str to classifier, classifier or None, default=None
         One per modality, or one to be cloned for each; what is not given is a
         ``FusionClassifier()``. A scikit-learn classifier gets the modality's array;
-        one with a parameter `modalities` gets a ModalityDict.
+        one with a parameter `modalities` gets a ModalityDict, and is restricted to its
+        modality: what it has for others, as in `encoders` or `stages`, is ignored.
     rule : {"mean"}, default="mean"
         How answers are joined: the mean over the modalities that a row has.
     modalities : list of str or None, default=None
@@ -124,7 +125,8 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
     estimators : dict of str to regressor, regressor or None, default=None
         One per modality, or one to be cloned for each; what is not given is a
         ``FusionRegressor()``. A scikit-learn regressor gets the
-        modality's array; one with a parameter `modalities` gets a ModalityDict.
+        modality's array; one with a parameter `modalities` gets a ModalityDict, and is
+        restricted to its modality.
     rule : {"mean"}, default="mean"
         How answers are joined: the mean over the modalities that a row has.
     modalities : list of str or None, default=None

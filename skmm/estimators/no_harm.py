@@ -14,13 +14,15 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
         As for ``FusionClassifier``. With ``guarantee=None`` the embeddings must have
-        one width.
+        one width; nothing is trained if they have not.
     guarantee : {"crossfit", "holdout"} or None, default="crossfit"
         How harm is prevented. "crossfit" weighs the fused net against the best single
         one by their losses on rows of other folds. "holdout" tests on rows set aside.
         None is the thesis: one net with a no-harm factor, and no guarantee.
     factor : {"scalar", "vector"}, float, tuple or None, default=None
-        With ``guarantee=None``: of ``NoHarmFusion``; None is "scalar".
+        With ``guarantee=None``: of ``NoHarmFusion``; None is "scalar". A tuple has
+        one weight for each modality that is used; or, where `modalities` leaves some
+        out, for all of X in its order: those in use are then scaled to sum to one.
     kind : {"arithmetic", "geometric"} or None, default=None
         With ``guarantee=None``: of ``NoHarmFusion``; None is "arithmetic".
     training : str or None, default=None
@@ -34,7 +36,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         `patience`.
     cv : int or splitter, default=5
         Folds. A number shuffles, stratifies classes (one with fewer rows than folds is
-        not in all of them), and keeps `groups` together.
+        not in all of them), and keeps `groups` together. A splitter that separates
+        rows of one group is refused.
     n_init : int, default=1
         Nets per fold and modality, from different starts, which are averaged.
     z : float, default=1.0
@@ -63,7 +66,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         Must be True but for ``guarantee=None``; without it the best modality there goes
         by training loss, which nets win that overfit.
     validation_fraction : float, default=0.2
-        Share of the rows of each fold that early stopping sets aside.
+        Share of the rows of each fold that early stopping sets aside; with `groups`
+        about that share, in whole groups.
     patience : int, default=20
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None
@@ -80,8 +84,11 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     classes_ : ndarray of shape (n_classes,)
     weight_ : float
         Weight of the fused nets, 0 to 1. At 0 the answer is that of the best modality.
+    incomplete_weight_ : float
+        The same in rows that lack a modality; with "crossfit" chosen on such rows
+        alone, else `weight_`.
     lower_bound_ : float
-        Lower bound of the gain in log-loss at that weight; 0 with "holdout", which
+        Lower bound of the gain in log-loss at `weight_`; 0 with "holdout", which
         shows a gain but not its size; NaN with ``guarantee=None``.
     best_modality_ : str
         The one whose nets have the lowest out-of-fold loss.
@@ -117,7 +124,9 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
     adds to its logits a correction, by a net on all embeddings, that starts at zero and
     is fine-tuned with early stopping that may go back to the start. The answer is
     ``(1 - w) p_best + w p_fused`` of the means over the folds, with the w whose gain in
-    out-of-fold log-loss has the highest lower bound, and 0 if none is positive.
+    out-of-fold log-loss has the highest lower bound, and 0 if none is positive. Rows
+    that lack a modality have a weight of their own: what fusion gains where all is
+    known says little of them.
 
     What this promises is in the guide, docs/guide/no_harm.md.
 
@@ -206,7 +215,9 @@ class NoHarmFusionRegressor(ValueAnswers, NoHarm):
 
     Attributes
     ----------
-    weight_, lower_bound_, best_modality_, ranking_, modality_weights_, oof_loss_
+    weight_, incomplete_weight_, lower_bound_, best_modality_, ranking_
+        As for ``NoHarmFusionClassifier``; the bound is in squared units of y.
+    modality_weights_, oof_loss_
         As for ``NoHarmFusionClassifier``; losses are squared errors in units of y.
     oof_predictions_ : dict of str to ndarray of shape (n, k)
     unimodal_, fused_, lambda_, no_harm_report_, weight_curve_, calibration_rows_

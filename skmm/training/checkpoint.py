@@ -139,13 +139,30 @@ def fingerprint(params, module, train, valid):
     module : Module
         Before training.
     train, valid : (TensorRows, Tensor), or None
+
+    Raises
+    ------
+    ValueError
+        If a parameter cannot be compared with that of another process.
     """
     start = [value for _, value in sorted(module.state_dict().items())]
     return {
-        "parameters": digest(describe(dict(sorted(params.items())))),
+        "parameters": digest(_described(params)),
         "random_state or structure": digest(_bytes(start)),
         "data": digest(_bytes([*_sources(train), *_sources(valid)])),
     }
+
+
+def _described(params):
+    for name, value in sorted(params.items()):
+        try:
+            yield from describe([name, value])
+        except TypeError as error:
+            raise ValueError(
+                f"checkpoint cannot tell whether a later fit has the same {name}: "
+                f"{error}. Make its class picklable, by __getstate__ or __reduce__, "
+                "or use checkpoint=None."
+            ) from error
 
 
 def _sources(pair):

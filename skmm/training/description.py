@@ -1,61 +1,120 @@
 """What a parameter is, as bytes that differ when it does: the key of a checkpoint.
 
-``repr`` would not do: it leaves out weights, and scikit-learn's shortens long lists.
+``repr`` would not do: it leaves out weights, scikit-learn's shortens long lists, and
+that of an object without one of its own is an address. So objects are what pickle would
+write: their class and state. The code of classes is not compared.
 """
 
-import functools
-from collections.abc import Mapping
+import inspect
+from collections.abc import Mapping, Set
+from types import CodeType
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 from torch.nn.parameter import is_lazy
+from torch.utils.hooks import RemovableHandle
+
+PLAIN = (type(None), bool, int, float, complex, str)
 
 
 def describe(value, weights=True):
-    """Parts of bytes that say what a value is.
+    """Parts of bytes that say what a value is, in this process and in any other.
 
     Parameters
     ----------
     value : object
-        Of parameters of an estimator: numbers, names, containers, Blocks, modules …
+        Of parameters of an estimator: numbers, names, containers, Blocks, modules,
+        objects of any class …
     weights : bool, default=True
-        Whether the weights of modules count.
+        Whether the weights of modules count, and objects must have a state that can
+        be read.
 
     Yields
     ------
     bytes
+
+    Raises
+    ------
+    TypeError
+        If the state of an object cannot be read, as that of a lock or an open file.
     """
+    yield from _described(value, weights, ())
+
+
+def _described(value, weights, above):
+    """As `describe`; `above` are the ids of the objects that the value lies in."""
     yield type(value).__qualname__.encode()
-    if isinstance(value, Mapping):
+    if type(value) is bytes:  # weights, of which a repr would take four times the room
         yield str(len(value)).encode()
-        for key, item in value.items():
-            yield repr(key).encode()
-            yield from describe(item, weights)
-    elif isinstance(value, (list, tuple)):
-        yield str(len(value)).encode()
-        for item in value:
-            yield from describe(item, weights)
-    else:
-        yield from _of_one(value, weights)
-
-
-def _of_one(value, weights):
-    if isinstance(value, BaseEstimator):
-        yield from describe(value.get_params(deep=False), weights)
-    if isinstance(value, nn.Module):
-        yield from _of_module(value, weights)
-    elif isinstance(value, (np.ndarray, torch.Tensor)):
-        yield from _of_array(_as_array(value))
-    elif isinstance(value, functools.partial):
-        yield from describe([value.func, value.args, value.keywords], weights)
-    elif hasattr(value, "__qualname__"):  # a class or function, wherever it lies
-        yield f"{value.__module__}.{value.__qualname__}".encode()
-        code = getattr(value, "__code__", None)
-        yield b"" if code is None else code.co_code + repr(code.co_consts).encode()
-    elif not isinstance(value, BaseEstimator):
+        yield value
+    elif type(value) in PLAIN or isinstance(value, np.generic):
         yield repr(value).encode()
+    elif id(value) in above:
+        yield str(above.index(id(value))).encode()
+    else:
+        for part in _parts(value, weights):
+            yield from _described(part, weights, (*above, id(value)))
+
+
+def _parts(value, weights):
+    """Return what a value consists of, to be described in turn."""
+    if isinstance(value, (Mapping, Set, list, tuple)):
+        return _of_container(value, weights)
+    if isinstance(value, nn.Module):
+        return _of_module(value, weights)
+    if isinstance(value, BaseEstimator):
+        return [value.get_params(deep=False)]
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return _of_array(_as_array(value))
+    if isinstance(value, CodeType):
+        return value.co_code, value.co_names, value.co_consts
+    if inspect.isclass(value) or inspect.ismodule(value) or inspect.isfunction(value):
+        return _of_name(value)
+    return _of_object(value, weights)
+
+
+def _of_container(value, weights):
+    yield len(value)
+    if isinstance(value, Mapping):
+        value = [part for item in value.items() for part in item]
+    if isinstance(value, Set):  # whose order differs between processes
+        value = sorted(b"".join(describe(item, weights)) for item in value)
+    yield from value
+
+
+def _of_name(value):
+    """What a class, function or Python module is: its name, and a function's code."""
+    yield getattr(value, "__module__", None)
+    yield getattr(value, "__qualname__", value.__name__)
+    if inspect.isfunction(value):
+        yield from (value.__code__, value.__defaults__, value.__kwdefaults__)
+        yield [_content(cell) for cell in value.__closure__ or ()]
+
+
+def _content(cell):
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet assigned
+        return None
+
+
+def _of_object(value, weights):
+    """What pickle would write."""
+    try:
+        made = value.__reduce_ex__(2)
+    except Exception as error:
+        if weights:
+            raise TypeError(
+                f"a {type(value).__name__} has no state that can be compared ({error})"
+            ) from error
+        return
+    if isinstance(made, str):
+        yield from (getattr(value, "__module__", None), made)
+        return
+    made = made[:5]  # a function, its arguments, the state, items of lists and dicts
+    yield from (list(part) if hasattr(part, "__next__") else part for part in made)
 
 
 def _as_array(value):
@@ -66,18 +125,28 @@ def _as_array(value):
 
 
 def _of_array(array):
-    yield f"{array.dtype} {array.shape}".encode()
-    is_objects = array.dtype == object
-    yield repr(array.tolist()).encode() if is_objects else array.tobytes()
+    yield f"{array.dtype} {array.shape}"
+    yield array.tolist() if array.dtype == object else array.tobytes()
 
 
 def _of_module(module, weights):
-    if not isinstance(module, BaseEstimator):
-        yield repr(module).encode()
+    """Parameters or attributes, and weights."""
+    if isinstance(module, BaseEstimator):
+        yield module.get_params(deep=False)
     if "_modules" not in vars(module):  # its constructor forgot, which `build` refuses
         return
+    if not isinstance(module, BaseEstimator):
+        yield {name: _attributes(part) for name, part in module.named_modules()}
     for name, tensor in module.state_dict().items():
-        yield name.encode()
+        yield name
         if isinstance(tensor, torch.Tensor) and not is_lazy(tensor):
             array = _as_array(tensor)
             yield from _of_array(array if weights else np.array(array.shape))
+
+
+def _attributes(module):
+    """Class and attributes of a module, without those that all modules have."""
+    own = vars(module).keys() - vars(nn.Module()).keys() - {"_compiled_call_impl"}
+    kept = {name: vars(module)[name] for name in sorted(own)}
+    kept = {n: v for n, v in kept.items() if not isinstance(v, RemovableHandle)}
+    return [type(module), kept]

@@ -48,8 +48,11 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         raise ValueError("no part that is to learn has weights that can be trained.")
     if "weight_decay" not in accepted:
         groups = _without_decay(groups)
-    if cls is torch.optim.LBFGS and len(groups) > 1:
-        raise ValueError("lr: LBFGS has one rate for all parts; give a number.")
+    if has_one_rate(cls) and len(groups) > 1:
+        raise ValueError(
+            f"lr={lr}: LBFGS has one rate for all parts. Give a number, or another "
+            f"optimizer, as one of {sorted(NAMES)}."
+        )
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=max(group["lr"] for group in groups), **extra)
 
@@ -57,6 +60,12 @@ def make_optimizer(optimizer, module, lr, weight_decay):
 def optimizer_class(optimizer):
     """Return the class that a name stands for."""
     return NAMES[optimizer] if isinstance(optimizer, str) else optimizer
+
+
+def has_one_rate(optimizer):
+    """Whether an optimizer can have no rates by part."""
+    cls = optimizer_class(optimizer)
+    return getattr(cls, "func", cls) is torch.optim.LBFGS
 
 
 def _decay(cls, accepted, weight_decay):

@@ -5,7 +5,12 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmm import FusionClassifier, LateFusionClassifier, restrict
+from skmm import (
+    FusionClassifier,
+    LateFusionClassifier,
+    NoHarmFusionClassifier,
+    restrict,
+)
 from skmm.base import takes_modalities
 from skmm.preprocessing import ModalityTransformer
 from tests.toys import two_tables
@@ -80,3 +85,13 @@ def test_what_selects_nothing_is_refused():
         TypeError, match="LogisticRegression has no parameter `modalities`"
     ):
         restrict(LogisticRegression(), ["a"])
+
+
+def test_what_has_the_order_of_the_modalities_is_cut_in_every_step():
+    whole = NoHarmFusionClassifier(
+        guarantee=None, factor=(0.5, 0.3, 0.2), modalities=["a", "b", "c"]
+    )
+    alone = restrict(whole, ["c", "b"])
+    assert alone.factor == pytest.approx((0.4, 0.6))
+    piped = restrict(make_pipeline(ModalityTransformer(), whole), ["c", "b"])
+    assert piped[-1].factor == alone.factor and whole.factor == (0.5, 0.3, 0.2)

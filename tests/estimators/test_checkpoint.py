@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -204,3 +205,63 @@ def test_an_encoder_that_draws_resumes_exactly(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         resumed.history_["train_loss"], whole.history_["train_loss"]
     )
+
+
+OWN_OBJECTIVE = """
+import os, sys
+import numpy as np
+from torch.nn.functional import cross_entropy
+from skmm import FusionClassifier
+
+class Tilted:
+    calls = 0
+
+    def __init__(self, tilt):
+        self.tilt = tilt
+
+    def __call__(self, outputs, target, weight=None):
+        Tilted.calls += 1
+        if Tilted.calls == int(sys.argv[3]):
+            os._exit(9)
+        return self.tilt * cross_entropy(outputs, target)
+
+X = {"a": np.random.default_rng(0).normal(size=(60, 4))}
+Y = (X["a"][:, 0] > 0).astype(int)
+model = FusionClassifier(
+    objective=Tilted(float(sys.argv[2])), max_epochs=6, batch_size=60, random_state=0,
+    checkpoint=None if sys.argv[1] == "none" else sys.argv[1],
+).fit(X, Y)
+print(model.predict_proba(X).tobytes().hex(), Tilted.calls)
+"""
+
+
+def test_an_objective_of_ones_own_in_a_later_process(tmp_path):
+    """It prints as an address, which is no part of what it is."""
+    script, path = tmp_path / "fit.py", tmp_path / "fit.ckpt"
+    script.write_text(OWN_OBJECTIVE)
+
+    def fit(*arguments):
+        command = [sys.executable, script, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    assert fit(path, 2.0, 5).returncode == 9
+    assert path.exists()
+    other = fit(path, 3.0, -1)
+    assert "belongs to another fit: it has other parameters" in other.stderr
+    resumed, whole = fit(path, 2.0, -1), fit("none", 2.0, -1)
+    assert resumed.returncode == whole.returncode == 0, resumed.stderr
+    (found, calls), (expected, all_calls) = resumed.stdout.split(), whole.stdout.split()
+    assert found == expected and int(calls) < int(all_calls)
+
+
+def test_an_objective_that_cannot_be_compared_is_refused(tmp_path):
+    class Locked:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __call__(self, outputs, target, weight=None):
+            return torch.nn.functional.cross_entropy(outputs, target)
+
+    with pytest.raises(ValueError, match=r"same objective: a lock.*__getstate__"):
+        model(tmp_path / "fit.ckpt", objective=Locked()).fit(X, Y)
+    model(None, objective=Locked(), max_epochs=1).fit(X, Y)

@@ -163,6 +163,14 @@ def test_optimizers_without_decay_or_without_groups():
         make_optimizer(torch.optim.LBFGS, parted(), 0.1, {"head": 0.1})
 
 
+@pytest.mark.parametrize("optimizer", [torch.optim.LBFGS, partial(torch.optim.LBFGS)])
+def test_an_optimizer_of_one_rate_says_so(optimizer):
+    words = r"lr={'head': 0.1}: LBFGS has one rate.*Give a number, or another.*'adam'"
+    with pytest.raises(ValueError, match=words):
+        make_optimizer(optimizer, parted(), {"head": 0.1}, 0.0)
+    assert len(make_optimizer(optimizer, parted(), {"head": 1e-3}, 0.0).param_groups)
+
+
 def test_nothing_to_train_is_an_error():
     with pytest.raises(ValueError, match="no part that is to learn has weights"):
         make_optimizer("adam", nn.Identity(), 0.1, 0.0)

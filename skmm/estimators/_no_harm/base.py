@@ -13,18 +13,20 @@ from skmm.base.estimator import ModalityEstimator
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
+from skmm.data.names import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
+from skmm.nn.fusion.no_harm import kept_weights
 from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
-FEW_ROWS = (
+EXPECTED = (  # classes with fewer rows than folds; splitters, which are checked
     "the validation rows of early_stopping are not stratified",
     "The least populated class in y has only",
+    "The groups parameter is ignored by",
 )
 DEFAULTS = {"cv": 5, "n_init": 1, "z": 1.0, "alpha": 0.05, "calibration_fraction": 0.25}
 UNSET = dict.fromkeys(("factor", "kind", "training"))
@@ -79,6 +81,9 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             Of the rows, in training and as evidence.
         groups : array-like of shape (n,), optional
             Rows of one group stay in one fold, and count as one piece of evidence.
+            A splitter given as `cv` must keep them together too. Early stopping looks
+            at groups that a net has not seen, unless it is trained on one alone, with
+            a warning.
 
         Returns
         -------
@@ -87,8 +92,8 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter of another guarantee is set, or modalities, rows or y do not
-            fit.
+            If a parameter of another guarantee is set, modalities, rows or y do not
+            fit, or folds separate rows of one group.
         """
         self._forget()
         self._validate_params()
@@ -101,13 +106,22 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
             raise ValueError(f"{GIVEN!r} is a name of our own: rename that modality.")
         self._seed = base_seed(self.random_state)
         self._warn_single(X)
-        with warnings.catch_warnings():  # of classes with fewer rows than folds
-            for message in FEW_ROWS:
+        with warnings.catch_warnings():
+            for message in EXPECTED:
                 warnings.filterwarnings("ignore", message, UserWarning)
             MODES[self.guarantee](self, X, y, weight, groups)
         del self._given, self._given_rows, self._n_given
         self._mode = self.guarantee
         return self
+
+    def _cut_to(self, names):
+        """Return parameters that change with a selection of `modalities`."""
+        given, factor = self.modalities, self.factor
+        if given is None or not isinstance(factor, (tuple, list)):
+            return {}
+        given = [str(name) for name in given]
+        check_names(names, given, "names")
+        return {"factor": kept_weights(factor, given, names)}
 
     def _forget(self):
         """Remove what an earlier fit has set: a failure must not leave half of it."""

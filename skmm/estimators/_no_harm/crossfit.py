@@ -60,9 +60,9 @@ class CrossFit:
         self.face = face
         self.cells = cells
 
-    def fit(self, X, y, weight):
+    def fit(self, X, y, weight, groups=None):
         """Fit singles, then fused nets; all folds of a modality as one batch."""
-        self.prepare(y, weight)
+        self.prepare(y, weight, groups)
         for name in self.face.progress(X):
             self.fit_singles(name, X, y, weight)
         for cell in self.cells:
@@ -71,17 +71,30 @@ class CrossFit:
             self._fit_fused(X, y, weight)
         return self
 
-    def prepare(self, y, weight):
+    def prepare(self, y, weight, groups=None):
         """Draw the rows that early stopping sets aside, the same for all nets."""
-        self.valid = []
+        self.valid, self.groups = [], groups
         for cell in self.cells:
             part = y[cell.train], at(weight, cell.train)
             cell.prior = self.face.prior_of(*part)
             cell.scaling = self.face.scaling(*part)
             aside = np.zeros(len(y), dtype=bool)
             if self.face.stops and len(cell.train) >= FEWEST:
-                aside[cell.train[self.face.set_aside(part[0], cell.seed)]] = True
+                aside[self._draw(cell, cell.train, y)] = True
             self.valid.append(aside)
+
+    def _draw(self, cell, rows, y):
+        """Some of the rows, by whole groups if there are any."""
+        groups = at(self.groups, rows)
+        return rows[self.face.set_aside(y[rows], cell.seed, groups)]
+
+    def _aside(self, i, rows, y):
+        """Which rows early stopping looks at; drawn anew where all or none would be."""
+        aside = self.valid[i][rows]
+        mixed = aside.any() and not aside.all()
+        if mixed or self.groups is None or not self.face.stops:
+            return aside  # without groups the estimator draws
+        return np.isin(rows, self._draw(self.cells[i], rows, y))
 
     def fit_singles(self, name, X, y, weight):
         """Fit the nets of one modality, on the rows that have it."""
@@ -90,7 +103,7 @@ class CrossFit:
         able = [i for i, r in enumerate(rows) if len(r) >= FEWEST]
         models = [self.face.single(name, self.cells[i].seed) for i in able]
         data = [(view[rows[i]], y[rows[i]], at(weight, rows[i])) for i in able]
-        valid = [self.valid[i][rows[i]] for i in able]
+        valid = [self._aside(i, rows[i], y) for i in able]
         fit_together(models, data, classes=self.face.classes, valid=valid)
         for i, model in zip(able, models, strict=True):
             self.cells[i].singles[name] = model

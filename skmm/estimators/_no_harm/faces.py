@@ -1,11 +1,14 @@
 """Classes or values: what the two no-harm estimators do differently."""
 
+import warnings
+
 import numpy as np
 from tqdm.auto import tqdm
 
 from skmm.base.targets import ValueTarget
 from skmm.base.weights import mean_one, split_rows
 from skmm.data.names import parts_in_use
+from skmm.estimators._no_harm.splits import groups_aside
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.nn.seeds import derive
 
@@ -22,6 +25,13 @@ SHARED = (
     "validation_fraction",
     "patience",
     "device",
+)
+
+
+ONE_GROUP = (
+    "groups: some nets are trained on rows of a single group, so that early stopping "
+    "looks at other rows of that group. With three groups or more, in each modality, "
+    "it looks at groups that the net has not seen."
 )
 
 
@@ -42,10 +52,14 @@ class Face:
         """Whether nets stop early."""
         return self.owner.early_stopping
 
-    def set_aside(self, y, seed):
-        """Numbers of the rows that early stopping looks at."""
+    def set_aside(self, y, seed, groups=None):
+        """Numbers of the rows that early stopping looks at; of groups, all rows."""
         labels = None if self.classes is None else y
         fraction, seed = self.owner.validation_fraction, derive(seed, "validation")
+        if groups is not None and len(np.unique(groups)) > 1:
+            return groups_aside(groups, labels, fraction, seed)
+        if groups is not None:
+            warnings.warn(ONE_GROUP, UserWarning, stacklevel=2)
         return split_rows(len(y), fraction, labels, seed)[1]
 
     def estimator(self, encoders, seed, **changes):

@@ -8,7 +8,7 @@ from skmm.base.saving import Fitted, Saving
 from skmm.data import check_modalities
 from skmm.estimators._no_harm.crossfit import Cell, CrossFit, first_present
 from skmm.estimators._no_harm.display import NoHarmDisplay
-from skmm.estimators._no_harm.modes import FUSED
+from skmm.estimators._no_harm.modes import FUSED, complete_rows
 
 
 class Kept(Saving):
@@ -77,11 +77,18 @@ class Kept(Saving):
         """Answers of the mixture that was chosen."""
         check_is_fitted(self, "weight_")
         X = check_modalities(X, self, reset=False)
-        if self.weight_ == 0:
+        weights = {self.weight_, self.incomplete_weight_}
+        if weights == {0}:
             return self._reference(X)
-        if self.weight_ == 1:
+        if weights == {1}:
             return self._fused(X)
-        return (1 - self.weight_) * self._reference(X) + self.weight_ * self._fused(X)
+        whole = complete_rows(X.present)
+        return self._mixed(self._reference(X), self._fused(X), whole)
+
+    def _mixed(self, reference, fused, whole):
+        """Mixture of both, with the weight of each row by whether it is complete."""
+        weight = np.where(whole, self.weight_, self.incomplete_weight_)[:, None]
+        return (1 - weight) * reference + weight * fused
 
     def _checked_candidates(self, X):
         check_is_fitted(self, "weight_")
@@ -108,7 +115,8 @@ class Kept(Saving):
         """Gain of every weight that was tried, with its standard error and bound.
 
         A DataFrame; `certain` is the lower bound of the gain with "crossfit", the
-        e-value with "holdout".
+        e-value with "holdout". With "crossfit", if some rows lack a modality, it is
+        that of the others, for `weight_`.
         """
         check_is_fitted(self, "weight_")
         if self._mode is None:

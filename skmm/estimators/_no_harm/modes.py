@@ -35,12 +35,31 @@ def fit_crossfit(owner, X, y, weight, groups):
     rows = Rows(owner, y[seen], at(owner._evidence_weight(y, weight), seen), oof)
     rows.groups = at(groups, seen)
     rows.reference = _reference(owner, oof, {n: m[seen] for n, m in present.items()})
-    grid = allowed(owner, GRID)
-    evidence = _nothing()
+    rows.whole = complete_rows(present)[seen]
+    evidence, rest = _nothing(), None
     if FUSED in oof:
         rows.check_bound(owner)
-        evidence = line_search(*rows.gains(oof[FUSED], grid), grid, owner.z)
-    _conclude(owner, evidence, rows, present)
+        evidence, rest = _by_completeness(owner, rows)
+    _conclude(owner, evidence, rows, present, rest)
+
+
+def complete_rows(present):
+    """Which rows have all modalities, (n,), from the masks of each."""
+    return np.logical_and.reduce(list(present.values()))
+
+
+def _by_completeness(owner, rows):
+    """Evidence from rows that have all modalities, and from those that lack some.
+
+    A gain in the former says little of the latter. Where there is one kind only, both
+    are the same.
+    """
+    grid, kinds = allowed(owner, GRID), [rows.whole, ~rows.whole]
+    counts = np.ones(len(rows.whole), bool) if rows.weight is None else rows.weight > 0
+    if not all((kind & counts).any() for kind in kinds):
+        kinds = [counts] * 2
+    gains = [rows.gains(rows.answers[FUSED], grid, kind) for kind in kinds]
+    return [line_search(*found, grid, owner.z) for found in gains]
 
 
 def fit_holdout(owner, X, y, weight, groups):
@@ -52,6 +71,7 @@ def fit_holdout(owner, X, y, weight, groups):
     answers = owner._candidates(X[rest])
     rows = Rows(owner, y[rest], None, answers)  # unweighted, or the test is void
     rows.groups, rows.reference = at(groups, rest), owner._reference(X[rest])
+    rows.whole = complete_rows(X[rest].present)
     ladder, evidence = allowed(owner, LADDER), _nothing()
     if FUSED in answers:
         rows.check_bound(owner)
@@ -73,9 +93,11 @@ class Rows:
         Predictions of each candidate.
     reference : ndarray
         Predictions of the best modality, or of the next best where it is missing.
+    whole : ndarray (n,) of bool
+        Rows that have all modalities.
     """
 
-    groups = reference = None
+    groups = reference = whole = None
 
     def __init__(self, owner, y, weight, answers):
         self.loss = owner._face().loss_of(y)
@@ -87,10 +109,10 @@ class Rows:
         both = (self.reference, self.answers[FUSED])
         owner._check_bound([self.loss(answers) for answers in both])
 
-    def gains(self, other, grid):
-        """Gains of the mixtures with `other` and the weights of the units."""
-        gains = mixture_gains(self.loss, self.reference, other, grid)
-        return by_unit(gains, self.weight, self.groups)
+    def gains(self, other, grid, kept=slice(None)):
+        """Gains of the mixtures with `other` in some rows; weights of the units."""
+        gains = mixture_gains(self.loss, self.reference, other, grid)[:, kept]
+        return by_unit(gains, at(self.weight, kept), at(self.groups, kept))
 
     def mean_loss(self, predictions):
         """Weighted mean of the losses."""
@@ -111,7 +133,7 @@ def _fit_nets(owner, X, y, weight, groups):
     splits = folds(owner, y, groups)
     owner.prior_ = owner._face().prior_of(y, weight)
     cells, tests = make_cells(splits, owner.n_init, owner._seed)
-    nets = CrossFit(owner._face(), cells).fit(X, y, weight)
+    nets = CrossFit(owner._face(), cells).fit(X, y, weight, groups)
     owner._keep(nets)
     asks = {name: partial(_ask_single, nets, name) for name in X}
     if any(cell.fused is not None for cell in cells):
@@ -163,19 +185,23 @@ def _nothing():
     return Evidence(zero, zero, zero, zero, 0.0, 0.0)
 
 
-def _conclude(owner, evidence, rows, present):
-    """Note the weight that is used, and how all candidates compare."""
+def _conclude(owner, evidence, rows, present, rest=None):
+    """Note the weights that are used, and how all candidates compare.
+
+    `rest` is the evidence for rows that lack a modality, where it is another one.
+    """
     owner.oof_predictions_ = {
         name: _at_given_rows(owner, values)
         for name, values in owner.oof_predictions_.items()
     }
     owner.weight_, owner.lower_bound_ = evidence.weight, evidence.lower_bound
+    owner.incomplete_weight_ = (rest or evidence).weight
     curve = ("weights", "gain", "standard_error", "certain")
     owner._curve = {name: getattr(evidence, name) for name in curve}
     candidates = dict(rows.answers)
     if FUSED in candidates:
-        mixed = owner.weight_ * candidates[FUSED]
-        candidates[DEPLOYED] = (1 - owner.weight_) * rows.reference + mixed
+        pair = rows.reference, candidates[FUSED]
+        candidates[DEPLOYED] = owner._mixed(*pair, rows.whole)
     lacking = {name: int((~mask).sum()) for name, mask in present.items()}
     owner._report = [
         {"model": name, **rows.compared(values, owner.alpha)}

@@ -19,7 +19,13 @@ def folds(owner, y, groups):
 
     A number of folds stratifies classes and keeps groups together. A splitter of the
     user's sees all rows that were given; those that are not here are then left out.
+
+    Raises
+    ------
+    ValueError
+        If there is one group only, or a splitter puts rows of one group on both sides.
     """
+    _refuse_one_group(groups, "to hold one out")
     if isinstance(owner.cv, (int, np.integer)):
         split = _splitter(owner, y, groups).split(np.empty((len(y), 1)), y, groups)
         return list(split)
@@ -28,7 +34,30 @@ def folds(owner, y, groups):
     place[owner._given_rows] = np.arange(len(owner._given_rows))
     found = owner.cv.split(np.empty((n_given, 1)), y_given, groups_given)
     pairs = [tuple(place[rows][place[rows] >= 0] for rows in pair) for pair in found]
-    return [(train, test) for train, test in pairs if len(train) and len(test)]
+    pairs = [(train, test) for train, test in pairs if len(train) and len(test)]
+    _refuse_split_groups(owner.cv, pairs, groups)
+    return pairs
+
+
+def _refuse_one_group(groups, why):
+    found = [] if groups is None else np.unique(groups).tolist()
+    if len(found) == 1:
+        raise ValueError(
+            f"groups: at least two are needed {why}; these rows are all of the group "
+            f"{found[0]!r}. Leave groups out if the rows are independent."
+        )
+
+
+def _refuse_split_groups(cv, pairs, groups):
+    """A net that has seen rows of a group is no judge of the others."""
+    for train, test in pairs if groups is not None else ():
+        both = np.intersect1d(groups[train], groups[test]).tolist()
+        if both:
+            raise ValueError(
+                f"cv={cv!r} separates rows of one group: {both[0]!r} is trained on and "
+                "held out. Give a number of folds, which keeps groups together, a "
+                "splitter such as GroupKFold, or leave groups out."
+            )
 
 
 def _splitter(owner, y, groups):
@@ -43,12 +72,39 @@ def _splitter(owner, y, groups):
 
 def calibration_rows(owner, y, groups):
     """Rows to fit on, and rows to test on."""
+    _refuse_one_group(groups, "to set one aside")
     kind = ShuffleSplit if groups is None else GroupShuffleSplit
     if groups is None and _enough_of_each(owner, y):
         kind = StratifiedShuffleSplit
     seed, share = _seed(owner, "calibration"), owner.calibration_fraction
     split = kind(1, test_size=share, random_state=seed)
     return next(split.split(np.empty((len(y), 1)), y, groups))
+
+
+def groups_aside(groups, labels, fraction, seed):
+    """Numbers of rows for early stopping: whole groups, about a share of the rows.
+
+    Parameters
+    ----------
+    groups : ndarray (n,)
+        Of two or more kinds.
+    labels : ndarray (n,) or None
+        Classes, whose shares are kept as far as groups allow.
+    fraction : float
+    seed : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    count = round(1 / min(fraction, 1 - fraction))
+    count = min(max(2, count), len(np.unique(groups)))
+    known = np.zeros(len(groups)) if labels is None else labels
+    stratified = np.unique(known, return_counts=True)[1].max() >= count
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    split = kind(count, shuffle=True, random_state=seed % 2**32)
+    parts = next(split.split(np.empty((len(groups), 1)), known, groups))
+    return parts[0 if fraction > 0.5 else 1]
 
 
 def can_stratify(owner, y, least):

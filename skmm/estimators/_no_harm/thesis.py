@@ -3,10 +3,13 @@
 import numpy as np
 
 from skmm.base.together import fit_together
-from skmm.estimators._no_harm.crossfit import Cell, CrossFit
-from skmm.nn import NoHarmFusion
-from skmm.nn.seeds import derive
+from skmm.estimators._no_harm.crossfit import FEWEST, Cell, CrossFit
+from skmm.nn import ConcatFusion, MLPHead, NoHarmFusion
+from skmm.nn.assemble import assemble, complete
+from skmm.nn.fusion.no_harm import fixed_weights, kept_weights
+from skmm.nn.seeds import derive, seeded
 from skmm.training import RecordFusionWeights, Stage
+from skmm.training.optimizers import has_one_rate
 
 FACTOR_RATE = 0.01  # at least: an optimizer moves a factor by about its rate per step
 
@@ -19,11 +22,13 @@ def fit_thesis(owner, X, y, weight, groups):
     stages = None if alone else stages_of(owner.training or "freeze_all", list(X))
     nets = CrossFit(owner._face(), [Cell(np.arange(len(X)), _seed(owner))])
     cell = nets.cells[0]
+    _refuse_absent(X)
+    if not alone:
+        _refuse_misfit(owner, nets.face, list(X))
     nets.prepare(y, weight)
     owner.prior_ = cell.prior
     for name in nets.face.progress(X):
         nets.fit_singles(name, X, y, weight)
-    _refuse_absent(X, cell)
     cell.order = sorted(cell.singles, key=lambda name: best_loss(cell.singles[name]))
     if not alone:
         cell.fused = _fused(owner, nets.face, cell, stages)
@@ -68,32 +73,60 @@ def _fused(owner, face, cell, stages):
         encoders = {name: model.encoders_[name] for name, model in cell.singles.items()}
         head = best.net_.module_.head
     rates = {"encoders": owner.lr, "head": owner.lr}
+    rates["fusion"] = max(owner.lr, FACTOR_RATE)
     return face.estimator(
         encoders,
         cell.seed,
         fusion=NoHarmFusion(_factor(owner), kind=owner.kind or "arithmetic"),
         head=head,
         stages=stages,
-        lr={**rates, "fusion": max(owner.lr, FACTOR_RATE)},
+        lr=owner.lr if has_one_rate(owner.optimizer) else rates,
         callbacks=[RecordFusionWeights()],
     )
 
 
 def _factor(owner):
-    return "scalar" if owner.factor is None else owner.factor
+    """The factor; of weights for all modalities of X, those in use."""
+    factor, used = owner.factor, list(owner.modalities_in_)
+    known = list(getattr(owner, "feature_names_in_", used))
+    listed = isinstance(factor, (tuple, list)) and len(factor) != len(used)
+    if listed and len(factor) == len(known):
+        return kept_weights(factor, known, used)
+    return "scalar" if factor is None else factor
 
 
 def _seed(owner):
     return derive(owner._seed, "fold", 0, 0) % 2**32
 
 
-def _refuse_absent(X, cell):
-    absent = [name for name in X if name not in cell.singles]
+def _refuse_absent(X):
+    absent = [name for name, there in X.present.items() if there.sum() < FEWEST]
     if absent:
         raise ValueError(
             f"modalities {absent} are missing in nearly every row: leave them out, or "
             'use guarantee="crossfit", which reports them.'
         )
+
+
+def _refuse_misfit(owner, face, names):
+    """Refuse a factor or encoders that cannot be joined, before any net is trained."""
+    fixed_weights(_factor(owner), names)
+    widths = _embedding_widths(owner, face, names)
+    if len(set(widths.values())) > 1:
+        raise ValueError(
+            "encoders: guarantee=None averages embeddings, which must have one width; "
+            f"got {widths}. Give the encoders one width, as MLPEncoder((64,)) for "
+            "each, or use FusionClassifier or FusionRegressor with fusion="
+            "NoHarmFusion(width=64), which adds a linear map per modality."
+        )
+
+
+def _embedding_widths(owner, face, names):
+    """Widths of the encoders, each built once."""
+    shapes = owner.shapes_in_
+    encoders = complete({name: face.encoder(name) for name in names}, shapes)
+    with seeded(0):
+        return assemble(encoders, ConcatFusion(), MLPHead(), shapes, 1).widths
 
 
 def best_loss(model):
@@ -108,7 +141,7 @@ def _conclude(owner, cell, X):
     """Note the factor, how far the fused net is used, and how it compares."""
     owner.ranking_, owner.best_modality_ = cell.order, cell.order[0]
     owner.weight_ = owner._largest_weight() if cell.fused is not None else 0.0
-    owner.lower_bound_ = float("nan")
+    owner.incomplete_weight_, owner.lower_bound_ = owner.weight_, float("nan")
     owner.modality_weights_ = {owner.best_modality_: 1.0}
     models = dict(cell.singles)
     if cell.fused is not None:

@@ -197,6 +197,34 @@ def fixed_weights(factor, names):
     return _of_each(list(factor), factor, names)
 
 
+def kept_weights(factor, names, kept):
+    """Return fixed weights of some modalities, scaled to sum to one.
+
+    Parameters
+    ----------
+    factor : sequence of float
+        Of the modalities `names`.
+    names, kept : list of str
+
+    Raises
+    ------
+    ValueError
+        If the factor does not fit the names, or is zero for all that are kept.
+
+    Examples
+    --------
+    >>> from skmm.nn.fusion.no_harm import kept_weights
+    >>> kept_weights((0.5, 0.25, 0.25), ["a", "b", "c"], ["c", "b"])
+    (0.5, 0.5)
+    """
+    weights = dict(zip(names, fixed_weights(factor, names), strict=True))
+    total = math.fsum(weights[name] for name in kept)
+    if total == 0:
+        need = f"a weight above zero for one of the modalities that are used, {kept}"
+        _refuse(factor, need, "zeros", "other weights")
+    return tuple(weights[name] / total for name in kept)
+
+
 def _of_two(factor, names):
     if len(names) != 2:
         need = "two modalities, as one number is the weight of the second"

@@ -7,7 +7,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
-    GroupKFold,
     KFold,
     LeaveOneOut,
     PredefinedSplit,
@@ -172,16 +171,6 @@ def test_class_weight_counts_in_the_evidence():
     plain = classifier().fit(X, Y).oof_loss_
     weighted = classifier(class_weight={"yes": 5.0, "no": 1.0}).fit(X, Y).oof_loss_
     assert plain["a"] != pytest.approx(weighted["a"], rel=1e-3)
-
-
-def test_groups_stay_together():
-    groups = np.arange(150) // 10
-    model = classifier().fit(X, Y, groups=groups)
-    assert model.weight_ >= 0
-    same = classifier(cv=GroupKFold(3)).fit(X, Y, groups=groups)
-    assert set(same.oof_predictions_) == {"a", "b", "noise", "fused"}
-    widths = [m.no_harm_report_["standard_error"].max() for m in (model,)]
-    assert np.isfinite(widths).all()
 
 
 def test_splitters_that_leave_rows_out():

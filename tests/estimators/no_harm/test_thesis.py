@@ -1,12 +1,16 @@
 """guarantee=None: the no-harm factor, trained as in the thesis."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import log_loss
+from torch.optim import LBFGS
 
-from skmm import NoHarmFusionClassifier, load
-from skmm.nn import MLPEncoder
+from skmm import FusionClassifier, NoHarmFusionClassifier, load, restrict
+from skmm.estimators._no_harm.crossfit import CrossFit
+from skmm.nn import MLPEncoder, NoHarmFusion
 from skmm.training import Stage
 from tests.estimators.no_harm.problems import complementary, one_informative, thesis
 
@@ -16,6 +20,10 @@ TWO = X.select(["a", "b"])
 
 def weights(model, part):
     return model.net_.module_.parts()[part].state_dict()
+
+
+def refuse_to_train(*args):
+    pytest.fail("a net was trained")
 
 
 def same(one, other):
@@ -131,12 +139,82 @@ def test_missing_modalities_share_the_weight():
     [
         ({"training": "freeze_c"}, "choose of .'freeze_all', 'end_to_end', 'freeze_a'"),
         ({"factor": 2.0}, "a number in .0, 1."),
-        ({"encoders": {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}}, "equal width"),
+        ({"factor": (0.2, 0.3, 0.5)}, r"one weight for each of the 2 modalities"),
+        ({"factor": (0.2, 0.2)}, "weights that sum to one"),
+        (
+            {"encoders": {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}},
+            r"must have one width; got {'a': 4, 'b': 5}. Give the encoders one width",
+        ),
     ],
 )
-def test_wrong_parameters(settings, words):
+def test_wrong_parameters_are_refused_before_any_training(settings, words, monkeypatch):
+    monkeypatch.setattr(CrossFit, "fit_singles", refuse_to_train)
     with pytest.raises(ValueError, match=words):
         thesis(**settings).fit(TWO, Y)
+
+
+def test_a_number_for_three_modalities_is_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr(CrossFit, "fit_singles", refuse_to_train)
+    with pytest.raises(ValueError, match="needs two modalities"):
+        thesis(factor=0.3).fit(X, Y)
+    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every row"):
+        thesis().fit(TWO.with_missing("b"), Y)
+
+
+SHARES = (0.5, 0.1, 0.4)
+
+
+@pytest.mark.parametrize("listed", [None, ["noise", "b", "a"]])
+def test_fixed_weights_are_restricted_by_name(listed):
+    """X has the order a, b, noise; `modalities` may have another."""
+    model = thesis(factor=SHARES, modalities=listed, max_epochs=1)
+    part = restrict(model, ["b", "a"]).fit(X, Y)
+    by_name = dict(zip(listed or X, SHARES, strict=True))
+    both = by_name["a"] + by_name["b"]
+    expected = {name: by_name[name] / both for name in ("b", "a")}
+    assert part.modality_weights_ == pytest.approx(expected)
+    assert restrict(model, ["b"]).fit(X, Y).modality_weights_ == {"b": 1}
+
+
+def test_weights_of_modalities_that_are_left_out():
+    with pytest.raises(ValueError, match=r"a weight above zero.*\['a', 'b'\]"):
+        restrict(thesis(factor=(0.0, 0.0, 1.0)), ["a", "b"]).fit(X, Y)
+    with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
+        restrict(thesis(factor=(0.1, 0.2, 0.3, 0.4)), ["a", "b"]).fit(X, Y)
+    with pytest.raises(ValueError, match="names: unknown modality 'c'"):
+        restrict(thesis(factor=SHARES, modalities=list(X)), ["c"])
+
+
+def test_a_restricted_block_says_what_it_needs():
+    model = FusionClassifier(fusion=NoHarmFusion(SHARES), random_state=0)
+    with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
+        restrict(model, ["a", "b"]).fit(X, Y)
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(LBFGS, max_iter=4)])
+def test_an_optimizer_of_one_rate(optimizer):
+    """LBFGS: the factor then learns at the rate of the others, whatever that is."""
+    own = {"optimizer": optimizer, "batch_size": 200, "lr": 3e-3, "max_epochs": 2}
+    model = thesis(**own, weight_decay=0).fit(TWO, Y)
+    assert model.fused_[0].lr == 3e-3 and model.lambda_ != 0.5
+    with pytest.raises(ValueError, match=r"weight_decay=0.001: LBFGS has none; use 0"):
+        thesis(**own).fit(TWO, Y)
+
+
+def test_the_fix_for_unequal_widths_works():
+    """What the message names: one width, or a fusion that projects."""
+    encoders = {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}
+    projecting = FusionClassifier(
+        encoders, fusion=NoHarmFusion(width=6), max_epochs=1, random_state=0
+    )
+    assert projecting.fit(TWO, Y).transform(TWO).shape == (150, 6)
+    thesis(encoders={**encoders, "b": MLPEncoder((4,))}, max_epochs=1).fit(TWO, Y)
+
+
+def test_the_check_draws_nothing_from_the_users_generator():
+    state = torch.get_rng_state()
+    thesis(max_epochs=1).fit(TWO, Y)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_groups_have_no_meaning():

@@ -1,0 +1,182 @@
+"""groups=: what belongs together is in one fold, and one piece of evidence."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    PredefinedSplit,
+    ShuffleSplit,
+    StratifiedKFold,
+)
+
+from skmm import ModalityDict
+from skmm.estimators._no_harm import crossfit
+from skmm.estimators._no_harm.splits import folds, groups_aside
+from tests.estimators.no_harm.problems import classifier, complementary, regressor
+
+X, Y = complementary()
+GROUPS = np.arange(150) // 10
+FAST = {"max_epochs": 2}
+
+
+def split(make, cv, groups, target=Y):
+    """Folds of an estimator that was given these rows."""
+    model = make(cv=cv)
+    model._seed, model._given = 0, (len(target), target, groups)
+    model._given_rows = np.arange(len(target))
+    if make is classifier:
+        model.classes_ = np.unique(target)
+    return folds(model, target, groups)
+
+
+def test_evidence_is_that_of_groups():
+    """A row and its copies, in one group, are one piece of evidence."""
+    model = classifier(**FAST).fit(X, Y, groups=GROUPS)
+    alone = classifier(**FAST).fit(X, Y)
+    errors = [m.no_harm_report_["standard_error"].max() for m in (model, alone)]
+    assert np.isfinite(errors).all() and errors[0] != errors[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "target"), [(classifier, Y), (regressor, X["a"][:, 0])]
+)
+@pytest.mark.parametrize(
+    "cv", [2, 5, GroupKFold(3), LeaveOneGroupOut(), PredefinedSplit(GROUPS % 3)]
+)
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_groups_stay_together(make, target, cv):
+    """In whatever splitter has that effect, whether it knows groups or not."""
+    pairs = split(make, cv, GROUPS, target)
+    assert len(pairs) > 1
+    for train, test in pairs:
+        assert not set(GROUPS[train]) & set(GROUPS[test])
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([test for _, test in pairs])), np.arange(150)
+    )
+
+
+def test_a_number_of_folds_still_stratifies():
+    for train, test in split(classifier, 3, GROUPS):
+        assert (Y[test] == "yes").mean() == pytest.approx(
+            (Y[train] == "yes").mean(), abs=0.1
+        )
+
+
+@pytest.mark.parametrize("guarantee", ["crossfit", "holdout"])
+@pytest.mark.parametrize(
+    "cv",
+    [
+        KFold(3, shuffle=True, random_state=0),
+        StratifiedKFold(3, shuffle=True, random_state=0),
+        ShuffleSplit(2, random_state=0),
+    ],
+)
+def test_a_splitter_that_separates_groups_is_refused(cv, guarantee):
+    model = classifier(cv=cv, guarantee=guarantee, **FAST)
+    with pytest.raises(ValueError, match=r"cv=.* separates rows of one group.*number"):
+        model.fit(X, Y, groups=GROUPS)
+    model.fit(X, Y)
+
+
+def test_a_splitter_that_happens_to_keep_groups_is_used():
+    """Without scikit-learn's warning that it does not look at them."""
+    model = classifier(cv=KFold(3), **FAST).fit(X, Y, groups=GROUPS)
+    assert np.isfinite(model.oof_predictions_["a"]).all()
+
+
+def test_groups_count_where_rows_without_weight_are_left_out():
+    """Rows that no net is fitted on separate nothing."""
+    cv = PredefinedSplit(np.arange(150) // 5 % 2)
+    weight = np.where(np.arange(150) // 5 % 2 == GROUPS % 2, 1.0, 0.0)
+    with pytest.raises(ValueError, match="separates rows"):
+        classifier(cv=cv, **FAST).fit(X, Y, groups=GROUPS)
+    classifier(cv=cv, **FAST).fit(X, Y, sample_weight=weight, groups=GROUPS)
+
+
+@pytest.mark.parametrize("cv", [3, LeaveOneGroupOut()])
+@pytest.mark.parametrize(
+    ("guarantee", "words"),
+    [("crossfit", "to hold one out"), ("holdout", "to set one aside")],
+)
+def test_one_group_is_refused(guarantee, words, cv):
+    model = classifier(guarantee=guarantee, cv=cv, **FAST)
+    with pytest.raises(ValueError, match=rf"groups: at least two.*{words}.*'ward 7'"):
+        model.fit(X, Y, groups=["ward 7"] * 150)
+
+
+def test_two_groups_leave_one_to_fit_on_in_holdout():
+    with pytest.raises(ValueError, match="at least two are needed to hold one out"):
+        classifier(guarantee="holdout", **FAST).fit(X, Y, groups=np.arange(150) % 2)
+
+
+# -- early stopping ------------------------------------------------------------------
+
+
+def tagged(groups=GROUPS):
+    """Modalities whose first column says of which group a row is."""
+    return ModalityDict({name: np.c_[groups, leaf] for name, leaf in X.items()})
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Pairs of the groups that a net is trained on, and that it is stopped by."""
+    seen, original = [], crossfit.fit_together
+
+    def spy(models, data, classes, valid):
+        for (part, *_), aside in zip(data, valid, strict=True):
+            tag = next(np.asarray(part[name])[:, 0] for name in part)
+            seen.append((set(tag[~aside]), set(tag[aside])))
+        return original(models, data, classes=classes, valid=valid)
+
+    monkeypatch.setattr(crossfit, "fit_together", spy)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("make", "target"), [(classifier, Y), (regressor, X["a"][:, 0])]
+)
+@pytest.mark.parametrize("guarantee", ["crossfit", "holdout"])
+def test_nets_stop_by_groups_that_they_have_not_seen(make, target, guarantee, trained):
+    bound = {"loss_bound": 1e6} if (make, guarantee) == (regressor, "holdout") else {}
+    model = make(guarantee=guarantee, **bound, **FAST)
+    model.fit(tagged(), target, groups=GROUPS)
+    assert len(trained) == 3 * 4  # three folds, three modalities and the fused
+    for learnt, stopped in trained:
+        assert learnt and stopped and not learnt & stopped
+
+
+def test_where_a_modality_is_in_few_groups(trained):
+    """Those that all nets stop by may be all, or none, of the groups that have it."""
+    for present in ((0, 1), (3, 7), (9, 14), (5, 11)):
+        trained.clear()
+        holes = tagged().with_missing("a", ~np.isin(GROUPS, present))
+        cv = PredefinedSplit(np.where(np.isin(GROUPS, present), -1, GROUPS % 3))
+        classifier(cv=cv, **FAST).fit(holes, Y, groups=GROUPS)
+        for learnt, stopped in trained[:3]:  # of "a"
+            assert len(learnt) == len(stopped) == 1 and learnt != stopped
+
+
+def test_a_single_group_to_train_on_warns(trained):
+    two = np.arange(150) % 2
+    with pytest.warns(UserWarning, match=r"groups: some nets.*three groups or more"):
+        classifier(cv=2, **FAST).fit(tagged(two), Y, groups=two)
+    assert all(learnt == stopped for learnt, stopped in trained)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("labels", [Y, None, np.arange(150)])
+def test_about_the_share_of_the_rows_is_set_aside(fraction, labels):
+    groups = np.arange(150) % 50
+    aside = groups_aside(groups, labels, fraction, seed=0)
+    assert len(aside) == pytest.approx(fraction * 150, abs=6)
+    rest = np.setdiff1d(np.arange(150), aside)
+    assert not set(groups[aside]) & set(groups[rest])
+    if labels is Y:
+        assert (Y[aside] == "yes").mean() == pytest.approx(0.5, abs=0.12)
+
+
+def test_other_seeds_set_other_groups_aside():
+    found = [groups_aside(GROUPS, Y, 0.2, seed) for seed in (0, 1, 0)]
+    assert set(found[0]) == set(found[2]) != set(found[1])
