@@ -102,12 +102,14 @@ WIDTHS = {"image": 3, "table": 3}
 PRESENT = torch.tensor([[1, 1], [1, 0], [0, 1], [1, 1]], dtype=torch.bool)
 
 SEQUENCES, MOLECULES = torch.rand(4, 3, 40), torch.rand(4, 4, 20, 20)
+TEXTS = torch.tensor([[98, 5, 7, 0], [1, 2, 3, 4], [0, 0, 0, 0], [256, 0, 0, 0]])
 
 ENCODERS = {
     "Chemception": (nn.Chemception(filters=4), (4, 20, 20), (MOLECULES,)),
     "Conv1dEncoder": (nn.Conv1dEncoder((4, 5), kernel_size=3), (3, 40), (SEQUENCES,)),
     "ConvEncoder": (nn.ConvEncoder((3,), hidden=(5,)), (1, 6, 6), (IMAGES,)),
     "Flatten": (nn.Flatten(), (1, 6, 6), (IMAGES,)),
+    "LSTMEncoder": (nn.LSTMEncoder(5, layers=2), (), (TEXTS,)),
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
 }
 FUSIONS = {

@@ -7,6 +7,7 @@ from skmm.nn.encoders import (
     Conv1dEncoder,
     ConvEncoder,
     Flatten,
+    LSTMEncoder,
     MLPEncoder,
 )
 from skmm.nn.fusion import (
@@ -26,6 +27,7 @@ __all__ = [
     "Conv1dEncoder",
     "ConvEncoder",
     "Flatten",
+    "LSTMEncoder",
     "MLPEncoder",
     "MLPHead",
     "ResidualHead",
