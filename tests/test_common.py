@@ -113,6 +113,7 @@ ENCODERS = {
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
 }
 FUSIONS = {
+    "AttentionFusion": nn.AttentionFusion(width=4),
     "ConcatFusion": nn.ConcatFusion(hidden=(7,), activation="tanh"),
     "SumFusion": nn.SumFusion(width=4),
     "MeanFusion": nn.MeanFusion(width=4),

@@ -11,6 +11,7 @@ from skmm.nn.encoders import (
     MLPEncoder,
 )
 from skmm.nn.fusion import (
+    AttentionFusion,
     ConcatFusion,
     MaxFusion,
     MeanFusion,
@@ -21,6 +22,7 @@ from skmm.nn.fusion import (
 from skmm.nn.heads import MLPHead, ResidualHead
 
 __all__ = [
+    "AttentionFusion",
     "Block",
     "Chemception",
     "ConcatFusion",

@@ -1,5 +1,6 @@
 """Fusions: the embeddings of all modalities to one."""
 
+from skmm.nn.fusion.attention import AttentionFusion
 from skmm.nn.fusion.basic import (
     ConcatFusion,
     MaxFusion,
@@ -10,6 +11,7 @@ from skmm.nn.fusion.basic import (
 from skmm.nn.fusion.no_harm import NoHarmFusion
 
 __all__ = [
+    "AttentionFusion",
     "ConcatFusion",
     "MaxFusion",
     "MeanFusion",

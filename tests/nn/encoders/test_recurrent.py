@@ -66,14 +66,14 @@ def test_padding_has_no_influence_on_gradients(params):
     assert (together[0][0] == 0).all()  # the padding has an embedding that never learns
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_is_torchs_lstm_on_each_text(bidirectional):
-    encoder = reader(bidirectional=bidirectional)
+@pytest.mark.parametrize("params", KINDS, ids=str)
+def test_is_torchs_lstm_on_each_text(params):
+    encoder = reader(**params)
     for word in WORDS:
         row = tokens([word])
         out, _ = encoder.lstm(encoder.table(row))
         expected = out[:, -1, :12]
-        if bidirectional:  # the backward half ends at the first character
+        if encoder.bidirectional:  # the backward half ends at the first character
             expected = torch.cat([expected, out[:, 0, 12:]], 1)
         torch.testing.assert_close(encoder(row), expected, **CLOSE)
 
