@@ -195,10 +195,20 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
                 f"cv={self.cv!r} gives no fold in which a model could be fitted and "
                 "asked; give more rows, or fewer folds."
             )
+        self._check_left(y[rows])
         answers = np.array([part.mean() for part in held_out])
         table = self._columns(answers, share)[rows]
         params = of_rows(shares[FINAL_KEY], rows, len(X))
         return self._final().fit(table, y[rows], **params)
+
+    def _check_left(self, y):
+        left = np.unique(y) if is_classifier(self) else []
+        if len(left) == 1:
+            raise ValueError(
+                "of the rows that models could be asked about in a fold without them, "
+                f"only {left.tolist()[0]!r} is left: a class needs two rows or more to "
+                "be stacked. Give more, or use another rule."
+            )
 
     def _held_out(self, member, name, X, y, params, pairs):
         """Out-of-fold answers of the models of one modality."""

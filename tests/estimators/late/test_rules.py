@@ -267,6 +267,14 @@ def test_only_present_regressors_count(rule):
     np.testing.assert_allclose(model.predict(holes)[~some], expected)
 
 
+def test_a_row_without_anything_gets_the_weighted_mean():
+    X, _ = two_tables()
+    y, weight = X["a"][:, 0], np.linspace(0.1, 3, 40)
+    model = LateFusionRegressor(Ridge()).fit(X, y, sample_weight=weight)
+    nothing = X.with_missing("a").with_missing("b")
+    np.testing.assert_allclose(model.predict(nothing), np.average(y, weights=weight))
+
+
 @pytest.mark.parametrize("rule", CLASS_RULES)
 def test_nothing_is_ever_infinite(rule):
     """Forests are sure and contradict each other."""

@@ -25,7 +25,7 @@ from skmm import (
     ModalityDict,
     load,
 )
-from skmm.estimators._late.stacking import columns, fit_folds, folds
+from skmm.estimators._late.stacking import columns, fit_folds, folds, usable
 from tests.estimators.late.test_rules import classifiers, flat, pipes, three_tables
 from tests.toys import two_tables, with_holes
 
@@ -169,10 +169,21 @@ def test_a_class_of_one_row():
 def test_one_row_against_many():
     """The fold that holds out the only row of a class cannot be fitted."""
     X, _ = two_tables(40)
-    y = (np.arange(40) == 3).astype(int)
+    y = np.where(np.arange(40) == 3, "rare", "usual")
     with pytest.warns(UserWarning, match="least populated class"):
-        with pytest.raises(ValueError, match="2 classes"):
+        with pytest.raises(ValueError, match=r"only 'usual' is left.*two rows"):
             stack().fit(X, y)
+
+
+def test_folds_in_which_a_modality_has_one_class_say_nothing_of_it():
+    X, y = two_tables(40)
+    there = [*np.flatnonzero(y == 0)[:6], np.flatnonzero(y == 1)[0]]
+    few = X.with_missing("a", np.setdiff1d(np.arange(40), there))
+    model = stack().fit(few, y)
+    assert model.estimators_["a"].classes_.tolist() == [0, 1]
+    pairs = usable(folds(5, y, True), few.present["a"], y, True)
+    assert len(pairs) < 5
+    assert all(len(set(y[train])) == 2 and len(test) for train, test in pairs)
 
 
 # -- missing modalities ------------------------------------------------------------

@@ -54,6 +54,22 @@ def test_one_that_is_there_has_weight_one():
     ).all()
 
 
+def test_what_is_missing_may_be_anything():
+    parts, present = embeddings(), masks()
+    wrong = {
+        n: torch.where(there[:, None], parts[n], torch.nan).requires_grad_()
+        for n, there in zip(NAMES, present.unbind(1), strict=True)
+    }
+    block = built(Attentive)
+    fused = block(wrong, present)
+    torch.testing.assert_close(fused, block(parts, present))
+    fused.sum().backward()
+    assert all(torch.isfinite(part.grad).all() for part in wrong.values())
+    assert all(torch.isfinite(weight.grad).all() for weight in block.parameters())
+    weights = block.weights(wrong, present)
+    torch.testing.assert_close(weights, block.weights(parts, present))
+
+
 def test_nothing_there_has_no_weight():
     nothing = torch.zeros(6, 3, dtype=torch.bool)
     block = built(Attentive)
