@@ -64,15 +64,22 @@ def _taken(value, rows, n_rows):
     return np.asarray(value)[rows] if per_row and len(value) == n_rows else value
 
 
-def refuse_without_weights(part, name):
-    """Refuse a part whose `fit` takes no `sample_weight`, where routing is off."""
+def refuse_without_weights(part, where):
+    """Refuse a part whose `fit` takes no `sample_weight`, where routing is off.
+
+    Parameters
+    ----------
+    part : estimator
+    where : str
+        Opens the message, as "modality 'image'".
+    """
     parameters = signature(part.fit).parameters
     takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
     if "sample_weight" in parameters:
         return
     if isinstance(part, Pipeline) or not takes_any:
         raise TypeError(
-            f"modality {name!r}: {type(part).__name__}.fit takes no sample_weight. Fit "
+            f"{where}: {type(part).__name__}.fit takes no sample_weight. Fit "
             "without, use another estimator, or have scikit-learn route weights to "
             "what asks for them: sklearn.set_config(enable_metadata_routing=True) and "
             "set_fit_request(sample_weight=True) on the parts that take them."

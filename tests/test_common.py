@@ -59,6 +59,13 @@ QUICK = [
     skmm.FusionRegressor(fusion=nn.MaxFusion(width=5), **FAST),
     skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
+    skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST), rule="product"),
+    skmm.LateFusionClassifier(
+        skmm.FusionClassifier(**FAST),
+        rule="stack",
+        cv=2,
+        final_estimator=skmm.FusionClassifier(**FAST),
+    ),
     skmm.LateFusionRegressor(skmm.FusionRegressor(**FAST)),
     skmm.MulMixClassifier(**FAST),
     skmm.MulMixClassifier(
@@ -68,6 +75,12 @@ QUICK = [
         temperature="validation",
         validation_fraction=0.4,
         **FAST,
+    ),
+    skmm.LateFusionRegressor(
+        skmm.FusionRegressor(**FAST),
+        rule="stack",
+        cv=2,
+        final_estimator=skmm.FusionRegressor(**FAST),
     ),
     skmm.NoHarmFusionClassifier(cv=3, **FAST),
     skmm.NoHarmFusionClassifier(guarantee="holdout", cv=2, **FAST),
@@ -99,15 +112,18 @@ WIDTHS = {"image": 3, "table": 3}
 PRESENT = torch.tensor([[1, 1], [1, 0], [0, 1], [1, 1]], dtype=torch.bool)
 
 SEQUENCES, MOLECULES = torch.rand(4, 3, 40), torch.rand(4, 4, 20, 20)
+TEXTS = torch.tensor([[98, 5, 7, 0], [1, 2, 3, 4], [0, 0, 0, 0], [256, 0, 0, 0]])
 
 ENCODERS = {
     "Chemception": (nn.Chemception(filters=4), (4, 20, 20), (MOLECULES,)),
     "Conv1dEncoder": (nn.Conv1dEncoder((4, 5), kernel_size=3), (3, 40), (SEQUENCES,)),
     "ConvEncoder": (nn.ConvEncoder((3,), hidden=(5,)), (1, 6, 6), (IMAGES,)),
     "Flatten": (nn.Flatten(), (1, 6, 6), (IMAGES,)),
+    "LSTMEncoder": (nn.LSTMEncoder(5, layers=2), (), (TEXTS,)),
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
 }
 FUSIONS = {
+    "AttentionFusion": nn.AttentionFusion(width=4),
     "ConcatFusion": nn.ConcatFusion(hidden=(7,), activation="tanh"),
     "SumFusion": nn.SumFusion(width=4),
     "MeanFusion": nn.MeanFusion(width=4),

@@ -73,6 +73,15 @@ def test_other_estimators():
     assert late.predict_proba(X).shape == (len(Y), 2)
 
 
+def test_text_is_read_as_on_the_cpu():
+    texts = X.assign(note=["no" * (i % 7) + "ay"[label] for i, label in enumerate(Y)])
+    fitted, wanted = (model(d, lr=0.01).fit(texts, Y) for d in (GPU, "cpu"))
+    assert is_on_gpu(fitted)
+    np.testing.assert_allclose(
+        fitted.predict_proba(texts), wanted.predict_proba(texts), atol=1e-2
+    )
+
+
 @pytest.mark.parametrize("factor", ["scalar", "vector", 0.3])
 def test_the_learnt_factor_is_read_from_the_gpu(factor):
     fitted = model(cls=NoHarmFusionClassifier, guarantee=None, factor=factor).fit(X, Y)

@@ -1,6 +1,12 @@
-"""Data sets: ``load_*`` come with the package, ``make_*`` are drawn."""
+"""Data sets: ``load_*`` come with the package, ``make_*`` are drawn.
+
+``fetch_*`` are read from a folder of yours, or downloaded once.
+"""
 
 from skmm.datasets.biodegradation import load_biodegradation
+from skmm.datasets.digits import fetch_avmnist, fetch_mfeat, fetch_mnist
+from skmm.datasets.higgs import fetch_higgs
+from skmm.datasets.names import fetch_ssa_names
 from skmm.datasets.planted import (
     make_multimodal_classification,
     make_multimodal_regression,
@@ -9,6 +15,11 @@ from skmm.datasets.raman import make_raman_molecules
 from skmm.datasets.weak import make_complementary_modalities, make_weak_modality
 
 __all__ = [
+    "fetch_avmnist",
+    "fetch_higgs",
+    "fetch_mfeat",
+    "fetch_mnist",
+    "fetch_ssa_names",
     "load_biodegradation",
     "make_complementary_modalities",
     "make_multimodal_classification",

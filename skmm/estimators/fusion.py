@@ -14,7 +14,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         module is copied and keeps its weights, as does a built Block: every fit, and
         so every fold, starts from the same ones; a Block not yet built starts anew.
     fusion : str or Block, default="concat"
-        "concat", "sum", "mean", "product", "max", or an instance.
+        "concat", "sum", "mean", "product", "max", "attention", or an instance.
     head : Block or None, default=None
         From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
         layer.
@@ -158,7 +158,7 @@ class FusionRegressor(RegressorFace, ModalityEstimator):
         A dict names an encoder for some or all modalities; one encoder serves all;
         what is not given is chosen by shape. Details as for ``FusionClassifier``.
     fusion : str or Block, default="concat"
-        "concat", "sum", "mean", "product", "max", or an instance.
+        "concat", "sum", "mean", "product", "max", "attention", or an instance.
     head : Block or None, default=None
         From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
         layer.

@@ -2,17 +2,19 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import column_or_1d
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.utils import check_array, column_or_1d
 
+from skmm._sklearn import StrOptions
 from skmm.base.targets import read_labels
 from skmm.data import leaves
-from skmm.estimators._late import LateFusion
+from skmm.estimators._late.base import LateFusion
+from skmm.estimators._late.rules import CLASS_RULES, VALUE_RULES, mean, untie
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 
 
 class LateFusionClassifier(ClassifierMixin, LateFusion):
-    """Average the class probabilities of one model per modality.
+    r"""Join the class probabilities of one model per modality.
 
     Parameters
     ----------
@@ -21,8 +23,31 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         ``FusionClassifier()``. A scikit-learn classifier gets the modality's array;
         one with a parameter `modalities` gets a ModalityDict, and is restricted to its
         modality: what it has for others, as in `encoders` or `stages`, is ignored.
-    rule : {"mean"}, default="mean"
-        How answers are joined: the mean over the modalities that a row has.
+    rule : str, default="mean"
+        How the answers :math:`p_m` of the modalities that a row has are joined.
+
+        - "mean": the mean probability.
+        - "logit": the mean of :math:`\log p_m`, back as probabilities: their geometric
+          mean. For two classes this is the mean of the logits. Confidence does not
+          grow with the number of models that agree.
+        - "product": :math:`\prod_m p_m / \pi^{P - 1}` with the class shares :math:`\pi`
+          of the training rows and the number P of modalities: Bayes' rule for
+          modalities that are independent given the class. Confidence grows with every
+          model that agrees. Where the shares are equal, the best class is that of
+          "logit".
+        - "max": the largest probability that any model gives.
+        - "vote": the share of models whose first choice a class is; `predict` decides
+          between equal shares by the mean probability.
+        - "stack": `final_estimator`, on the probabilities.
+    weights : dict of str to float or None, default=None
+        Weights of the modalities, for the rules "mean", "logit" and "vote"; what is not
+        named has 1.
+    final_estimator : classifier or None, default=None
+        For "stack": learns on out-of-fold probabilities, one column per class and
+        modality, or one per modality for two classes. None is ``LogisticRegression()``.
+    cv : int, splitter or iterable of (train, test), default=5
+        For "stack": the folds. A number stratifies, and is lowered to the number of
+        rows of the largest class.
     modalities : list of str or None, default=None
         Use only these; estimators of others are ignored.
     random_state : int, RandomState or None, default=None
@@ -32,6 +57,8 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
     ----------
     classes_ : ndarray of shape (n_classes,)
     estimators_ : dict of str to fitted classifier
+    final_estimator_ : fitted classifier
+        With "stack".
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         As for ``FusionClassifier``.
 
@@ -42,8 +69,20 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
     Notes
     -----
     A row in which every modality is missing gets the class shares of the training
-    rows. "Fuse" of Table 2 in Liu et al., "Learn to Combine Modalities in Multimodal
-    Deep Learning", 2018.
+    rows, weighted by `sample_weight`. When stacking, the mean of the others stands for
+    a missing answer, so that they count for it too; rows that got no out-of-fold answer
+    teach the final model nothing.
+
+    All rules are normalised over the classes. Under "logit" and "product", one model
+    that is sure to be right outvotes all others, as a forest with probabilities of 0
+    and 1 always is: calibrate it first.
+
+    References
+    ----------
+    "mean" is "Fuse" of Table 2 in Liu et al., "Learn to Combine Modalities in
+    Multimodal Deep Learning", 2018. "mean" and "product" are the sum and the product
+    rule of Kittler et al., "On Combining Classifiers", 1998, sections 2 and 3; "stack"
+    is Wolpert, "Stacked Generalization", 1992.
 
     Examples
     --------
@@ -57,31 +96,41 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
     (60, 2)
     """
 
+    _rules = CLASS_RULES
+    _parameter_constraints = {
+        **LateFusion._parameter_constraints,
+        "rule": [StrOptions({*CLASS_RULES, "stack"})],
+    }
+
     def _default(self):
         return FusionClassifier(random_state=self.random_state)
 
-    def _check_member(self, member, name):
+    def _default_final(self):
+        return LogisticRegression()
+
+    def _check_member(self, member, where):
         if not hasattr(member, "predict_proba"):
             kind = type(member).__name__
             raise TypeError(
-                f"modality {name!r}: {kind} has no predict_proba, whose mean "
-                f"{type(self).__name__} takes. Use a classifier that has it, or "
+                f"{where}: {kind} has no predict_proba, which {type(self).__name__} "
+                "needs. Use a classifier that has it, or "
                 f"CalibratedClassifierCV({kind}()) if it is a classifier."
             )
 
-    def _read_target(self, y):
+    def _read_target(self, y, weight):
         y = column_or_1d(read_labels(y))
-        self.classes_, counts = np.unique(y, return_counts=True)
+        self.classes_, place = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes; y has only one "
                 f"class, {self.classes_.tolist()[0]!r}."
             )
+        counts = np.bincount(place, weight)
         self._prior_ = counts / counts.sum()
         return y
 
     def predict_proba(self, X):
-        """Mean probabilities of the classes.
+        """Joined probabilities of the classes; for "vote", shares of the votes.
 
         Parameters
         ----------
@@ -91,8 +140,7 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         -------
         ndarray of shape (n, n_classes)
         """
-        check_is_fitted(self, "estimators_")
-        return self._mean(X, self._ask, len(self.classes_))
+        return self._join(*self._answers(X))
 
     def _ask(self, member, view):
         """Probabilities in the order of `classes_`; a class it never saw gets none."""
@@ -113,12 +161,17 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         -------
         ndarray of shape (n,)
         """
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        answers, share = self._answers(X)
+        scores = self._join(answers, share)
+        if self._rule == "vote":
+            means = mean(answers, share, self._prior_)
+            some = share.any(axis=0)[:, None]
+            scores = np.where(some, untie(scores, means), scores)
+        return self.classes_[scores.argmax(axis=1)]
 
 
 class LateFusionRegressor(RegressorMixin, LateFusion):
-    """Average the predictions of one model per modality.
+    """Join the predictions of one model per modality.
 
     Parameters
     ----------
@@ -127,8 +180,16 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
         ``FusionRegressor()``. A scikit-learn regressor gets the
         modality's array; one with a parameter `modalities` gets a ModalityDict, and is
         restricted to its modality.
-    rule : {"mean"}, default="mean"
-        How answers are joined: the mean over the modalities that a row has.
+    rule : {"mean", "median", "stack"}, default="mean"
+        How the answers of the modalities that a row has are joined: their mean, their
+        median, or `final_estimator` on them.
+    weights : dict of str to float or None, default=None
+        Weights of the modalities, for the rule "mean"; what is not named has 1.
+    final_estimator : regressor or None, default=None
+        For "stack": learns on out-of-fold predictions, one column per modality and
+        target. None is ``RidgeCV()``.
+    cv : int, splitter or iterable of (train, test), default=5
+        For "stack": the folds; a number is lowered to the number of rows.
     modalities : list of str or None, default=None
         Use only these; estimators of others are ignored.
     random_state : int, RandomState or None, default=None
@@ -137,6 +198,8 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
     Attributes
     ----------
     estimators_ : dict of str to fitted regressor
+    final_estimator_ : fitted regressor
+        With "stack".
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         As for ``FusionRegressor``.
 
@@ -146,7 +209,9 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
 
     Notes
     -----
-    A row in which every modality is missing gets the mean of the training targets.
+    A row in which every modality is missing gets the mean of the training targets,
+    weighted by `sample_weight`. When stacking, the mean of the others stands for a
+    missing answer.
 
     Examples
     --------
@@ -160,17 +225,26 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
     (60,)
     """
 
+    _rules = VALUE_RULES
+    _parameter_constraints = {
+        **LateFusion._parameter_constraints,
+        "rule": [StrOptions({*VALUE_RULES, "stack"})],
+    }
+
     def _default(self):
         return FusionRegressor(random_state=self.random_state)
 
-    def _read_target(self, y):
+    def _default_final(self):
+        return RidgeCV()
+
+    def _read_target(self, y, weight):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        self._prior_ = np.atleast_1d(y.mean(axis=0))
+        self._prior_ = np.atleast_1d(np.average(y, axis=0, weights=weight))
         self._flat = y.ndim == 1
         return y
 
     def predict(self, X):
-        """Mean of the predicted values.
+        """Joined predicted values.
 
         Parameters
         ----------
@@ -180,8 +254,7 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
         -------
         ndarray of shape (n,) or (n, k), as y was
         """
-        check_is_fitted(self, "estimators_")
-        values = self._mean(X, self._ask, len(self._prior_))
+        values = self._join(*self._answers(X))
         return values[:, 0] if self._flat else values
 
     def _ask(self, member, view):

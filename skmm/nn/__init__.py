@@ -7,9 +7,11 @@ from skmm.nn.encoders import (
     Conv1dEncoder,
     ConvEncoder,
     Flatten,
+    LSTMEncoder,
     MLPEncoder,
 )
 from skmm.nn.fusion import (
+    AttentionFusion,
     ConcatFusion,
     MaxFusion,
     MeanFusion,
@@ -21,12 +23,14 @@ from skmm.nn.fusion import (
 from skmm.nn.heads import MixtureHead, MLPHead, ResidualHead
 
 __all__ = [
+    "AttentionFusion",
     "Block",
     "Chemception",
     "ConcatFusion",
     "Conv1dEncoder",
     "ConvEncoder",
     "Flatten",
+    "LSTMEncoder",
     "MLPEncoder",
     "MLPHead",
     "MaxFusion",

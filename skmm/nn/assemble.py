@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.names import check_names
 from skmm.nn.block import PerModality
-from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, MLPEncoder
+from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.probing import built, probe_fusion, probe_head, probed_encoder
 
 
@@ -112,20 +112,22 @@ def choose(name, shape):
     (channels, length), 20 or longer  ``Conv1dEncoder()``
     (channels, height, width)         ``ConvEncoder()``
     other shapes                      ``MLPEncoder()``
-    text, several lengths             none: an error
+    text                              ``LSTMEncoder()``
+    several lengths                   none: an error
     ================================  ===================
 
     Two shapes may be images in disguise and warn: two sides of 20 or longer, neither
     more than twice the other, read as a sequence; and two sides of 8 or longer before a
     last one of at most 4, read as (channels, height, width).
     """
-    if shape is None or shape == ():
-        what = "rows of several lengths" if shape is None else "text"
+    if shape is None:
         raise ValueError(
-            f"modality {name!r} is {what}, for which there is no default encoder. "
-            f"Give one, encoders={{{name!r}: ...}}, or turn it into numbers first with "
-            "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
+            f"modality {name!r} has rows of several lengths, for which there is no "
+            f"default encoder. Give one, encoders={{{name!r}: ...}}, or turn them into "
+            "numbers first with skmm.preprocessing.ModalityTransformer."
         )
+    if shape == ():
+        return LSTMEncoder()
     if len(shape) == 3:
         _warn_channels_last(name, shape)
         return ConvEncoder()

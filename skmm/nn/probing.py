@@ -48,6 +48,8 @@ def built(template, in_shape, where):
         return copy.deepcopy(template)
     if not isinstance(template, Block):
         _refuse(template, where)
+    if in_shape == () and template.in_dtype != torch.int64:
+        _refuse_text(template, where)
     with _naming(template, where, f"be built for {_what(where, in_shape)}"):
         block = built_clone(template, in_shape)
     if not block.is_built:
@@ -145,6 +147,15 @@ def _refuse(part, where):
         )
     raise TypeError(
         f"{where} must be {wanted}; got {got}.{fix} {CONTRACTS[_role(where)]}"
+    )
+
+
+def _refuse_text(part, where):
+    raise ValueError(
+        f"{where}: {type(part).__name__} cannot read rows of text, it reads numbers. "
+        "Give one that reads characters, as LSTMEncoder(), or turn the text into "
+        "numbers first with skmm.preprocessing.ModalityTransformer (for SMILES: "
+        "MoleculeFingerprint)."
     )
 
 

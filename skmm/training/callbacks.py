@@ -59,7 +59,8 @@ class BestWeights(Callback):
 class RecordFusionWeights(Callback):
     """Note the mean weight of each modality after every epoch.
 
-    For a net whose fusion has ``weights()``. The columns of the history are
+    For a net whose fusion has ``weights()`` that are those of all rows, as
+    ``NoHarmFusion`` has. The columns of the history are
     "weight_<modality>", and with two modalities "lambda", the weight of the second.
     """
 

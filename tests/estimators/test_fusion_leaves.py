@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.nn import MLPEncoder
+from skmm.nn import Conv1dEncoder, ConvEncoder, Flatten, LSTMEncoder, MLPEncoder
 from tests.estimators.fusions import classifier, proba
 from tests.toys import (
     MeanEmbedding,
@@ -88,14 +88,22 @@ def test_columns_that_are_no_numbers_are_named():
 NOTES = ["good", "bad"] * 20
 
 
-def test_text_needs_an_encoder():
+def test_text_is_read_by_an_lstm():
+    X, _ = two_tables()
+    X, y = X.assign(note=NOTES), np.array(NOTES)
+    model = classifier(modalities=["note"], max_epochs=30).fit(X, y)
+    assert type(model.encoders_["note"]) is LSTMEncoder
+    assert model.score(X, y) == 1.0
+
+
+@pytest.mark.parametrize(
+    "encoder", [MLPEncoder(), ConvEncoder(), Conv1dEncoder(), Flatten()]
+)
+def test_text_for_an_encoder_of_numbers(encoder):
     X, y = two_tables()
-    with pytest.raises(ValueError, match=r"modality 'note' is text.*encoders="):
-        classifier().fit(X.assign(note=NOTES), y)
-    with pytest.raises(
-        ValueError, match=r"encoders\['note'\]: MLPEncoder cannot read rows"
-    ):
-        classifier(encoders={"note": MLPEncoder()}).fit(X.assign(note=NOTES), y)
+    words = r"encoders\['note'\]: .* cannot read rows of text.*LSTMEncoder.*Modality"
+    with pytest.raises(ValueError, match=words):
+        classifier(encoders={"note": encoder}).fit(X.assign(note=NOTES), y)
 
 
 def test_text_is_read_as_bytes():

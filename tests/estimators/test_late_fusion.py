@@ -342,7 +342,7 @@ def test_nested_parameters_and_search():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"estimators": "svm"}, {"rule": "vote"}, {"modalities": "a"}], ids=str
+    "bad", [{"estimators": "svm"}, {"rule": "sum"}, {"modalities": "a"}], ids=str
 )
 def test_bad_parameters_are_named(bad):
     X, y = two_tables()

@@ -18,7 +18,7 @@ WEIGHT = np.random.default_rng(0).random(len(X)) + 0.1
 
 @pytest.mark.parametrize("member", [Ridge(), RidgeClassifier()])
 def test_a_member_without_probabilities_is_refused_at_fit(member):
-    words = r"modality 'b': Ridge.* has no predict_proba, whose mean LateFusionClass"
+    words = r"modality 'b': Ridge.* has no predict_proba, which LateFusionClass"
     with pytest.raises(TypeError, match=words):
         LateFusionClassifier({"a": LogisticRegression(), "b": member}).fit(X, y)
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from skmm import FusionClassifier, ModalityDict
 from skmm.nn import (
+    AttentionFusion,
     Chemception,
     ConcatFusion,
     ConvEncoder,
@@ -89,6 +90,8 @@ CASES = {
     ),
     "weights": ({"class_weight": {0: 1.0, 1: 5.0}}, {"cut": 1}),
     "missing": ({"fusion": MaxFusion(4)}, {"missing": True}),
+    "attention": ({"fusion": AttentionFusion(4), "lr": 0.05}, {}),
+    "attention, missing": ({"fusion": AttentionFusion(4)}, {"missing": True}),
     "missing, concatenated": ({"fusion": ConcatFusion((5,))}, {"missing": True}),
     "batch norm": ({"encoders": batch_norm_encoder()}, {}),
     "batch norm, unequal": ({"encoders": batch_norm_encoder()}, {"cut": 1}),

@@ -3,6 +3,14 @@
 from skmm.nn.encoders.chemception import Chemception
 from skmm.nn.encoders.dense import Flatten, MLPEncoder
 from skmm.nn.encoders.image import ConvEncoder
+from skmm.nn.encoders.recurrent import LSTMEncoder
 from skmm.nn.encoders.sequence import Conv1dEncoder
 
-__all__ = ["Chemception", "Conv1dEncoder", "ConvEncoder", "Flatten", "MLPEncoder"]
+__all__ = [
+    "Chemception",
+    "Conv1dEncoder",
+    "ConvEncoder",
+    "Flatten",
+    "LSTMEncoder",
+    "MLPEncoder",
+]

@@ -1,5 +1,6 @@
 """Fusions: the embeddings of all modalities to one."""
 
+from skmm.nn.fusion.attention import AttentionFusion
 from skmm.nn.fusion.basic import (
     ConcatFusion,
     MaxFusion,
@@ -11,6 +12,7 @@ from skmm.nn.fusion.mixtures import MixtureFusion
 from skmm.nn.fusion.no_harm import NoHarmFusion
 
 __all__ = [
+    "AttentionFusion",
     "ConcatFusion",
     "MaxFusion",
     "MeanFusion",

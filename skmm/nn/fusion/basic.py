@@ -116,8 +116,12 @@ class EqualWidthFusion(Block):
 
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
+        return self.merge(self.stacked(parts), present)
+
+    def stacked(self, parts):
+        """Embeddings (batch, d_m), brought to one width, as (batch, M, d)."""
         columns = [self.to_width[name](parts[name]) for name in self.names]
-        return self.merge(torch.stack(columns, -2), present)
+        return torch.stack(columns, -2)
 
     def merge(self, stacked, present):
         """(batch, M, d) and (batch, M) bool or None to (batch, d)."""

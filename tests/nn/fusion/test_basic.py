@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from skmm.nn import (
+    AttentionFusion,
     ConcatFusion,
     MaxFusion,
     MeanFusion,
@@ -25,15 +26,31 @@ NOTHING = {
     ProductFusion: 1.0,
     MaxFusion: 0.0,
 }
+
+
+class Attentive(AttentionFusion):
+    """With scores that are not zero."""
+
+    def _score(self):
+        score = super()._score()
+        torch.nn.init.normal_(score.weight)
+        torch.nn.init.normal_(score.bias)
+        return score
+
+
 EQUAL_WIDTH = [SumFusion, MeanFusion, ProductFusion, MaxFusion]
 VARIANTS = [
     *NOTHING,
     lambda: ConcatFusion((6,), activation="tanh"),
+    Attentive,
+    lambda: Attentive(width=3),
     *(lambda cls=cls: cls(width=3) for cls in EQUAL_WIDTH),
 ]
 IDS = [
     *(c.__name__ for c in NOTHING),
     "concat-mlp",
+    "attention",
+    "attention-3",
     *(f"{c.__name__}-3" for c in EQUAL_WIDTH),
 ]
 

@@ -1,0 +1,100 @@
+"""HIGGS: collisions as a detector sees them, and as physicists summarise them."""
+
+from sklearn.utils import Bunch
+
+from skmm._sklearn import StrOptions, validate_parameter_constraints
+from skmm.data import ModalityDict
+from skmm.datasets._fetching import HIGGS, local_file, read_arrays
+
+JET = ("pt", "eta", "phi", "b-tag")
+LOW = [f"lepton {part}" for part in ("pT", "eta", "phi")]
+LOW += ["missing energy magnitude", "missing energy phi"]
+LOW += [f"jet {number} {part}" for number in range(1, 5) for part in JET]
+HIGH = [f"m_{part}" for part in ("jj", "jjj", "lv", "jlv", "bb", "wbb", "wwbb")]
+
+DESCR = """HIGGS: does a collision produce a Higgs boson, or is it background?
+
+Simulated collisions of protons. "low" has 21 kinematic properties as a detector
+measures them; "high" has 7 masses that physicists derive from these. So "high" adds no
+knowledge, only insight. 1 is signal, 0 background.
+
+P. Baldi, P. Sadowski and D. Whiteson, "Searching for exotic particles in high-energy
+physics with deep learning", Nature Communications 5, 4308, 2014; UCI Machine Learning
+Repository. The original has 11 million rows; a sample will do.
+"""
+
+
+def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
+    """Read HIGGS from a file: signal or background, by low- and high-level features.
+
+    ===============  =========================================================
+    rows             those of your file
+    modalities       `low` (21 numbers) and `high` (7 numbers derived from them)
+    classes          0 background, 1 signal
+    ===============  =========================================================
+
+    The file is `higgs/higgs.npz` in the data folder, with X (n, 28) and y (n,); it is
+    not downloaded.
+
+    Parameters
+    ----------
+    subset : "small" or None, default=None
+        "small" is every third row.
+    data_home : path-like or None, default=None
+        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` only.
+
+    Returns
+    -------
+    Bunch
+        - data : ModalityDict with `low` (n, 21) and `high` (n, 7), float32
+        - target : ndarray of shape (n,), 0 or 1
+        - target_names : list of str, what 0 and 1 mean
+        - feature_names : dict of list of str, by modality
+        - DESCR, filename : str
+
+        or the pair of the first two if `return_X_y`.
+
+    Raises
+    ------
+    OSError
+        If the file is not there.
+    ValueError
+        If it does not hold what it must.
+
+    References
+    ----------
+    Baldi, Sadowski and Whiteson, "Searching for exotic particles in high-energy physics
+    with deep learning", 2014.
+
+    Examples
+    --------
+    >>> from skmm.datasets import fetch_higgs
+    >>> X, y = fetch_higgs(return_X_y=True)  # doctest: +SKIP
+    """
+    validate_parameter_constraints(
+        {"subset": [StrOptions({"small"}), None], "return_X_y": ["boolean"]},
+        {"subset": subset, "return_X_y": return_X_y},
+        caller_name="fetch_higgs",
+    )
+    path = local_file(HIGGS, data_home)
+    found = read_arrays(path, HIGGS, ["X", "y"])
+    X, y = found["X"].astype("float32"), found["y"].astype(int)
+    if X.ndim != 2 or X.shape[1] != len(LOW + HIGH) or y.shape != X.shape[:1]:
+        raise ValueError(
+            f"{path} has X of shape {X.shape} and y of shape {y.shape}. It must hold "
+            f"{HIGGS.holds}."
+        )
+    rows = slice(None, None, 3 if subset == "small" else 1)
+    data = ModalityDict(low=X[rows, : len(LOW)], high=X[rows, len(LOW) :])
+    if return_X_y:
+        return data, y[rows]
+    return Bunch(
+        data=data,
+        target=y[rows],
+        target_names=["background", "signal"],
+        feature_names={"low": LOW.copy(), "high": HIGH.copy()},
+        DESCR=DESCR,
+        filename=str(path),
+    )
