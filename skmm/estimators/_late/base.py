@@ -14,15 +14,14 @@ from skmm._routing import (
     routing_enabled,
 )
 from skmm._sklearn import HasMethods, VisualBlock
-from skmm._views import as_table, naming
-from skmm.base import takes_modalities
+from skmm._views import naming
 from skmm.base.saving import Fitted, MembersSaving, Saving
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
-from skmm.data import check_modalities, leaves
+from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.estimators._late import stacking
-from skmm.estimators._late.members import of_one
+from skmm.estimators._late.members import of_one, view
 from skmm.estimators._late.parameters import read_weights, refuse_others
 
 DEFAULT = "estimators"  # of modalities for which none is named
@@ -181,7 +180,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
             )
         params = of_rows(params, rows, len(X))
         with naming(name):
-            return member.fit(_view(member, name, X, rows), y[rows], **params)
+            return member.fit(view(member, name, X, rows), y[rows], **params)
 
     def _fit_final(self, X, y, members, shares):
         """Fit the final model on answers for rows that the members have not seen."""
@@ -218,13 +217,13 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         present = X.present[name]
         pairs = stacking.usable(pairs, present, y, is_classifier(self))
         data = [
-            (_view(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
+            (view(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
             for rows, _ in pairs
         ]
         with naming(name):
             models = stacking.fit_folds(member, data)
             for model, (_, rows) in zip(models, pairs, strict=True):
-                found.add(rows, self._ask(model, _view(model, name, X, rows)))
+                found.add(rows, self._ask(model, view(model, name, X, rows)))
         return found
 
     def _columns(self, answers, share):
@@ -246,7 +245,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
             rows = np.flatnonzero(X.present[name])
             if len(rows):
                 with naming(name):
-                    answers[i, rows] = self._ask(member, _view(member, name, X, rows))
+                    answers[i, rows] = self._ask(member, view(member, name, X, rows))
                 share[i, rows] = self._weights[i]
         return answers, share
 
@@ -289,13 +288,3 @@ def _saves(model):
 def _asking(default):
     """A model that nobody gave, asking for sample_weight."""
     return default.set_fit_request(sample_weight=True) if routing_enabled() else default
-
-
-def _view(member, name, X, rows):
-    """What a model gets: its modality's array, or a container if it takes those."""
-    every = len(rows) == len(X) and bool((rows == np.arange(len(X))).all())
-    if takes_modalities(member):
-        X = X.select([name])
-        return X if every else X[rows]
-    table = as_table(X[name])
-    return table if every else leaves.take(table, rows)

@@ -1,11 +1,13 @@
-"""One model for one modality: a clone, restricted to what it has for it."""
+"""One model for one modality: what it has for it, and what it is given."""
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skmm._views import naming
+from skmm._views import as_table, naming
 from skmm.base import restrict, takes_modalities
 from skmm.base.parts_in_use import refuse_unknown_parts
+from skmm.data import leaves
 
 
 def of_one(member, name, owner):
@@ -43,3 +45,13 @@ def _has(member, name):
     params = member.get_params().items()
     chosen = [v for key, v in params if key.split("__")[-1] == "modalities"]
     return all(names is None or name in [str(n) for n in names] for names in chosen)
+
+
+def view(member, name, X, rows):
+    """What a model gets: its modality's array, or a container if it takes those."""
+    every = len(rows) == len(X) and bool((rows == np.arange(len(X))).all())
+    if takes_modalities(member):
+        X = X.select([name])
+        return X if every else X[rows]
+    table = as_table(X[name])
+    return table if every else leaves.take(table, rows)
