@@ -28,7 +28,7 @@ FIRST_SEED = 1000  # none of these was used while the methods were developed
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="3 problems, 3 seeds")
+    parser.add_argument("--quick", action="store_true", help="4 problems, 3 seeds")
     parser.add_argument("--seeds", type=int, default=5, help="2 or more")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--cache", type=Path, default=CACHE, help="JSON lines")

@@ -83,6 +83,10 @@ def weak(seed):
 
 
 def complementary(seed):
+    return make_complementary_modalities(3800, random_state=seed)
+
+
+def noisy_complementary(seed):
     return make_complementary_modalities(3800, noise=1.2, random_state=seed)
 
 
@@ -119,6 +123,9 @@ PROBLEMS = {
     "complementary views": Problem(
         complementary, 800, 3000, MLPEncoder((32,)), 32, GENERATED
     ),
+    "complementary, noisy": Problem(
+        noisy_complementary, 800, 3000, MLPEncoder((32,)), 32, GENERATED
+    ),
     "HIGGS, small": Problem(
         higgs, 6000, 7000, MLPEncoder((100, 100)), 100, PHYSICS, HIGGS_SMALL
     ),
@@ -133,7 +140,7 @@ PROBLEMS = {
         eye_and_ear, 600, 2400, MLPEncoder((64,), dropout=0.2), 32, GENERATED
     ),
 }
-QUICK = ["weak views", "complementary views", "HIGGS, small"]
+QUICK = ["weak views", "complementary views", "complementary, noisy", "HIGGS, small"]
 FOLDER = {
     "HIGGS, small": "higgs",
     "HIGGS": "higgs",

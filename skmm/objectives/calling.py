@@ -49,3 +49,8 @@ def scalar(loss, objective):
     is_tensor = isinstance(loss, torch.Tensor)
     got = f"shape {tuple(loss.shape)}" if is_tensor else type(loss).__name__
     raise TypeError(f"objective {objective!r} returned {got}, not a scalar. {RULE}")
+
+
+def validation_of(objective):
+    """Return what an objective says is to be measured on rows set aside."""
+    return getattr(objective, "validation", objective)

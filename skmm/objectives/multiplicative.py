@@ -38,7 +38,8 @@ class MultiplicativeLoss(Objective):
         How much a confident candidate silences the others; 0 is the sum of their
         cross-entropies.
     boosted : bool, default=False
-        Rows whose true class has the least loss already, by `margin`, cost nothing.
+        Rows whose true class has the least loss already, by `margin`, cost nothing;
+        but on the rows that early stopping looks at, all count.
     margin : float >= 0, default=0.0
         With `boosted`: by how much; infinity is the loss without boosting.
     detach : bool, default=True
@@ -108,6 +109,11 @@ class MultiplicativeLoss(Objective):
             raise ValueError(
                 f"candidate_weights must not be negative; got {list(weights)}."
             )
+
+    @property
+    def validation(self):
+        """Objective of the rows that early stopping looks at: this, not boosted."""
+        return clone(self).set_params(boosted=False, margin=0.0)
 
     def check(self, outputs, target):
         """Refuse outputs without candidates, and other targets than class numbers."""
@@ -229,6 +235,11 @@ class OverCandidates(Objective):
     def _validate_params(self):
         super()._validate_params()
         clone(self.objective)._validate_params()
+
+    @property
+    def validation(self):
+        """That of the objective."""
+        return OverCandidates(self.objective.validation, self.n_candidates)
 
     def check(self, outputs, target):
         """Refuse what the objective refuses."""

@@ -58,6 +58,11 @@ class Objective(BaseEstimator):
         """Unweighted mean of `rows`; override it where torch has it in one step."""
         return self.rows(outputs, target).mean()
 
+    @property
+    def validation(self):
+        """Objective of the rows that early stopping looks at: this one."""
+        return self
+
     def check(self, outputs, target):
         """Refuse a target of another shape than the outputs: it would broadcast."""
         if outputs.shape != target.shape:

@@ -47,7 +47,7 @@ class LeanEpochs:
 
     def _gradients(self, rows, target):
         self.optimizer_.zero_grad()
-        loss = self.get_loss(self.infer(rows), target, rows)
+        loss = self.get_loss(self.infer(rows), target, rows, training=True)
         loss.backward()
         self._clip()
         return loss

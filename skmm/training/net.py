@@ -7,13 +7,9 @@ from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import nn
 
-from skmm.objectives.calling import scalar
+from skmm.objectives.calling import scalar, validation_of
 from skmm.training.batches import Batches, slice_rows
-from skmm.training.callbacks import (
-    BestWeights,
-    raised_on_purpose,
-    refuse_callbacks,
-)
+from skmm.training.callbacks import BestWeights, raised_on_purpose, refuse_callbacks
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.lean import LeanEpochs, mean_loss
 from skmm.training.optimizers import (
@@ -123,7 +119,8 @@ class TensorNet(LeanEpochs, NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
-        loss = scalar(self.criterion(y_pred, y_true, X.weight), self.criterion)
+        objective = self.criterion if training else validation_of(self.criterion)
+        loss = scalar(objective(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss

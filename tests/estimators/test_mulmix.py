@@ -11,6 +11,8 @@ from skmm import FusionClassifier, ModalityDict, MulMixClassifier, nn
 from skmm.datasets import make_weak_modality
 from skmm.model_selection import fit_replicas
 from skmm.objectives import MultiplicativeLoss
+from skmm.training import predict_outputs
+from skmm.training.replicas import can_be_stacked
 
 FAST = {"max_epochs": 4, "random_state": 0}
 ENCODER = nn.MLPEncoder((8,))
@@ -243,8 +245,6 @@ def test_replicas_are_the_models_one_by_one(lacking):
 
 
 def test_replicas_are_stacked():
-    from skmm.training.replicas import can_be_stacked
-
     model = MulMixClassifier(ENCODER, **FAST)
     problem = model.prepare(X, Y)
     assert can_be_stacked(model.make_net(problem.module), problem)
@@ -289,3 +289,19 @@ def test_weak_modalities_are_where_mul_beats_add():
     mul = MulMixClassifier(nn.MLPEncoder((32,)), mixtures="singletons", **settings)
     scores = [m.fit(X[train], y[train]).score(X[test], y[test]) for m in (add, mul)]
     assert scores[1] > scores[0] + 0.01
+
+
+def test_early_stopping_looks_at_the_loss_without_boosting():
+    """Many rows are right, so a boosted loss of them would be far lower."""
+    data = make_weak_modality(400, n_classes=3, random_state=1)
+    stop = {"early_stopping": True, "max_epochs": 1, "lr": 0.02, "random_state": 0}
+    boosted = MulMixClassifier(ENCODER, boosted=True, **stop).fit(*data)
+    valid = boosted.history_["valid_loss"].iloc[-1]
+    rows, target = boosted.prepare(*data, again=True).valid
+    outputs = predict_outputs(boosted.net_.module_, rows)
+    plain = boosted.net_.criterion.validation
+    assert valid == pytest.approx(plain(outputs, target).item(), rel=1e-5)
+    assert valid > 1.2 * boosted.net_.criterion(outputs, target).item()
+    model = MulMixClassifier(ENCODER, boosted=True, **stop)
+    for replica in fit_replicas(model, *data, [np.arange(400)] * 2):
+        assert replica.history_["valid_loss"].iloc[-1] == pytest.approx(valid, rel=1e-4)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from skmm.nn.stack import StackedBatchNorm, stack, unstack
+from skmm.objectives.calling import validation_of
 from skmm.training.callbacks import BestWeights
 from skmm.training.optimizers import optimizer_class
 from skmm.training.schedules import make_schedule
@@ -88,7 +89,7 @@ class StackedTraining:
         total = 0
         for bounds in rows.bounds(self.nets[0].batch_size):
             batch = rows.batch(*bounds)
-            losses = self._losses(batch)
+            losses = self._losses(batch, self.nets[0].criterion)
             self.optimizer.zero_grad()
             losses.sum().backward()
             if self.nets[0].gradient_clip is not None:
@@ -105,23 +106,23 @@ class StackedTraining:
         for gradient in gradients:
             gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
-    def _losses(self, batch):
+    def _losses(self, batch, objective):
         """Mean loss of each replica over its real rows, shape (B,)."""
         for norm in self.norms:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
         flat, target = outputs.flatten(0, 1), batch.target.flatten(0, 1)
-        rows = self.nets[0].criterion.rows(flat, target).view(batch.weight.shape)
+        rows = objective.rows(flat, target).view(batch.weight.shape)
         return (rows * batch.weight).sum(1) / batch.sizes.clamp(min=1)
 
     @torch.no_grad()
     def _check(self):
         self.module.eval()
-        total = 0
+        objective, total = validation_of(self.nets[0].criterion), 0
         for start in range(0, self.valid.n_rows, VALIDATION_ROWS):
             stop = min(start + VALIDATION_ROWS, self.valid.n_rows)
             batch = self.valid.batch(start, stop)
-            total = total + self._losses(batch) * batch.sizes
+            total = total + self._losses(batch, objective) * batch.sizes
         return (total / self.valid.sizes).double().cpu()
 
     def _record(self, epoch, losses, seconds):
