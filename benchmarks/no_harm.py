@@ -38,7 +38,7 @@ QUICK = [
     "noise, values, n=80",
     "digit halves, n=250",
 ]
-SLOW_SEEDS = 2  # for methods whose nets cannot be trained as one batch
+SLOW_SEEDS = 2  # for methods that take long
 CACHE = RESULTS / "no_harm_runs.jsonl"
 
 

@@ -17,7 +17,7 @@ from no_harm_table import row_losses
 from sklearn.model_selection import KFold, StratifiedKFold
 
 import skmm
-from skmm import FusionClassifier, FusionRegressor, ModalityDict
+from skmm import FusionClassifier, FusionRegressor, ModalityDict, MulMixClassifier
 from skmm.model_selection import fit_replicas
 from skmm.nn import MLPEncoder, MLPHead, NoHarmFusion
 from skmm.training import Stage
@@ -106,9 +106,10 @@ class Task:
         """One seed per fold."""
         return [100 * self.seed + 10 * variant + fold for fold in range(FOLDS)]
 
-    def bag(self, variant=0, per_fold=None, **parameters):
+    def bag(self, variant=0, per_fold=None, cls=None, **parameters):
         """Fit one model per fold; `per_fold` has further parameters for each."""
-        cls = FusionRegressor if self.is_regression else FusionClassifier
+        if cls is None:
+            cls = FusionRegressor if self.is_regression else FusionClassifier
         settings = {"encoders": ENCODER, **RECIPE}
         model = cls(**{**settings, **parameters})
         states = [{"random_state": state} for state in self.random_states(variant)]
@@ -218,6 +219,14 @@ def factor_end_to_end(task):
     return _alone(task, task.bag(fusion=NoHarmFusion("scalar"), lr=RATES))
 
 
+def mulmix(task):
+    """MulMix, its probabilities calibrated; there is none for values: None."""
+    if task.is_regression:
+        return None
+    cls = MulMixClassifier
+    return _alone(task, task.bag(cls=cls, temperature="validation"))
+
+
 METHODS: dict[str, Callable] = {
     "b": best_single,
     "b, another seed": another_seed,
@@ -226,12 +235,13 @@ METHODS: dict[str, Callable] = {
     "best single in hindsight": single_in_hindsight,
     "concatenation": concatenation,
     "late average": late_average,
+    "MulMix": mulmix,
     "thesis λ scalar, end to end": factor_end_to_end,
     "thesis λ scalar, freeze all": partial(frozen_factor, factor="scalar"),
     "thesis λ vector, freeze all": partial(frozen_factor, factor="vector"),
 }
 
-SLOW = [name for name in METHODS if name.startswith("thesis")]  # fewer seeds
+SLOW = [name for name in METHODS if name.startswith(("thesis", "MulMix"))]
 
 
 # -- NoHarmFusion, compared to its own bag of b ----------------------------------------
