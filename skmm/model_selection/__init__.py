@@ -1,6 +1,13 @@
-"""Resampling and many refits."""
+"""Resampling, many refits, and the comparison of modalities."""
 
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
+from skmm.model_selection.compare import ModalityComparison, compare_modalities
 from skmm.model_selection.replicas import cross_validate_replicas, fit_replicas
 
-__all__ = ["BootstrapOutOfBag", "cross_validate_replicas", "fit_replicas"]
+__all__ = [
+    "BootstrapOutOfBag",
+    "ModalityComparison",
+    "compare_modalities",
+    "cross_validate_replicas",
+    "fit_replicas",
+]

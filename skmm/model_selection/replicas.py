@@ -88,6 +88,25 @@ def fit_replicas(
     return _fit_jobs(jobs, n_jobs, memory)
 
 
+def trains_together(estimator, X, y, rows):
+    """Whether `fit_replicas` would train refits of an estimator as one batch.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ModalityDict or array-like of n rows
+    y : ndarray of shape (n,) or (n, k)
+    rows : ndarray of int
+        Of one refit.
+    """
+    job = _Job(clone(estimator), X, y, rows, None)
+    last = job.last
+    if not hasattr(last, "prepare") or getattr(last, "checkpoint", None) is not None:
+        return False
+    job.prepare()
+    return can_be_stacked(job.net, job.problem)
+
+
 def _indexable(X):
     """Turn a plain dict into a container whose rows can be taken."""
     return ModalityDict(X) if isinstance(X, Mapping) else X

@@ -1,0 +1,296 @@
+"""compare_modalities from end to end: verdicts, pairing, cache, errors."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skmm import FusionClassifier, ModalityDict, NoHarmFusionClassifier, restrict
+from skmm.model_selection import (
+    BootstrapOutOfBag,
+    ModalityComparison,
+    compare_modalities,
+)
+from skmm.preprocessing import ModalityTransformer
+
+NET = FusionClassifier(max_epochs=5, lr=0.01, random_state=0)
+
+
+def joined(X):
+    return np.hstack([np.asarray(X[name], float) for name in X])
+
+
+def linear(model=None):
+    """A Pipeline of scikit-learn alone that takes a ModalityDict."""
+    last = LogisticRegression() if model is None else model
+    return make_pipeline(FunctionTransformer(joined), StandardScaler(), last)
+
+
+def draw(n=120, useful="ab", noise=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    X = ModalityDict({name: rng.normal(size=(n, 3)) for name in "ab"})
+    signal = sum(X[name][:, 0] for name in useful) + noise * rng.normal(size=n)
+    return X, np.where(signal > 0, "ill", "well")
+
+
+def test_it_helps_where_both_know_a_half():
+    X, y = draw(200)
+    found = compare_modalities(linear(), X, y, random_state=0)
+    assert found.verdict.startswith("helps: a + b is better than every single")
+    assert found.table["rank"]["a + b"] == 1
+    pair = found.paired.set_index("against").loc["a"]
+    assert pair["lower"] > 0 and pair["splits_better"] > 0.9
+
+
+def test_no_evidence_where_one_is_useless():
+    X, y = draw(100, useful="a")
+    found = compare_modalities(linear(), X, y, random_state=0)
+    assert found.verdict.startswith("no evidence: over the closest single modality, a")
+    assert "with 100 rows a gain of" in found.verdict
+
+
+def test_it_harms_where_noise_is_wide():
+    X, y = draw(120, useful="a", noise=0.1)
+    wide = np.random.default_rng(1).normal(size=(120, 80))
+    weak = linear(LogisticRegression(C=100, max_iter=1000))
+    found = compare_modalities(weak, X.assign(b=wide), y, random_state=0)
+    assert found.verdict.startswith("harms: a + b is worse than a alone by")
+
+
+def test_numbers_are_those_of_a_loop_by_hand():
+    X, y = draw(90)
+    folds = KFold(4, shuffle=True, random_state=3)
+    found = compare_modalities(linear(), X, y, resampling=folds)
+    losses, scores = {}, {}
+    for name, names in {"a": ["a"], "b": ["b"], "a + b": ["a", "b"]}.items():
+        rows, splits = np.zeros(90), []
+        for train, test in folds.split(np.zeros(90)):
+            view = X.select(names)
+            model = clone(linear()).fit(view[train], y[train])
+            p = model.predict_proba(view[test])
+            place = np.searchsorted(model.classes_, y[test])
+            rows[test] = -np.log(p[np.arange(len(test)), place])
+            splits.append(log_loss(y[test], p))
+        losses[name], scores[name] = rows, np.array(splits)
+        assert found.table.loc[name, "mean"] == pytest.approx(rows.mean())
+    d = losses["b"] - losses["a + b"]
+    pair = found.paired.set_index("against").loc["b"]
+    assert pair["gain"] == pytest.approx(d.mean())
+    expected = d.std(ddof=1) / np.sqrt(90) * np.sqrt(4 / 3)
+    assert pair["standard_error"] == pytest.approx(expected)
+
+
+def test_replicas_are_fits_one_by_one():
+    X, y = draw()
+    together = compare_modalities(NET, X, y, resampling=4)
+    alone = compare_modalities(NET, X, y, resampling=4, replicas=False)
+    np.testing.assert_allclose(together.table["mean"], alone.table["mean"], atol=1e-4)
+
+
+def test_pipelines_and_guarded_fusions():
+    X, y = draw(80)
+    scaled = ModalityTransformer({name: StandardScaler() for name in X})
+    for model in (make_pipeline(scaled, NET), NoHarmFusionClassifier(
+        max_epochs=3, cv=2, random_state=0
+    )):  # fmt: skip
+        found = compare_modalities(model, X, y, resampling=2)
+        alone = restrict(model, ["a"]).fit(X[:60], y[:60])
+        assert alone.predict(X[60:]).shape == (20,)
+        assert found.table.index.tolist() == ["a", "b", "a + b"]
+
+
+def test_all_subsets_and_controls():
+    X, y = draw(80)
+    X = X.assign(c=np.random.default_rng(2).normal(size=(80, 2)))
+    found = compare_modalities(
+        linear(), X, y, resampling=3, subsets="all", controls="permuted",
+        random_state=0,
+    )  # fmt: skip
+    names = ["a", "b", "c", "a + b", "a + c", "b + c", "a + b + c"]
+    controls = [
+        "permuted(a) + b + c",
+        "a + permuted(b) + c",
+        "a + b + permuted(c)",
+    ]
+    assert found.table.index.tolist() == names + controls
+    assert found.importance["shapley"].notna().all()
+    against = found.paired.set_index(["fused", "against"])["gain"]
+    assert against["a + b + c", "permuted(a) + b + c"] > 0.05
+    assert len(against) == 4 * 3 + 3
+    listed = compare_modalities(linear(), X, y, resampling=3, subsets=[("b", "a")])
+    assert listed.table.index.tolist() == ["a", "b", "c", "a + b", "a + b + c"]
+    assert listed.importance.loc["c", "left_out"] == pytest.approx(
+        found.importance.loc["c", "left_out"]
+    )
+    assert listed.importance["shapley"].isna().all()
+
+
+def test_noise_has_the_shape_and_nothing_else():
+    X, y = draw(60)
+    text = ModalityDict(dict(X) | {"s": np.array(["CC", "CO"] * 30, dtype=object)})
+    with pytest.raises(ValueError, match="'s' is not of numbers"):
+        compare_modalities(
+            FunctionsOfText(), text, y, resampling=2, controls="noise", random_state=0
+        )
+
+
+class FunctionsOfText(ClassifierMixin, BaseEstimator):
+    """A classifier that looks at no value."""
+
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.share_ = counts / counts.sum()
+        return self
+
+    def predict_proba(self, X):
+        return np.tile(self.share_, (len(X), 1))
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+def test_values_groups_and_scorers():
+    rng = np.random.default_rng(0)
+    X = {"a": rng.normal(size=(80, 2)), "b": rng.normal(size=(80, 2))}
+    y = X["a"][:, 0] + X["b"][:, 0]
+    groups = np.repeat(np.arange(20), 4)
+    found = compare_modalities(linear(Ridge()), X, y, groups=groups, random_state=0)
+    assert found.measure == "squared error" and found.verdict.startswith("helps")
+    assert found.paired["observations"].eq(20).all()
+    r2 = compare_modalities(linear(Ridge()), X, y, scoring="r2", random_state=0)
+    assert not r2.lower_is_better and r2.table.loc["a + b", "mean"] > 0.9
+    assert r2.verdict.startswith("helps")
+    assert "The test goes by splits" in r2.verdict
+
+
+def test_bootstraps_describe_and_test_by_splits():
+    X, y = draw(72)
+    resampling = BootstrapOutOfBag(20, random_state=0)
+    found = compare_modalities(linear(), X, y, resampling=resampling)
+    assert {"percentile_2.5", "percentile_97.5"} <= set(found.table)
+    assert "The test goes by splits" in found.verdict
+    assert found.paired["observations"].eq(20).all()
+
+
+def test_a_cache_goes_on_and_refuses_others(tmp_path):
+    X, y = draw(60)
+    path = tmp_path / "fits.jsonl"
+    call = {"resampling": 3, "cache": path, "random_state": 0}
+    first = compare_modalities(linear(), X, y, **call)
+    lines = path.read_text().splitlines()
+    assert len(lines) == 1 + 3 * 3
+    path.write_text("\n".join(lines[:5]) + '\n{"subset": "a + b", "spl')
+    again = compare_modalities(linear(), X, y, **call)
+    assert again.table.equals(first.table)
+    kept = [json.loads(line) for line in path.read_text().splitlines() if "spl" in line
+            and line.endswith("}")]  # fmt: skip
+    assert len({(fit["subset"], fit["split"]) for fit in kept if "split" in fit}) == 9
+    other = linear(LogisticRegression(C=0.1))
+    with pytest.raises(ValueError, match="other estimator"):
+        compare_modalities(other, X, y, **call)
+    with pytest.raises(ValueError, match="other data"):
+        compare_modalities(linear(), X.assign(a=X["b"]), y, **call)
+    with pytest.raises(ValueError, match="other splits"):
+        compare_modalities(linear(), X, y, **{**call, "resampling": 4})
+    with pytest.raises(ValueError, match="integer random_state"):
+        compare_modalities(linear(), X, y, cache=path)
+    path.write_text("something else\n")
+    with pytest.raises(ValueError, match="no file of earlier fits"):
+        compare_modalities(linear(), X, y, **call)
+
+
+class Fragile(FunctionsOfText):
+    """Fails in some fits, as when a process is killed."""
+
+    fails_after = 10**9
+    count = 0
+
+    def fit(self, X, y):
+        Fragile.count += 1
+        if Fragile.count > Fragile.fails_after:
+            raise RuntimeError("the power went out")
+        return super().fit(X, y)
+
+
+def test_an_interrupted_comparison_loses_nothing(tmp_path, monkeypatch):
+    X, y = draw(60)
+    call = {"resampling": 3, "cache": tmp_path / "fits", "random_state": 0}
+    expected = compare_modalities(Fragile(), X, y, resampling=3, random_state=0)
+    monkeypatch.setattr(Fragile, "count", 0)
+    monkeypatch.setattr(Fragile, "fails_after", 4)
+    with pytest.raises(RuntimeError, match="power") as caught:
+        compare_modalities(Fragile(), X, y, **call)
+    assert "subset 'b', split 1" in caught.value.__notes__[0]
+    monkeypatch.setattr(Fragile, "count", 0)
+    monkeypatch.setattr(Fragile, "fails_after", 5)
+    again = compare_modalities(Fragile(), X, y, **call)
+    assert Fragile.count == 5  # 9 in all, 4 of them before
+    assert again.table.equals(expected.table)
+
+
+def test_processes_give_the_same():
+    X, y = draw(60)
+    one = compare_modalities(linear(), X, y, resampling=3)
+    two = compare_modalities(linear(), X, y, resampling=3, n_jobs=2)
+    assert one.table.equals(two.table)
+
+
+@pytest.mark.parametrize(
+    ("params", "match"),
+    [
+        ({"subsets": [("a", "c")]}, "unknown modality 'c'"),
+        ({"subsets": [()]}, "empty"),
+        ({"subsets": "pairs"}, "'pairs' is not known"),
+        ({"controls": "zeros"}, "controls"),
+        ({"groups": np.zeros(5)}, "groups has 5 entries; X has 60 rows"),
+        ({"alpha": 1.5}, "alpha"),
+        ({"scoring": "no such score"}, "scoring"),
+        ({"resampling": [(np.arange(30), np.arange(30, 60))]}, "2 are the least"),
+    ],
+)
+def test_bad_input(params, match):
+    X, y = draw(60)
+    with pytest.raises(ValueError, match=match):
+        compare_modalities(linear(), X, y, **params)
+
+
+def test_one_modality_cannot_be_compared():
+    X, y = draw(60)
+    with pytest.raises(ValueError, match="two or more modalities"):
+        compare_modalities(linear(), X.select(["a"]), y)
+
+
+def test_a_scorer_that_fails_names_the_place():
+    X, y = draw(60)
+
+    def scorer(model, X, y):
+        raise KeyError("oops")
+
+    with pytest.raises(KeyError) as caught:
+        compare_modalities(linear(), X, y, scoring=scorer, resampling=2)
+    assert "subset 'a', split 0" in caught.value.__notes__[0]
+
+
+def test_pictures_and_report(tmp_path):
+    pytest.importorskip("matplotlib").use("agg")
+    import matplotlib.pyplot as plt
+
+    X, y = draw(60)
+    found = compare_modalities(linear(), X, y, resampling=3, subsets="all")
+    for kind in ("bars", "paired", "shapley"):
+        assert found.plot(kind).axes_.get_xlabel()
+    found.to_html(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("data:image/png;base64,") == 3
+    assert found.verdict.replace("+", "+")[:20] in text and "http" not in text
+    with pytest.raises(ValueError, match="kind='pie'"):
+        found.plot("pie")
+    assert isinstance(found, ModalityComparison)
+    assert found.to_frame().equals(found.table) and found.verdict in str(found)
+    plt.close("all")
