@@ -22,6 +22,7 @@ from by_hand import (
 )
 from common import alternating_medians, arguments, machine, report, row
 from molecule_images import IMAGER, rdkit_part
+from speed_mulmix import mulmix_rows
 from threadpoolctl import threadpool_limits
 
 from skmm import FusionClassifier, ModalityDict
@@ -255,7 +256,7 @@ def measure(threads, clock, quick):
     with threadpool_limits(threads):  # of scikit-learn's linear algebra
         rows = fit_rows(quick, clock) + bootstrap_rows(quick, clock)
         rows += predict_rows(quick, clock) + convolution_rows(quick)
-        rows += frozen_rows(quick)
+        rows += frozen_rows(quick) + mulmix_rows(quick, clock)
         rows += factor_rows(quick) + molecule_rows(quick) if threads == 1 else []
     return [{**row, "threads": threads} for row in rows]
 
