@@ -71,7 +71,7 @@ def fit_replicas(
     >>> len(models), models[0].predict(X).shape
     (5, (40,))
     """
-    X = _indexable(X)
+    X = indexable(X)
     params = [{}] * len(samples) if params is None else list(params)
     if len(params) != len(samples):
         raise ValueError(
@@ -107,7 +107,7 @@ def trains_together(estimator, X, y, rows):
     return can_be_stacked(job.net, job.problem)
 
 
-def _indexable(X):
+def indexable(X):
     """Turn a plain dict into a container whose rows can be taken."""
     return ModalityDict(X) if isinstance(X, Mapping) else X
 
@@ -238,7 +238,7 @@ def cross_validate_replicas(
     >>> sorted(cross_validate_replicas(model, X, y, cv=3))
     ['fit_time', 'score_time', 'test_score']
     """
-    X = _indexable(X)
+    X = indexable(X)
     splits = list(
         check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
     )

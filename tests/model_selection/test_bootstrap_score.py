@@ -1,0 +1,88 @@
+"""Bootstrap estimates: their formulas, and that .632+ is not fooled by memory."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from skmm import FusionClassifier
+from skmm.model_selection import BootstrapOutOfBag, bootstrap_score
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(60, 4)), RNG.permutation(np.repeat([0, 1], 30))
+LEARNABLE = (X[:, 0] > 0).astype(int)
+SPLITTER = BootstrapOutOfBag(15, random_state=3)
+
+
+def test_out_of_bag_is_a_loop_by_hand():
+    model = LogisticRegression()
+    found = bootstrap_score(model, X, LEARNABLE, resampling=SPLITTER)
+    expected = [
+        clone(model).fit(X[i], LEARNABLE[i]).score(X[j], LEARNABLE[j])
+        for i, j in SPLITTER.split(X, LEARNABLE)
+    ]
+    np.testing.assert_allclose(found.oob_scores, expected)
+    assert found.score == pytest.approx(np.mean(expected))
+    assert found.interval[0] <= found.score <= found.interval[1]
+    assert np.isnan(found.train_score)
+
+
+def test_632_is_a_fixed_mixture():
+    call = {"resampling": SPLITTER}
+    oob = bootstrap_score(LogisticRegression(), X, LEARNABLE, **call).score
+    found = bootstrap_score(LogisticRegression(), X, LEARNABLE, estimate=".632", **call)
+    train = LogisticRegression().fit(X, LEARNABLE).score(X, LEARNABLE)
+    assert found.train_score == train
+    assert found.score == pytest.approx(0.368 * train + 0.632 * oob)
+
+
+def test_632_plus_sees_a_model_that_only_remembers():
+    """One neighbour of random labels: error 0 in training, 1/2 in truth."""
+    model = KNeighborsClassifier(1)
+    plain = bootstrap_score(model, X, Y, resampling=SPLITTER, estimate=".632")
+    plus = bootstrap_score(
+        model, X, Y, resampling=SPLITTER, estimate=".632+", random_state=0
+    )
+    assert plain.score > 0.63
+    assert plus.score == pytest.approx(0.5, abs=0.08)
+    assert plus.overfitting_rate > 0.8
+    assert plus.no_information_score == pytest.approx(0.5, abs=0.05)
+
+
+def test_632_plus_formula():
+    found = bootstrap_score(
+        KNeighborsClassifier(3), X, LEARNABLE, resampling=SPLITTER, estimate=".632+",
+        random_state=0,
+    )  # fmt: skip
+    train, least = 1 - found.train_score, 1 - found.no_information_score
+    oob = 1 - found.oob_scores.mean()
+    rate = (oob - train) / (least - train)
+    weight = 0.632 / (1 - 0.368 * rate)
+    assert 0 < rate < 1
+    assert found.overfitting_rate == pytest.approx(rate)
+    expected = (1 - weight) * train + weight * min(oob, least)
+    assert 1 - found.score == pytest.approx(expected)
+
+
+def test_nets_groups_and_numbers():
+    model = FusionClassifier(max_epochs=2, random_state=0)
+    groups = np.repeat(np.arange(20), 3)
+    data = {"a": X[:, :2], "b": X[:, 2:]}
+    found = bootstrap_score(
+        model, data, LEARNABLE, resampling=4, groups=groups, random_state=0,
+        scoring="neg_log_loss", estimate=".632",
+    )  # fmt: skip
+    assert found.oob_scores.shape == (4,) and found.score < 0
+    again = bootstrap_score(
+        model, data, LEARNABLE, resampling=4, groups=groups, random_state=0,
+        scoring="neg_log_loss", estimate=".632",
+    )  # fmt: skip
+    assert again.score == found.score
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="estimate"):
+        bootstrap_score(LogisticRegression(), X, Y, estimate=".7")
+    with pytest.raises(TypeError, match="number of bootstraps"):
+        bootstrap_score(LogisticRegression(), X, Y, resampling="many")
