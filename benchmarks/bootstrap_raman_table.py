@@ -80,10 +80,10 @@ def _verdict(better, mean, low, high):
     if better and (low > 0 or high < 0):
         return "yes" if low > 0 else "no, reversed"
     if better:
-        return "not sure, but so" if mean > 0 else "not sure"
+        return "unclear, same sign" if mean > 0 else "unclear"
     if -SIMILAR < low and high < SIMILAR:
         return "yes"
-    return "not sure, but so" if abs(mean) < SIMILAR else "no"
+    return "unclear, similar" if abs(mean) < SIMILAR else "no"
 
 
 def draw(results, path):

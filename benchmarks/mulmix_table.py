@@ -5,6 +5,8 @@ A *result* is a dict with the ``configuration`` (problem), ``seed``, ``method`` 
 set are split anew, so their standard error is of this data set, not of new ones.
 """
 
+import re
+
 import pandas as pd
 from mulmix_data import PROBLEMS
 from scipy import stats
@@ -107,7 +109,7 @@ def verdict(gap):
     if stats.ttest_1samp(gap, 0).pvalue < SURE:
         holds = "yes" if as_theirs else "no, reversed"
     else:
-        holds = "not sure, but so" if as_theirs else "not sure"
+        holds = "unclear, same sign" if as_theirs else "unclear"
     return {
         "difference": round(gap.mean(), 2),
         "paired_SE": round(gap.sem(), 2),
@@ -138,8 +140,10 @@ def draw(results, path):
 def _curve(axis, found, pattern, label):
     """Means and paired standard errors over a number in the method's name."""
     other = "MulMix" if "Add" in pattern else "Add"
-    known = {0.1 * i: pattern.format(round(0.1 * i, 1)) for i in range(41)}
-    chosen = {x: name for x, name in known.items() if name in found}
+    number = re.compile(re.escape(pattern).replace(r"\{:g\}", "([0-9.]+)"))
+    matches = [number.fullmatch(name) for name in found]
+    chosen = {float(match[1]): match[0] for match in matches if match}
+    chosen = dict(sorted(chosen.items()))
     means = [found[name].mean() for name in chosen.values()]
     bars = [(found[name] - found[other]).sem() for name in chosen.values()]
     axis.errorbar(list(chosen), means, yerr=bars, marker="o", markersize=3)

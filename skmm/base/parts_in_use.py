@@ -4,8 +4,10 @@ from sklearn.base import clone
 
 from skmm.data.names import parts_in_use
 from skmm.nn.assemble import complete
+from skmm.nn.fusion.mixtures import names_of
 
 BY_MODALITY = ("encoders", "pretraining", "transformers", "estimators")
+BY_MIXTURE = ("mixtures", "candidate_weights")
 BY_PART = ("lr", "weight_decay")
 ENCODERS = "encoders__"
 
@@ -98,6 +100,8 @@ def _modalities_in(parameter, value):
         return list(value)
     if parameter in BY_PART and isinstance(value, dict):
         return _names_of(value)
+    if parameter in BY_MIXTURE and isinstance(value, (list, tuple, dict)):
+        return list(frozenset().union(*map(names_of, value)))
     if parameter == "stages" and isinstance(value, (list, tuple)):
         return [n for stage in value for n in _names_of(_parts_in_stage(stage))]
     return []

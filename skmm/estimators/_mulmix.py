@@ -10,9 +10,9 @@ from scipy.optimize import minimize_scalar
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
 from skmm.base.parts_in_use import encoders_in_use
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.names import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
-from skmm.nn.fusion.mixtures import choose_mixtures
+from skmm.nn.fusion.mixtures import choose_mixtures, names_of
 from skmm.objectives import MultiplicativeLoss, OverCandidates
 from skmm.training import predict_outputs
 
@@ -55,58 +55,71 @@ class MulMix(ClassifierFace, ModalityEstimator):
         return target
 
     def _make_module(self):
-        mixtures = self._mixtures_in_use(self.mixtures)
-        names = list(self.modalities_in_)
-        self.mixtures_ = choose_mixtures(mixtures, names, self.max_order)
-        fusion = MixtureFusion(
-            mixtures, max_order=self.max_order, merge=self.merge, width=self.width
-        )
+        self.mixtures_, self._weights = self._choose()
+        fusion = MixtureFusion(self.mixtures_, merge=self.merge, width=self.width)
         head = MixtureHead(len(self.mixtures_), self.head)
         return self._assemble(encoders_in_use(self), fusion, head)
 
     def _n_outputs(self):
         return len(self.mixtures_) * super()._n_outputs()
 
-    def _mixtures_in_use(self, mixtures):
-        """Leave out the mixtures of modalities that are not used."""
-        if isinstance(mixtures, str):
-            return mixtures
-        named = [{mix} if isinstance(mix, str) else set(mix) for mix in mixtures]
-        used = parts_in_use(dict.fromkeys(set().union(*named)), self, "mixtures")
+    def _choose(self):
+        """The mixtures that count, and their weights."""
+        mixtures = self.mixtures
+        if not isinstance(mixtures, str):
+            mixtures = [tuple(mix) for mix in self._in_use(mixtures, "mixtures")]
+        names = list(self.modalities_in_)
+        mixtures = choose_mixtures(mixtures, names, self.max_order)
+        given = self._given_weights(mixtures)
+        weights = [given.get(frozenset(mix), 1.0) for mix in mixtures]
+        kept = [(mix, w) for mix, w in zip(mixtures, weights, strict=True) if w]
+        if not kept:
+            raise ValueError("candidate_weights leaves no mixture: all are zero.")
+        return [mix for mix, _ in kept], [weight for _, weight in kept]
+
+    def _in_use(self, mixtures, what):
+        """Those that have only modalities in use, as sets of names."""
+        named = [names_of(mix) for mix in mixtures]
+        met = sorted(frozenset().union(*named))
+        used = parts_in_use(dict.fromkeys(met), self, what)
         kept = [mix for mix in named if mix <= used.keys()]
-        if named and not kept:
+        if named and not kept and what == "mixtures":
             raise ValueError(
                 f"none of the mixtures {list(mixtures)} has only modalities in use, "
                 f"{list(self.modalities_in_)}."
             )
-        return [tuple(sorted(mix)) for mix in kept]
+        return kept
+
+    def _given_weights(self, mixtures):
+        """`candidate_weights` by set of names, checked."""
+        if self.candidate_weights is None:
+            return {}
+        known = {frozenset(mix) for mix in mixtures}
+        in_use = self._in_use(self.candidate_weights, "candidate_weights")
+        weights = {}
+        for mix, weight in self.candidate_weights.items():
+            mix = names_of(mix)
+            if mix not in in_use:
+                continue
+            good = isinstance(weight, Real) and np.isfinite(weight) and weight >= 0
+            if mix not in known or mix in weights or not good:
+                raise ValueError(
+                    "candidate_weights must have a finite number >= 0 for some of the "
+                    f"mixtures {mixtures}, once each; got {tuple(mix)}: {weight!r}."
+                )
+            weights[mix] = float(weight)
+        return weights
 
     def _objective(self):
         own = getattr(self, "objective", None)  # of a net that is being loaded
         return own if own is not None else self._own_objective()
 
     def _own_objective(self):
+        weights = None if self.candidate_weights is None else self._weights
         loss = MultiplicativeLoss(
-            self.beta,
-            self.boosted,
-            self.margin,
-            self.detach,
-            self.focal,
-            self._weights_in_order(),
+            self.beta, self.boosted, self.margin, self.detach, self.focal, weights
         )
         return OverCandidates(loss, len(self.mixtures_))
-
-    def _weights_in_order(self):
-        """`candidate_weights` as a list, in the order of `mixtures_`."""
-        if self.candidate_weights is None:
-            return None
-        given = {
-            frozenset([mix] if isinstance(mix, str) else mix): weight
-            for mix, weight in self.candidate_weights.items()
-        }
-        known = getattr(self, "feature_names_in_", self.modalities_in_)
-        check_names(frozenset().union(*given), known, "candidate_weights")
-        return [float(given.get(frozenset(mix), 1.0)) for mix in self.mixtures_]
 
     def adopt(self, net, problem):
         """Take a trained net as one's own, and find the temperature.
@@ -128,7 +141,7 @@ class MulMix(ClassifierFace, ModalityEstimator):
             rows, target = problem.valid
             losses = self._class_losses(predict_outputs(net.module_, rows))
             weight = None if rows.weight is None else rows.weight.cpu()
-            self.temperature_ = _best_temperature(losses, target.cpu(), weight)
+            self.temperature_ = best_temperature(losses, target.cpu(), weight)
         return self
 
     # -- predictions ---------------------------------------------------------------
@@ -154,7 +167,8 @@ class MulMix(ClassifierFace, ModalityEstimator):
         Returns
         -------
         ndarray of shape (n, C, n_classes)
-            In the order of `mixtures_`; NaN where a row lacks a modality of it.
+            In the order of `mixtures_`; NaN where a row lacks a modality of it, unless
+            it lacks one of every mixture.
         """
         return self._candidates(X).softmax(-1).transpose(0, 1).numpy()
 
@@ -163,7 +177,8 @@ class MulMix(ClassifierFace, ModalityEstimator):
 
         The share of a mixture is its factor in the loss of the predicted class, over
         the sum of those of all mixtures: the surer it is, the larger. With ``beta=0``
-        all shares are equal, and the surest mixture is named.
+        all shares are equal, and the surest mixture is named. A row for which no
+        mixture is complete is answered by one that it has a part of, or nothing.
 
         Parameters
         ----------
@@ -200,14 +215,25 @@ class MulMix(ClassifierFace, ModalityEstimator):
         return tags
 
 
-def _best_temperature(losses, target, weight=None):
-    """Temperature at which the softmax of -losses / T has the least log-loss."""
+def best_temperature(losses, target, weight=None):
+    """Temperature at which the softmax of -losses / T has the least log-loss.
+
+    log T has a standard normal prior: where no row is wrong the least loss is at T = 0,
+    and a few rows should not decide much.
+
+    Parameters
+    ----------
+    losses : Tensor, shape (n, K)
+        Of the classes.
+    target : Tensor, shape (n,)
+    weight : Tensor, shape (n,), optional
+    """
     weight = torch.ones(len(target)) if weight is None else weight
 
-    def log_loss(log_temperature):
+    def cost(log_temperature):
         scores = -losses / np.exp(log_temperature)
         chosen = scores.log_softmax(1).gather(1, target[:, None])[:, 0]
-        return -(chosen * weight).mean().item()
+        return -(chosen * weight).sum().item() + log_temperature**2 / 2
 
-    found = minimize_scalar(log_loss, bounds=TEMPERATURES, method="bounded")
+    found = minimize_scalar(cost, bounds=TEMPERATURES, method="bounded")
     return float(np.exp(found.x))

@@ -43,15 +43,17 @@ class MulMixClassifier(MulMix):
         Differentiate as if the products were constants.
     candidate_weights : dict or None, default=None
         Weight of a mixture in the loss and the prediction, as
-        ``{("image",): 0.3, ("image", "table"): 1.0}``; 1 for those that it leaves out.
+        ``{("image",): 0.3, ("image", "table"): 1.0}``; 1 for those that are not in it.
+        A mixture of weight 0 is left out.
     head : Block or None, default=None
         From the merged embedding to the outputs, one of its kind per mixture; None is
         ``MLPHead()``, one hidden layer.
     temperature : float > 0 or "validation", default=1.0
         Probabilities are the softmax of :math:`-\ell / T`. As losses are sums over
-        mixtures, they are too sure of themselves at T = 1; "validation" finds the T of
-        least log-loss on the rows that early stopping sets aside. Classes predicted
-        do not depend on it.
+        mixtures, they are often too sure of themselves at T = 1, with boosting far too
+        unsure; "validation" finds the T of least log-loss on the rows that early
+        stopping sets aside, with a prior that holds it near 1 where those say little.
+        Classes predicted do not depend on it.
     modalities : list of str or None, default=None
         Use only these; encoders and mixtures of others are ignored.
     stages : list of Stage or None, default=None

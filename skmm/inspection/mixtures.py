@@ -45,17 +45,18 @@ class MixtureDisplay:
 
         Parameters
         ----------
-        estimator : MulMixClassifier, or Pipeline that ends in one
+        estimator : MulMixClassifier, or Pipeline or search around one
             Fitted.
         X : ModalityDict, dict, DataFrame or array-like of n rows
         by : array-like of shape (n,), optional
             Groups of rows, as a quality flag or a site; None takes the predicted
-            classes.
+            classes. Entries that are missing are a group "missing".
 
         Returns
         -------
         MixtureDisplay
         """
+        estimator = getattr(estimator, "best_estimator_", estimator)
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X)
             estimator = estimator[-1]
@@ -65,8 +66,9 @@ class MixtureDisplay:
                 "MulMixClassifier, or a Pipeline that ends in one."
             )
         answers = estimator.answering_mixture(X)["mixture"]
-        by = estimator.predict(X) if by is None else column_or_1d(by)
+        by = pd.Series(estimator.predict(X) if by is None else column_or_1d(by))
         check_consistent_length(answers, by)
+        by = by.astype(object).where(by.notna(), "missing")
         table = pd.crosstab(by, answers.map(" + ".join), normalize="index")
         names = [" + ".join(mixture) for mixture in estimator.mixtures_]
         table = table.reindex(columns=names, fill_value=0.0)

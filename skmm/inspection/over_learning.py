@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.utils import Bunch, column_or_1d
+from sklearn.utils.multiclass import unique_labels
 
 from skmm.base import takes_modalities
 from skmm.data import check_modalities
@@ -17,7 +18,8 @@ def over_learning(fused, unimodal, X, y):
         The model of all modalities, or its predictions.
     unimodal : dict of str to fitted classifier, or to array-like of shape (n,)
         One model per modality, or its predictions. A model with a parameter
-        `modalities`, or a Pipeline with such a step, gets X; another one X[name].
+        `modalities`, or a Pipeline with such a step, gets X; another one X[name]. In a
+        row that lacks its modality it is not right, whatever it says.
     X : ModalityDict, dict, DataFrame or array-like of n rows
         Rows that no model was trained on.
     y : array-like of shape (n,)
@@ -60,7 +62,8 @@ def over_learning(fused, unimodal, X, y):
     check_names(unimodal, X, "unimodal")
     wrong = _predicted(fused, X, y, "fused") != y
     right = {
-        name: _predicted(model, X, y, f"unimodal[{name!r}]", name) == y
+        name: X.present[name]
+        & (_predicted(model, X, y, f"unimodal[{name!r}]", name) == y)
         for name, model in unimodal.items()
     }
     covered = np.any(list(right.values()), axis=0)
@@ -87,4 +90,8 @@ def _predicted(model, X, y, where, name=None):
             f"{where} must be a fitted classifier or one label for each of the "
             f"{len(y)} rows of y; got predictions of shape {labels.shape}."
         )
+    try:
+        unique_labels(y, labels)
+    except ValueError as error:
+        raise ValueError(f"{where} and y have labels of two kinds: {error}") from error
     return labels

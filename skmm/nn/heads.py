@@ -120,7 +120,9 @@ class ResidualHead(Block):
 
 
 class MixtureHead(Block):
-    """One head per mixture of modalities, all of one shape: what `MixtureFusion` needs.
+    """One head per mixture of modalities, all of one shape, behind a `MixtureFusion`.
+
+    ``MulMixClassifier`` puts it there; its outputs need an objective over candidates.
 
     Parameters
     ----------
@@ -163,6 +165,12 @@ class MixtureHead(Block):
     def build(self, in_shape):
         """Make the heads for ``in_shape = (C (d + 1), C K)``."""
         in_features, self.out_features = in_shape
+        if any(size % self.n_mixtures for size in in_shape):
+            raise ValueError(
+                f"MixtureHead({self.n_mixtures}) needs an embedding and outputs for "
+                f"each of {self.n_mixtures} mixtures; got {in_features} columns and "
+                f"{self.out_features} outputs."
+            )
         sizes = in_features // self.n_mixtures - 1, self.out_features // self.n_mixtures
         head = MLPHead() if self.head is None else self.head
         heads = [built_clone(head, sizes) for _ in range(self.n_mixtures)]

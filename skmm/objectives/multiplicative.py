@@ -105,9 +105,10 @@ class MultiplicativeLoss(Objective):
                 "do nothing."
             )
         weights = self.candidate_weights
-        if weights is not None and not (np.asarray(weights, float) >= 0).all():
+        if weights is not None and not _are_weights(weights):
             raise ValueError(
-                f"candidate_weights must not be negative; got {list(weights)}."
+                "candidate_weights must be finite numbers, none negative and not all "
+                f"zero; got {list(weights)}."
             )
 
     @property
@@ -121,7 +122,8 @@ class MultiplicativeLoss(Objective):
         if outputs.ndim != 3 or outputs.shape[1] != len(target):
             raise ValueError(
                 f"objective {type(self).__name__} needs logits of shape (candidates, "
-                f"rows, classes) for {len(target)} rows; got {tuple(outputs.shape)}."
+                f"rows, classes) for {len(target)} rows; got {tuple(outputs.shape)}. "
+                "MulMixClassifier has nets that put them out."
             )
         weights = self.candidate_weights
         if weights is not None and len(weights) != len(outputs):
@@ -153,22 +155,34 @@ class MultiplicativeLoss(Objective):
     def shares(self, logits):
         """How much each candidate has to say on each class, (C, n, K), sum 1 over C."""
         logits, present = _without_absent(logits)
-        factors = self._factors(log_complement(logits, logits.log_softmax(-1)), present)
-        return factors / factors.sum(0)
+        rest = log_complement(logits, logits.log_softmax(-1))
+        exponents, there = self._exponents(rest, present)
+        factors = exponents + self._weights(exponents).log()
+        return factors.masked_fill(there == 0, -torch.inf).softmax(0)
 
     def _factors(self, rest, present):
         """``w q`` from log(1 - p), zero for a candidate that is not there."""
+        exponents, there = self._exponents(rest, present)
+        factors = exponents.exp() * there
+        if self.candidate_weights is None:
+            return factors
+        return factors * self._weights(factors)
+
+    def _exponents(self, rest, present):
+        """Log q from log(1 - p), and who is there, as numbers of the same shape."""
         there = present.view(*present.shape, *[1] * (rest.ndim - 2)).to(rest.dtype)
         rest = rest * there
         others = (there.sum(0) - 1).clamp(min=1)
         exponent = (rest.sum(0) - rest) * (self.beta / others)
         if self.focal:
             exponent = exponent + self.focal * rest
-        factors = exponent.exp() * there
-        if self.candidate_weights is None:
-            return factors
-        weights = factors.new_tensor([float(w) for w in self.candidate_weights])
-        return factors * weights.view(-1, *[1] * (factors.ndim - 1))
+        return exponent, there
+
+    def _weights(self, like):
+        """The weights w, for tensors (C, ...)."""
+        given = self.candidate_weights
+        given = [1.0] * len(like) if given is None else map(float, given)
+        return like.new_tensor(list(given)).view(-1, *[1] * (like.ndim - 1))
 
     @torch.no_grad()
     def _to_learn(self, logits, target):
@@ -177,6 +191,14 @@ class MultiplicativeLoss(Objective):
         true = losses.gather(1, target[:, None])
         others = losses.scatter(1, target[:, None], torch.inf)
         return (true[:, 0] + self.margin >= others.amin(1)).to(losses.dtype)
+
+
+def _are_weights(values):
+    try:
+        values = np.asarray(values, float)
+    except (TypeError, ValueError):
+        return False
+    return bool(np.isfinite(values).all() and (values >= 0).all() and values.any())
 
 
 def _without_absent(logits):

@@ -5,12 +5,22 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skmm
-from skmm import FusionClassifier, ModalityDict, MulMixClassifier, nn
+from skmm import (
+    FusionClassifier,
+    LateFusionClassifier,
+    ModalityDict,
+    MulMixClassifier,
+    nn,
+)
 from skmm.datasets import make_weak_modality
+from skmm.estimators._mulmix import best_temperature
 from skmm.model_selection import fit_replicas
 from skmm.objectives import MultiplicativeLoss
+from skmm.preprocessing import ModalityTransformer
 from skmm.training import predict_outputs
 from skmm.training.replicas import can_be_stacked
 
@@ -153,9 +163,11 @@ def test_temperature_needs_rows_set_aside():
 
 
 def test_candidate_weights():
-    only = fitted(candidate_weights={mix: 0.0 for mix in [("view0",), ("view1",)]})
-    loss = only.net_.criterion.objective
-    assert loss.candidate_weights == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    zero = {mix: 0.0 for mix in [("view0",), ("view1",)]}
+    only = fitted(candidate_weights=zero)
+    assert only.mixtures_ == fitted().mixtures_[2:]
+    listed = fitted(mixtures=only.mixtures_)
+    np.testing.assert_array_equal(only.predict_proba(X), listed.predict_proba(X))
     swapped = fitted(candidate_weights={("view1", "view0"): 2.0, "view2": 0.5})
     assert swapped.net_.criterion.objective.candidate_weights == [
         *[1.0, 1.0, 0.5, 2.0, 1.0, 1.0, 1.0]
@@ -188,7 +200,21 @@ def test_no_parameter_is_ignored(name, model):
         ({"margin": 1.0}, "margin=1.0 belongs to boosted"),
         ({"temperature": 0.0}, "temperature"),
         ({"candidate_weights": {("view9",): 1.0}}, "candidate_weights"),
-        ({"candidate_weights": {("view0",): -1.0}}, "negative"),
+        ({"candidate_weights": {("view0",): -1.0}}, "finite number >= 0"),
+        ({"candidate_weights": {("view0",): "much"}}, "finite number >= 0"),
+        ({"candidate_weights": {("view0",): np.inf}}, "finite number >= 0"),
+        ({"candidate_weights": {("view0",): 1.0, "view0": 2.0}}, "once each"),
+        ({"candidate_weights": {(): 1.0}}, "once each"),
+        (
+            {"candidate_weights": {("view0", "view1"): 1.0}, "mixtures": "singletons"},
+            "some of the mixtures",
+        ),
+        (
+            {"candidate_weights": dict.fromkeys(NAMES, 0), "mixtures": "singletons"},
+            "all are zero",
+        ),
+        ({"mixtures": ["view0", "view1"]}, r"none with \['view2'\]"),
+        ({"mixtures": [0, 1]}, "unknown modality '0', '1'"),
         ({"max_order": 0}, "max_order"),
     ],
 )
@@ -217,11 +243,56 @@ def test_restricting_leaves_mixtures_out():
         candidate_weights={("view0",): 0.5, ("view1",): 2.0},
         **FAST,
     )
-    few = skmm.restrict(model, ["view1", "view2"]).fit(X, Y)
+    few = skmm.restrict(model, ["view1"]).fit(X, Y)
     assert few.mixtures_ == [("view1",)]
     assert few.net_.criterion.objective.candidate_weights == [2.0]
     with pytest.raises(ValueError, match="only modalities in use"):
         skmm.restrict(model, ["view2"]).fit(X, Y)
+    with pytest.raises(ValueError, match="encoders would learn nothing"):
+        skmm.restrict(model, ["view1", "view2"]).fit(X, Y)
+
+
+def test_weights_of_mixtures_are_cut_inside_others():
+    weights = {("view0", "view1"): 2.0, "view0": 3.0}
+    model = MulMixClassifier(ENCODER, candidate_weights=weights, **FAST)
+    scaled = ModalityTransformer({"view0": StandardScaler()})
+    one = skmm.restrict(make_pipeline(scaled, model), ["view0"]).fit(X, Y)
+    assert one[-1].net_.criterion.objective.candidate_weights == [3.0]
+    late = LateFusionClassifier(model).fit(X, Y)
+    assert late.estimators_["view0"].net_.criterion.objective.candidate_weights == [3]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"mixtures": [*NAMES, "viewX"]},
+        {"mixtures": [tuple(NAMES), ("view0", "viewX")]},
+        {"candidate_weights": {("view0", "viewX"): 1.0}},
+    ],
+)
+def test_a_late_fusion_sees_misspelt_mixtures(params):
+    with pytest.raises(ValueError, match="viewX"):
+        LateFusionClassifier(MulMixClassifier(ENCODER, **params, **FAST)).fit(X, Y)
+
+
+def test_temperature_where_nothing_is_wrong():
+    """The least log-loss of rows that are all right is at T = 0: few say little."""
+    target = torch.arange(40) % 2
+    losses = torch.where(torch.eye(2)[target] > 0, 0.05, 3.0)
+    few, many = (best_temperature(losses[:n], target[:n]) for n in (2, 40))
+    assert 0.3 < many < few < 1
+
+
+def test_temperature_is_that_of_the_least_log_loss():
+    """Logits that are five times too large, and many rows."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(4000, 3, generator=generator)
+    target = torch.multinomial(logits.softmax(1), 1, generator=generator)[:, 0]
+    assert best_temperature(-5 * logits, target) == pytest.approx(5, rel=0.1)
+    weight = torch.full((4000,), 1.0)
+    weight[2000:] = 0.0
+    half = best_temperature(-5 * logits[:2000], target[:2000])
+    assert best_temperature(-5 * logits, target, weight) == pytest.approx(half)
 
 
 def test_replicas_are_the_models_one_by_one(lacking):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -32,6 +33,13 @@ def test_groups_are_predicted_classes_by_default():
     table = MixtureDisplay.from_estimator(pipeline, X).table
     assert set(table.index) == set(pipeline.predict(X))
     np.testing.assert_allclose(table.sum(axis=1), 1)
+
+
+def test_searches_and_missing_groups():
+    search = GridSearchCV(MODEL, {"beta": [0.5]}, cv=2).fit(X, Y)
+    groups = np.array(["old", None] * 40, dtype=object)
+    table = MixtureDisplay.from_estimator(search, X, groups).table
+    assert table.index.tolist() == ["missing", "old"]
 
 
 def test_plot():

@@ -69,7 +69,17 @@ def test_models_get_what_they_were_fitted_on():
     np.testing.assert_array_equal(found.over_learnt, again.over_learnt)
 
 
+def test_a_model_is_not_right_where_its_modality_is_missing():
+    there = np.arange(60) < 40
+    lacking = ModalityDict(dict(X), present={"a": there})
+    found = over_learning(1 - Y, {"a": Y}, lacking, Y)
+    assert found.covered.sum() == found.over_learnt.sum() == 40
+    assert found.unimodal_errors["a"] == pytest.approx(20 / 60)
+
+
 def test_bad_input():
+    with pytest.raises(ValueError, match="labels of two kinds"):
+        over_learning(Y, {"a": Y.astype(str)}, X, Y)
     with pytest.raises(ValueError, match="unimodal is empty"):
         over_learning(Y, {}, X, Y)
     with pytest.raises(ValueError, match="unknown modality 'c'"):

@@ -199,6 +199,15 @@ def test_shares_sum_to_one_and_follow_certainty():
     torch.testing.assert_close(even, torch.full_like(even, 1 / 3))
 
 
+def test_shares_where_all_factors_are_too_small_for_a_float():
+    logits = 1e6 * drawn(2)[0]
+    for weights in (None, [1.0, 0.0, 2.0]):
+        shares = MultiplicativeLoss(0.5, candidate_weights=weights).shares(logits)
+        assert shares.isfinite().all()
+        torch.testing.assert_close(shares.sum(0), torch.ones_like(shares[0]))
+        assert weights is None or not shares[1].any()
+
+
 def test_weights_of_candidates_and_rows():
     logits, y = drawn(3)
     alone = MultiplicativeLoss(0.0, candidate_weights=[0.0, 1.0, 0.0])
@@ -216,7 +225,13 @@ def test_weights_of_candidates_and_rows():
         (MultiplicativeLoss(beta="much"), "beta"),
         (MultiplicativeLoss(margin=0.5), "margin=0.5 belongs to boosted=True"),
         (MultiplicativeLoss(focal=-1), "focal"),
-        (MultiplicativeLoss(candidate_weights=[1.0, -1.0]), "must not be negative"),
+        (
+            MultiplicativeLoss(candidate_weights=[1.0, -1.0]),
+            "none negative and not all",
+        ),
+        (MultiplicativeLoss(candidate_weights=[0.0, 0.0]), "not all zero"),
+        (MultiplicativeLoss(candidate_weights=[1.0, float("nan")]), "finite"),
+        (MultiplicativeLoss(candidate_weights=["x"]), "finite"),
         (OverCandidates(MultiplicativeLoss(beta=-1.0), 2), "beta"),
         (OverCandidates("cross_entropy", 2), "objective"),
         (OverCandidates(MultiplicativeLoss(), 0), "n_candidates"),

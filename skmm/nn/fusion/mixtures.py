@@ -113,11 +113,11 @@ class MixtureFusion(Block):
         if present is not None:
             masks = zip(columns, present.unbind(-1), strict=True)
             columns = [part.masked_fill(~mask[..., None], 0.0) for part, mask in masks]
-        merged = self._merged(dict(zip(self.names, columns, strict=True)))
+        merged = self._merged(dict(zip(self.names, columns, strict=True)), present)
         complete = self._complete(present, columns[0])
         return torch.cat([*merged, complete], -1)
 
-    def _merged(self, parts):
+    def _merged(self, parts, present):
         """Embeddings of the mixtures, C of (..., batch, d)."""
         if self.merge == "concat":
             nothing = {name: torch.zeros_like(part) for name, part in parts.items()}
@@ -131,8 +131,15 @@ class MixtureFusion(Block):
             known = sums.get(mix[:-1])
             sums[mix] = _sum(parts, mix) if known is None else known + parts[mix[-1]]
         if self.merge == "mean":
-            return [total / len(mix) for mix, total in sums.items()]
+            return [sums[mix] / self._count(mix, present) for mix in sums]
         return list(sums.values())
+
+    def _count(self, mix, present):
+        """How many modalities of a mixture a row has, at least one."""
+        if present is None:
+            return len(mix)
+        columns = [self.names.index(name) for name in mix]
+        return present[..., columns].sum(-1, keepdim=True).clamp(min=1)
 
     def _complete(self, present, like):
         """1 where a row can use a mixture, else 0; (..., batch, C)."""
@@ -165,8 +172,9 @@ def choose_mixtures(mixtures, names, max_order=None):
     Raises
     ------
     ValueError
-        If a name is unknown, a subset empty or named twice, `max_order` set without
-        "all", or there are more than 6 modalities and no `max_order`.
+        If a name is unknown, a modality in no subset, a subset empty or named twice,
+        `max_order` set without "all", or there are more than 6 modalities and no
+        `max_order`.
 
     Examples
     --------
@@ -194,7 +202,7 @@ def choose_mixtures(mixtures, names, max_order=None):
 
 def _named(mixtures, names):
     """Checked subsets, in the order of "all"."""
-    subsets = [{mix} if isinstance(mix, str) else set(mix) for mix in mixtures]
+    subsets = [names_of(mix) for mix in mixtures]
     if not subsets or not all(subsets):
         raise ValueError(
             f"mixtures must be a list of subsets of the modalities {names}, none of "
@@ -205,4 +213,15 @@ def _named(mixtures, names):
     if len(set(ordered)) < len(ordered):
         twice = next(mix for mix in ordered if ordered.count(mix) > 1)
         raise ValueError(f"mixtures names {twice} twice.")
+    if unused := [name for name in names if not any(name in mix for mix in ordered)]:
+        raise ValueError(
+            f"mixtures has none with {unused}, whose encoders would learn nothing. "
+            "Name them, or leave them out of `modalities`."
+        )
     return sorted(ordered, key=lambda mix: (len(mix), [names.index(n) for n in mix]))
+
+
+def names_of(mixture):
+    """Return the set of names that stands for a mixture: a name, or several."""
+    several = isinstance(mixture, (tuple, list, set, frozenset))
+    return frozenset(str(name) for name in (mixture if several else [mixture]))

@@ -23,7 +23,7 @@ def test_choices():
     names = list("abc")
     assert choose_mixtures("singletons", names) == [("a",), ("b",), ("c",)]
     assert choose_mixtures("full", names) == [("a", "b", "c")]
-    assert choose_mixtures([("c", "a"), "b", {"a"}], names) == [
+    assert choose_mixtures([("c", "a"), "b", ["a"]], names) == [
         ("a",),
         ("b",),
         ("a", "c"),
@@ -39,6 +39,7 @@ def test_choices():
         ([("a",), ()], None, "none of them empty"),
         ([("a", "d")], None, "unknown modality 'd'"),
         ([("a", "b"), ("b", "a")], None, "twice"),
+        ([("a", "b")], None, r"none with \['c'\]"),
         ("full", 2, "max_order=2 belongs to mixtures='all'"),
     ],
 )
@@ -100,6 +101,17 @@ def test_no_complete_mixture_takes_what_there_is():
     merged, flags = split(fuse(PARTS, PRESENT), 1)
     assert flags.eq(1).all()
     torch.testing.assert_close(merged[1, 0], PARTS["a"][1] + PARTS["c"][1])
+
+
+def test_a_mean_is_of_what_there_is():
+    fuse = nn.MixtureFusion("full", merge="mean").build(WIDTHS)
+    mean = nn.MeanFusion().build(WIDTHS)(PARTS, PRESENT)
+    torch.testing.assert_close(fuse(PARTS, PRESENT)[:, :3], mean)
+
+
+def test_a_head_for_another_number_of_mixtures():
+    with pytest.raises(ValueError, match=r"MixtureHead\(3\) needs"):
+        nn.MixtureHead(3).build((20, 6))
 
 
 def test_widths():
