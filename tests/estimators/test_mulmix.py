@@ -292,7 +292,9 @@ def test_temperature_is_that_of_the_least_log_loss():
     weight = torch.full((4000,), 1.0)
     weight[2000:] = 0.0
     half = best_temperature(-5 * logits[:2000], target[:2000])
-    assert best_temperature(-5 * logits, target, weight) == pytest.approx(half)
+    assert best_temperature(-5 * logits, target, weight) == pytest.approx(
+        half, rel=1e-2
+    )
 
 
 def test_replicas_are_the_models_one_by_one(lacking):
