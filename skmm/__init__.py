@@ -11,10 +11,12 @@ from skmm.estimators import (
     NoHarmFusionClassifier,
     NoHarmFusionRegressor,
 )
+from skmm.representation import EncoderDecoderReconstructor
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "EncoderDecoderReconstructor",
     "FusionClassifier",
     "FusionRegressor",
     "LateFusionClassifier",

@@ -1,7 +1,8 @@
 """Network parts: Blocks and how they are assembled."""
 
-from skmm.nn import encoders, fusion, heads
+from skmm.nn import decoders, encoders, fusion, heads
 from skmm.nn.block import Block
+from skmm.nn.decoders import ConvDecoder, MLPDecoder
 from skmm.nn.encoders import (
     Chemception,
     Conv1dEncoder,
@@ -18,15 +19,25 @@ from skmm.nn.fusion import (
     ProductFusion,
     SumFusion,
 )
-from skmm.nn.heads import MixtureHead, MLPHead, ResidualHead
+from skmm.nn.heads import (
+    DecoderHead,
+    IdentityHead,
+    MixtureHead,
+    MLPHead,
+    ResidualHead,
+)
 
 __all__ = [
     "Block",
     "Chemception",
     "ConcatFusion",
     "Conv1dEncoder",
+    "ConvDecoder",
     "ConvEncoder",
+    "DecoderHead",
     "Flatten",
+    "IdentityHead",
+    "MLPDecoder",
     "MLPEncoder",
     "MLPHead",
     "MaxFusion",
@@ -37,6 +48,7 @@ __all__ = [
     "ProductFusion",
     "ResidualHead",
     "SumFusion",
+    "decoders",
     "encoders",
     "fusion",
     "heads",

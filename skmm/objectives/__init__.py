@@ -2,6 +2,7 @@
 
 from skmm.objectives.compose import WeightedSum
 from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
+from skmm.objectives.reconstruction import ReconstructionLoss
 from skmm.objectives.supervised import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -19,6 +20,7 @@ __all__ = [
     "MultiplicativeLoss",
     "Objective",
     "OverCandidates",
+    "ReconstructionLoss",
     "SquaredError",
     "WeightedSum",
 ]

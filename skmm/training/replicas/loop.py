@@ -111,8 +111,9 @@ class StackedTraining:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
         flat, target = outputs.flatten(0, 1), batch.target.flatten(0, 1)
-        rows = self.nets[0].criterion.rows(flat, target).view(batch.weight.shape)
-        return (rows * batch.weight).sum(1) / batch.sizes.clamp(min=1)
+        objective = self.nets[0].criterion
+        rows = objective.rows(flat, target).view(batch.weight.shape)
+        return objective.finish((rows * batch.weight).sum(1) / batch.sizes.clamp(min=1))
 
     @torch.no_grad()
     def _check(self):

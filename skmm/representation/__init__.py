@@ -1,0 +1,5 @@
+"""Estimators that learn representations: codes that reconstruct, and agree."""
+
+from skmm.representation.reconstructor import EncoderDecoderReconstructor
+
+__all__ = ["EncoderDecoderReconstructor"]
