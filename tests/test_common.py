@@ -24,6 +24,7 @@ DECLARED = {
 }
 
 DEFAULTS = [
+    skmm.CoordinatedEncoder(),
     skmm.EncoderDecoderReconstructor(),
     skmm.FusionClassifier(),
     skmm.FusionRegressor(),
@@ -46,6 +47,14 @@ def test_sklearn_contract(estimator, check):
 
 FAST = {"max_epochs": 3, "random_state": 0}
 QUICK = [
+    skmm.CoordinatedEncoder(projector=(8,), **FAST),
+    skmm.CoordinatedEncoder(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((5,), dropout=0.3)},
+        projector=(4,),
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.EncoderDecoderReconstructor((8, 4, 8), **FAST),
     skmm.EncoderDecoderReconstructor(
         (8,),
@@ -124,6 +133,7 @@ FUSIONS = {
     "ProductFusion": nn.ProductFusion(width=4),
     "MaxFusion": nn.MaxFusion(width=4),
     "MixtureFusion": nn.MixtureFusion(width=4),
+    "SideBySideFusion": nn.SideBySideFusion((5, 4)),
     "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
 MERGED = torch.rand(4, 6) + 0.1

@@ -17,6 +17,7 @@ from skmm.nn.fusion import (
     MixtureFusion,
     NoHarmFusion,
     ProductFusion,
+    SideBySideFusion,
     SumFusion,
 )
 from skmm.nn.heads import (
@@ -47,6 +48,7 @@ __all__ = [
     "NoHarmFusion",
     "ProductFusion",
     "ResidualHead",
+    "SideBySideFusion",
     "SumFusion",
     "decoders",
     "encoders",

@@ -9,6 +9,7 @@ from skmm.nn.fusion.basic import (
 )
 from skmm.nn.fusion.mixtures import MixtureFusion
 from skmm.nn.fusion.no_harm import NoHarmFusion
+from skmm.nn.fusion.side_by_side import SideBySideFusion
 
 __all__ = [
     "ConcatFusion",
@@ -17,5 +18,6 @@ __all__ = [
     "MixtureFusion",
     "NoHarmFusion",
     "ProductFusion",
+    "SideBySideFusion",
     "SumFusion",
 ]
