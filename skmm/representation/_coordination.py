@@ -101,7 +101,7 @@ class Coordination(ModalityEstimator, auto_wrap_output_keys=None):
                 f"there is only one modality, {name!r}: there is nothing that it could "
                 "agree with, and its encoder stays as it starts.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=7,
             )
 
     def _make_module(self):

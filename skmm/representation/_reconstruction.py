@@ -178,7 +178,7 @@ class Reconstruction(RegressorFace, ModalityEstimator):
                 'Use output_activation="sigmoid" for values in [0, 1], None for '
                 "others, or a smaller lr.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=6,
             )
 
     # -- predictions ---------------------------------------------------------------
