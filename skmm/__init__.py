@@ -11,10 +11,13 @@ from skmm.estimators import (
     NoHarmFusionClassifier,
     NoHarmFusionRegressor,
 )
+from skmm.representation import CoordinatedEncoder, EncoderDecoderReconstructor
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "CoordinatedEncoder",
+    "EncoderDecoderReconstructor",
     "FusionClassifier",
     "FusionRegressor",
     "LateFusionClassifier",

@@ -24,6 +24,8 @@ DECLARED = {
 }
 
 DEFAULTS = [
+    skmm.CoordinatedEncoder(),
+    skmm.EncoderDecoderReconstructor(),
     skmm.FusionClassifier(),
     skmm.FusionRegressor(),
     skmm.LateFusionClassifier(),
@@ -45,6 +47,23 @@ def test_sklearn_contract(estimator, check):
 
 FAST = {"max_epochs": 3, "random_state": 0}
 QUICK = [
+    skmm.CoordinatedEncoder(projector=(8,), **FAST),
+    skmm.CoordinatedEncoder(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((5,), dropout=0.3)},
+        projector=(4,),
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
+    skmm.EncoderDecoderReconstructor((8, 4, 8), **FAST),
+    skmm.EncoderDecoderReconstructor(
+        (8,),
+        encoders={"image": nn.ConvEncoder((3,), hidden=(5,)), "table": None},
+        loss="rmse",
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.FusionClassifier(**FAST),
     skmm.FusionClassifier(
         {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
@@ -130,10 +149,21 @@ FUSIONS = {
     "ProductFusion": nn.ProductFusion(width=4),
     "MaxFusion": nn.MaxFusion(width=4),
     "MixtureFusion": nn.MixtureFusion(width=4),
+    "SideBySideFusion": nn.SideBySideFusion((5, 4)),
     "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
 MERGED = torch.rand(4, 6) + 0.1
+DECODERS = {
+    "ConvDecoder": (nn.ConvDecoder((4, 3)), (5, (2, 7, 6)), (TABLE,)),
+    "MLPDecoder": (nn.MLPDecoder((6,), activation="tanh"), (5, (2, 3)), (TABLE,)),
+}
 HEADS = {
+    "DecoderHead": (
+        nn.DecoderHead((6,), {"image": nn.ConvDecoder((3,))}, {"image": (4, 4)}),
+        (5, 16),
+        (TABLE,),
+    ),
+    "IdentityHead": (nn.IdentityHead(), (5, None), (TABLE,)),
     "MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,)),
     "MixtureHead": (
         nn.MixtureHead(2, nn.MLPHead((6,))),
@@ -144,9 +174,9 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("name", [*ENCODERS, *HEADS])
+@pytest.mark.parametrize("name", [*ENCODERS, *DECODERS, *HEADS])
 def test_block_rules(name):
-    check_block(*{**ENCODERS, **HEADS}[name])
+    check_block(*{**ENCODERS, **DECODERS, **HEADS}[name])
 
 
 @pytest.mark.parametrize("present", [None, PRESENT], ids=["complete", "missing"])
@@ -157,8 +187,13 @@ def test_fusion_rules(name, present):
 
 @pytest.mark.parametrize(
     ("room", "table"),
-    [(nn.encoders, ENCODERS), (nn.fusion, FUSIONS), (nn.heads, HEADS)],
-    ids=["encoders", "fusion", "heads"],
+    [
+        (nn.decoders, DECODERS),
+        (nn.encoders, ENCODERS),
+        (nn.fusion, FUSIONS),
+        (nn.heads, HEADS),
+    ],
+    ids=["decoders", "encoders", "fusion", "heads"],
 )
 def test_every_block_is_in_its_table(room, table):
     assert set(room.__all__) == set(table)

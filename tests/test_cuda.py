@@ -9,6 +9,8 @@ import torch
 
 import skmm
 from skmm import (
+    CoordinatedEncoder,
+    EncoderDecoderReconstructor,
     FusionClassifier,
     FusionRegressor,
     LateFusionClassifier,
@@ -79,6 +81,35 @@ def test_text_is_read_as_on_the_cpu():
     assert is_on_gpu(fitted)
     np.testing.assert_allclose(
         fitted.predict_proba(texts), wanted.predict_proba(texts), atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("loss", ["mse", "rmse"])
+def test_reconstructions_are_those_of_the_cpu(loss):
+    settings = {"hidden": (8, 4, 8), "loss": loss, "early_stopping": True}
+    y = np.abs(X["a"]).clip(0, 1)
+    gpu, cpu = (
+        model(device, EncoderDecoderReconstructor, **settings).fit(X, y)
+        for device in (GPU, "cpu")
+    )
+    assert is_on_gpu(gpu)
+    np.testing.assert_allclose(gpu.predict(X), cpu.predict(X), atol=1e-3)
+    np.testing.assert_allclose(
+        gpu.inverse_transform(gpu.transform(X)), gpu.predict(X), atol=1e-5
+    )
+
+
+def test_coordination_is_that_of_the_cpu():
+    rows, weight = with_holes(X), np.linspace(0.5, 2, 120)
+    gpu, cpu = (
+        model(d, CoordinatedEncoder, projector=(3,)).fit(rows, sample_weight=weight)
+        for d in (GPU, "cpu")
+    )
+    assert is_on_gpu(gpu)
+    for name, part in gpu.transform(rows).items():
+        np.testing.assert_allclose(part, cpu.transform(rows)[name], atol=1e-3)
+    np.testing.assert_allclose(
+        gpu.cross_correlation_, cpu.cross_correlation_, atol=1e-2
     )
 
 

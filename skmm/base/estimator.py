@@ -158,7 +158,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         device = resolve_device(self.device)
         if again:
             refuse_other_structure(self)
-        X = check_modalities(X, self, reset=not again, modalities=self.modalities)
+        X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         note_missing(self, X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # rows without weight are not there
@@ -174,6 +174,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         if self.early_stopping:
             problem.set_aside(*self._aside(y, valid))
         return problem
+
+    def _inputs(self, X):
+        return self.modalities  # those of X to encode; None is all
 
     def _aside(self, y, valid):
         """Rows to train on, and rows for early stopping."""

@@ -10,13 +10,15 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.optim import Optimizer
 
+from skmm.base.arrays import ArrayTarget
 from skmm.base.known import LAYERS, Classes
-from skmm.base.targets import ClassTarget, ValueTarget
+from skmm.base.targets import ClassTarget, NoTarget, ValueTarget
 from skmm.base.values import Kind, Values
 from skmm.nn import Block
 from skmm.objectives import Objective
 
-TARGETS = {cls.__name__: cls for cls in (ClassTarget, ValueTarget)}
+KINDS_OF_TARGET = (ClassTarget, ValueTarget, ArrayTarget, NoTarget)
+TARGETS = {cls.__name__: cls for cls in KINDS_OF_TARGET}
 TORCH_LAYERS = {getattr(nn, name) for name in LAYERS}
 
 

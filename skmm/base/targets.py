@@ -98,6 +98,21 @@ class ClassTarget:
         return self.classes_[outputs.argmax(1).numpy()]
 
 
+@dataclass
+class NoTarget:
+    """Nothing: what is learnt is in the modalities alone."""
+
+    n_outputs = None  # as many as there are
+
+    def encode(self, y):
+        """One zero per row."""
+        return torch.zeros(len(y))
+
+    def strata(self, y):
+        """None: there are no strata."""
+        return None
+
+
 def read_labels(y):
     """Checked labels (n,), or zeros and ones (n, K)."""
     y = y.toarray() if hasattr(y, "toarray") else y

@@ -39,7 +39,7 @@ def fit_replicas(
     estimator : estimator
         A skmm estimator, a Pipeline that ends in one, or any other.
     X : ModalityDict, dict, DataFrame or array-like of n rows
-    y : array-like of shape (n,) or (n, k)
+    y : array-like of shape (n,) or (n, k), or what else the estimator takes
     samples : sequence of integer arrays
         Rows to train on, one array per replica; rows may repeat.
     params : sequence of dict, optional
@@ -78,7 +78,7 @@ def fit_replicas(
             f"params must have one dict per sample: {len(samples)} samples, "
             f"{len(params)} dicts."
         )
-    y, weight = np.asarray(y), sample_weight
+    y, weight = _indexable_target(y), sample_weight
     weight = None if weight is None else np.asarray(weight)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
@@ -112,6 +112,15 @@ def indexable(X):
     return ModalityDict(X) if isinstance(X, Mapping) else X
 
 
+def _indexable_target(y):
+    """Turn y into what `_take` takes rows of; None stays None."""
+    return indexable(y) if y is None or isinstance(y, Mapping) else np.asarray(y)
+
+
+def _take(y, rows):
+    return None if y is None else y[rows]
+
+
 class _Job:
     """One refit: an unfitted estimator, and which rows it gets."""
 
@@ -132,14 +141,14 @@ class _Job:
         key = f"{name}__sample_weight" if name else "sample_weight"
         weight = {} if self.weight is None else {key: self.weight}
         return self.model.fit(
-            safe_indexing(self.X, self.rows), self.y[self.rows], **weight
+            safe_indexing(self.X, self.rows), _take(self.y, self.rows), **weight
         )
 
     def prepare(self):
         """Fit the steps before the last, and set the net up, once."""
         if self.net is not None:
             return self
-        X, y = safe_indexing(self.X, self.rows), self.y[self.rows]
+        X, y = safe_indexing(self.X, self.rows), _take(self.y, self.rows)
         if isinstance(self.model, Pipeline) and len(self.model.steps) > 1:
             before = self.model[:-1]
             X = before.fit_transform(X, y)
@@ -201,7 +210,7 @@ def cross_validate_replicas(
     ----------
     estimator : estimator
     X : ModalityDict, dict, DataFrame or array-like of n rows
-    y : array-like of shape (n,) or (n, k)
+    y : array-like of shape (n,) or (n, k), or what else the estimator takes
     groups : array-like of shape (n,), optional
         For the splitter.
     scoring : str, callable, list, dict or None, default=None
@@ -269,11 +278,11 @@ def cross_validate_replicas(
 
 def _scores(scorer, models, X, y, splits, part):
     rows, times = [], []
-    y = np.asarray(y)
+    y = _indexable_target(y)
     for model, (train, test) in zip(models, splits, strict=True):
         index = train if part == "train" else test
         begun = time.perf_counter()
-        score = scorer(model, safe_indexing(X, index), y[index])
+        score = scorer(model, safe_indexing(X, index), _take(y, index))
         times.append(time.perf_counter() - begun)
         rows.append(score if isinstance(score, dict) else {"score": score})
     columns = {f"{part}_{k}": np.array([row[k] for row in rows]) for k in rows[0]}

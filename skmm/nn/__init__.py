@@ -1,7 +1,8 @@
 """Network parts: Blocks and how they are assembled."""
 
-from skmm.nn import encoders, fusion, heads
+from skmm.nn import decoders, encoders, fusion, heads
 from skmm.nn.block import Block
+from skmm.nn.decoders import ConvDecoder, MLPDecoder
 from skmm.nn.encoders import (
     Chemception,
     Conv1dEncoder,
@@ -18,9 +19,16 @@ from skmm.nn.fusion import (
     MixtureFusion,
     NoHarmFusion,
     ProductFusion,
+    SideBySideFusion,
     SumFusion,
 )
-from skmm.nn.heads import MixtureHead, MLPHead, ResidualHead
+from skmm.nn.heads import (
+    DecoderHead,
+    IdentityHead,
+    MixtureHead,
+    MLPHead,
+    ResidualHead,
+)
 
 __all__ = [
     "AttentionFusion",
@@ -28,9 +36,13 @@ __all__ = [
     "Chemception",
     "ConcatFusion",
     "Conv1dEncoder",
+    "ConvDecoder",
     "ConvEncoder",
+    "DecoderHead",
     "Flatten",
+    "IdentityHead",
     "LSTMEncoder",
+    "MLPDecoder",
     "MLPEncoder",
     "MLPHead",
     "MaxFusion",
@@ -40,7 +52,9 @@ __all__ = [
     "NoHarmFusion",
     "ProductFusion",
     "ResidualHead",
+    "SideBySideFusion",
     "SumFusion",
+    "decoders",
     "encoders",
     "fusion",
     "heads",

@@ -171,7 +171,8 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     fusion, head : Block
     shapes : dict
         Shape of one row per modality.
-    n_outputs : int
+    n_outputs : int or None
+        None lets the head decide.
     seeded : callable, optional
         ``seeded(*names)`` returns a context manager in which the part of that name is
         initialised.

@@ -1,7 +1,9 @@
 """What training minimises: ``objective(outputs, target, weight) -> scalar``."""
 
 from skmm.objectives.compose import WeightedSum
+from skmm.objectives.correlation import BarlowTwins, OverModalities
 from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
+from skmm.objectives.reconstruction import ReconstructionLoss
 from skmm.objectives.supervised import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -13,12 +15,15 @@ from skmm.objectives.supervised import (
 
 __all__ = [
     "AbsoluteError",
+    "BarlowTwins",
     "BinaryCrossEntropy",
     "CrossEntropy",
     "HuberError",
     "MultiplicativeLoss",
     "Objective",
     "OverCandidates",
+    "OverModalities",
+    "ReconstructionLoss",
     "SquaredError",
     "WeightedSum",
 ]

@@ -31,9 +31,20 @@ __all__ = [
 
 
 class Objective(BaseEstimator):
-    """Base of the objectives: define `rows`, the loss of every row."""
+    """Base of the objectives: define `rows`, the loss of every row.
+
+    Attributes
+    ----------
+    by_rows : bool
+        Whether the loss of a batch is made of `rows`, as replicas in a stack need it;
+        False where rows are compared with each other.
+    additive : bool
+        Whether the loss of all rows is the mean of those of batches.
+    """
 
     _parameter_constraints: dict = {}
+    by_rows = True
+    additive = True
 
     def __call__(self, outputs, target, weight=None):
         """Mean over the batch.
@@ -51,8 +62,8 @@ class Objective(BaseEstimator):
         """
         self.check(outputs, target)
         if weight is None:
-            return self.mean(outputs, target)
-        return (self.rows(outputs, target) * weight).mean()
+            return self.finish(self.mean(outputs, target))
+        return self.finish((self.rows(outputs, target) * weight).mean())
 
     def mean(self, outputs, target):
         """Unweighted mean of `rows`; override it where torch has it in one step."""
@@ -62,6 +73,16 @@ class Objective(BaseEstimator):
     def validation(self):
         """Objective of the rows that early stopping looks at: this one."""
         return self
+
+    def finish(self, mean):
+        """Loss of a batch from the mean of its rows; as it is, unless overridden.
+
+        Parameters
+        ----------
+        mean : Tensor, any shape
+            In a stack, one number per replica.
+        """
+        return mean
 
     def check(self, outputs, target):
         """Refuse a target of another shape than the outputs: it would broadcast."""

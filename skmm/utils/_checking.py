@@ -18,7 +18,9 @@ def make_data(estimator, n_rows=48, seed=0):
 
 
 def answers(estimator, X):
-    """Probabilities of a classifier, values of a regressor."""
+    """Probabilities of a classifier, values of a regressor, else embeddings."""
+    if not hasattr(estimator, "predict"):
+        return np.concatenate([*estimator.transform(X).values()], axis=1)
     ask = estimator.predict_proba if is_classifier(estimator) else estimator.predict
     return np.asarray(ask(X))
 

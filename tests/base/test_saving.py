@@ -114,11 +114,9 @@ def test_every_estimator_comes_back(estimator, path):
     assert_equal_models(loaded, model)
     assert not any(net.module_.training for net in nets(loaded))
     np.testing.assert_array_equal(answers(loaded, X), answers(model, X))
-    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
-    for ask in ("transform", "decision_function"):
+    for ask in ("predict", "transform", "decision_function"):
         if hasattr(model, ask):
-            expected = getattr(model, ask)(X)
-            np.testing.assert_array_equal(getattr(loaded, ask)(X), expected)
+            assert np.all(getattr(loaded, ask)(X) == getattr(model, ask)(X))
     if hasattr(model, "embed"):
         for name, out in model.embed(X).items():
             np.testing.assert_array_equal(loaded.embed(X)[name], out)

@@ -10,6 +10,7 @@ from skmm.nn.fusion.basic import (
 )
 from skmm.nn.fusion.mixtures import MixtureFusion
 from skmm.nn.fusion.no_harm import NoHarmFusion
+from skmm.nn.fusion.side_by_side import SideBySideFusion
 
 __all__ = [
     "AttentionFusion",
@@ -19,5 +20,6 @@ __all__ = [
     "MixtureFusion",
     "NoHarmFusion",
     "ProductFusion",
+    "SideBySideFusion",
     "SumFusion",
 ]

@@ -113,7 +113,7 @@ class StackedTraining:
         outputs = self.module(batch.x, batch.present)
         flat, target = outputs.flatten(0, 1), batch.target.flatten(0, 1)
         rows = objective.rows(flat, target).view(batch.weight.shape)
-        return (rows * batch.weight).sum(1) / batch.sizes.clamp(min=1)
+        return objective.finish((rows * batch.weight).sum(1) / batch.sizes.clamp(min=1))
 
     @torch.no_grad()
     def _check(self):

@@ -9,10 +9,10 @@ from skmm.nn.block import Block
 from skmm.nn.seeds import seeded
 from skmm.nn.stack import can_stack
 from skmm.objectives import Objective
-from skmm.training.batches import batch_bounds
+from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.callbacks import BestWeights
 from skmm.training.optimizers import optimizer_class, penalised
-from skmm.training.replicas.loop import StackedTraining
+from skmm.training.replicas.loop import VALIDATION_ROWS, StackedTraining
 from skmm.training.replicas.rows import StackedRows
 
 ELEMENTWISE = {  # optimizers whose step is proportional to lr
@@ -97,9 +97,9 @@ def _structure(net, problem):
 def can_be_stacked(net, problem):
     """Whether a net and its rows can be one of a stack.
 
-    It needs dense Blocks, an Objective, an optimizer whose steps are proportional to
-    lr, one lr and weight decay for all parts, and no stages, compilation or callbacks
-    but early stopping.
+    It needs dense Blocks, an Objective that looks at each row by itself, an optimizer
+    whose steps are proportional to lr, one lr and weight decay for all parts, and no
+    stages, compilation or callbacks but early stopping.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ def can_be_stacked(net, problem):
     return (
         optimizer_class(net.optimizer) in ELEMENTWISE
         and isinstance(net.criterion, Objective)
+        and net.criterion.by_rows
+        and (net.criterion.additive or _is_checked_at_once(net, problem.valid))
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
         and not net.stages
@@ -123,6 +125,13 @@ def can_be_stacked(net, problem):
         and all(p.requires_grad for p in net.module_.parameters())
         and not (masked and _has_norms(net.module_))
     )
+
+
+def _is_checked_at_once(net, valid):
+    """Whether validation rows are in one slice, in a stack and alone."""
+    if valid is None:
+        return True
+    return len(valid[0]) <= min(VALIDATION_ROWS, slice_rows(valid[0], net.batch_size))
 
 
 def _has_norms(module):

@@ -1,0 +1,92 @@
+"""Shapes and sizes of decoders, and the layer that does not fit."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skmm.nn import ConvDecoder, DecoderHead, MLPDecoder, MLPHead
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+)
+def test_every_size_is_met_exactly(maps, height, width, scales):
+    decoder = ConvDecoder((2,) * len(scales), kernel_size=3, scale=scales)
+    total = math.prod(scales)
+    if min(height, width) <= total:  # may be down to one pixel too early
+        return
+    decoder.build((4, (maps, height, width))).eval()
+    assert decoder(torch.zeros(1, 4)).shape == (1, maps * height * width)
+    small = decoder.sizes[0]
+    assert small == (math.ceil(height / total), math.ceil(width / total))
+
+
+def test_parameters_of_the_defaults():
+    linear = 33 * 32 * 7 * 7
+    convolutions = (32 * 25 + 1) * 16 + (16 * 25 + 1) * 1
+    norms = 2 * (32 + 16)
+    built = ConvDecoder().build((32, (1, 28, 28)))
+    assert count(built) == linear + convolutions + norms
+    assert count(MLPDecoder().build((250, (28, 28)))) == 251 * 784
+
+
+def test_an_image_without_channels_has_one():
+    shapes = [(1, 9, 7), (9, 7)]
+    torch.manual_seed(0)
+    first = ConvDecoder().build((3, shapes[0])).eval()
+    second = ConvDecoder().build((3, shapes[1])).eval()
+    second.load_state_dict(first.state_dict())
+    rows = torch.rand(4, 3)
+    assert torch.equal(first(rows), second(rows))
+
+
+def test_values_are_in_the_order_of_the_image():
+    decoder = ConvDecoder((2,), kernel_size=1, scale=1, batch_norm=False)
+    decoder.build((1, (1, 2, 3)))
+    linear, conv = decoder.layers[0], decoder.layers[-1]
+    with torch.no_grad():
+        linear.weight.zero_()
+        linear.bias.copy_(torch.arange(12.0))
+        conv.weight.copy_(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
+        conv.bias.zero_()
+    assert decoder(torch.zeros(1, 1)).tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("decoder", "shape", "match"),
+    [
+        (ConvDecoder((8,) * 5), (1, 8, 8), "layer 2 of 5 has nothing to enlarge"),
+        (ConvDecoder(kernel_size=(5, 4)), (1, 8, 8), "layer 2 is 4.*use 5"),
+        (ConvDecoder(kernel_size=(5, 3, 3)), (1, 8, 8), "kernel_size"),
+        (ConvDecoder(scale=(2, 0)), (1, 8, 8), "scale"),
+        (ConvDecoder(()), (8,), r"got rows of shape \(8,\)"),
+        (ConvDecoder((0,)), (1, 8, 8), "channels"),
+    ],
+)
+def test_what_does_not_fit_is_named(decoder, shape, match):
+    with pytest.raises(ValueError, match=match):
+        decoder.build((4, shape))
+
+
+def test_head_splits_and_refuses():
+    shapes = {"image": (4, 4), "table": (3,)}
+    head = DecoderHead((6,), {"table": MLPDecoder((5,))}, shapes).build((2, 19))
+    one = {
+        name: part(head.layers(torch.ones(1, 2))) for name, part in head.targets.items()
+    }
+    out = head(torch.ones(1, 2))
+    assert torch.equal(out[:, :16], one["image"])
+    assert torch.equal(out[:, 16:], one["table"])
+    assert count(head) == 3 * 6 + 7 * 16 + 7 * 5 + 6 * 3
+    with pytest.raises((ValueError, TypeError)):
+        DecoderHead((), {"image": MLPHead()}, shapes).build((2, 19))
