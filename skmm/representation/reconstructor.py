@@ -16,8 +16,8 @@ class EncoderDecoderReconstructor(Reconstruction):
         Widths of the hidden layers. The first narrowest one is the code; () takes the
         joined embeddings of `encoders` as the code.
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``, but that numbers without an encoder are flattened and
-        go to the first hidden layer as they are.
+        As for ``FusionClassifier``, but that numbers without an encoder are flattened
+        and go to the first hidden layer as they are.
     decoder : Block, dict or None, default=None
         From the last hidden layer to the values: ``MLPDecoder()``, which is one linear
         layer, for None, or ``ConvDecoder()`` for images. A dict gives it by target.
