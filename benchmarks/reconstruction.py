@@ -62,8 +62,8 @@ class Mnist:
     tops, factors, height = (23, 18, 13, 8), (7, 4, 2), 28
 
     def __init__(self, epochs):
-        found = fetch_mnist()
-        images = np.asarray(found.data["image"]).reshape(-1, 28, 28) / np.float32(255)
+        X, _ = fetch_mnist(subset="all", return_X_y=True)
+        images = np.asarray(X["image"])[:, 0]
         self.images, self.test_images = images[:60_000], images[60_000:]
         self.epochs, self.name = epochs, f"MNIST, {epochs} epochs"
 
