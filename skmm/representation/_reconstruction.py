@@ -165,7 +165,9 @@ class Reconstruction(RegressorFace, ModalityEstimator):
 
     def _warn_dead(self, rows, target):
         """Warn of outputs that are zero for all rows, where the target is not."""
-        alive, needed = (torch.zeros(target.shape[1], dtype=torch.bool) for _ in range(2))
+        alive, needed = (
+            torch.zeros(target.shape[1], dtype=torch.bool) for _ in range(2)
+        )
         for start, stop in batch_bounds(len(rows), slice_rows(rows)):
             part = slice(start, stop)
             outputs = predict_outputs(self.net_.module_, rows.take(part))
