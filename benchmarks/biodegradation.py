@@ -39,11 +39,6 @@ def options():
     return parser.parse_args()
 
 
-def run(task):
-    """One pair per method."""
-    return [pair(task, name) for name in METHODS]
-
-
 def pair(task, name):
     """Fit a method, and measure its errors."""
     begun = time.perf_counter()
@@ -68,14 +63,17 @@ def error(model, task, rows):
 
 
 def collect(chosen, seeds, path):
-    """All pairs; seeds that are not stored are computed."""
+    """All pairs; those that are not stored are computed, one by one."""
     have, data, name = stored(path), molecules(chosen), chosen.described()
-    for seed in tqdm(seeds, unit="seed"):
-        if any((name, seed, method) not in have for method in METHODS):
-            pairs = run(Task(chosen, data, seed))
-            append(path, pairs)
-            have |= {(name, seed, found["method"]): found for found in pairs}
-    return [have[name, seed, method] for seed in seeds for method in METHODS]
+    wanted = [(name, seed, method) for seed in seeds for method in METHODS]
+    task = None
+    for cell in tqdm([cell for cell in wanted if cell not in have], unit="net"):
+        _, seed, method = cell
+        if task is None or task.seed != seed:
+            task = Task(chosen, data, seed)
+        have[cell] = pair(task, method)
+        append(path, [have[cell]])
+    return [have[cell] for cell in wanted]
 
 
 def main():
