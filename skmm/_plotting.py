@@ -44,3 +44,15 @@ def _new_axes(n, size):
         1, n, figsize=(n * width, height), squeeze=False, layout="constrained"
     )
     return axes[0]
+
+
+def close(figure):
+    """Forget a figure: pyplot keeps those that it has made."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+
+
+def plain(texts):
+    """Texts in which "$" begins no formula."""
+    return [str(text).replace("$", r"\$") for text in texts]

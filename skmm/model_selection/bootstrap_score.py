@@ -1,14 +1,14 @@
 """How good a model is, by bootstraps: out of bag, and with what it remembers."""
 
 from numbers import Integral
-from types import NoneType
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 
 from skmm._sklearn import StrOptions, safe_indexing, validate_parameter_constraints
+from skmm.base.targets import require_target
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import fit_replicas, indexable
 
@@ -97,10 +97,13 @@ def bootstrap_score(
     (100, True)
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "bootstrap_score")
-    X, y = indexable(X), np.asarray(y)
+    X = indexable(X)
+    require_target(estimator, y, len(X))
+    y = np.asarray(y)
     rng = check_random_state(random_state)
     scorer = check_scoring(estimator, scoring)
-    splits = list(_splitter(resampling, rng).split(X, y, groups))
+    labels = y if is_classifier(estimator) else None  # values are not stratified
+    splits = list(_splitter(resampling, rng).split(X, labels, groups))
     trains = [train for train, _ in splits]
     models = fit_replicas(
         estimator, X, y, trains, sample_weight=sample_weight, n_jobs=n_jobs
@@ -117,8 +120,9 @@ def bootstrap_score(
         overfitting_rate=np.nan,
     )
     if estimate != "oob":
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        whole = clone(estimator).fit(X, y, **weight)
+        (whole,) = fit_replicas(
+            estimator, X, y, [np.arange(len(y))], sample_weight=sample_weight
+        )
         found.train_score = scorer(whole, X, y)
         if estimate == ".632+":
             found.no_information_score = _uninformed(whole, scorer, X, y, rng)
@@ -129,10 +133,11 @@ def bootstrap_score(
 def _splitter(resampling, rng):
     if isinstance(resampling, BootstrapOutOfBag):
         return resampling
-    if not isinstance(resampling, (Integral, NoneType)):
+    number = isinstance(resampling, Integral) and not isinstance(resampling, bool)
+    if resampling is not None and not (number and resampling > 0):
         raise TypeError(
-            "resampling must be a number of bootstraps or a BootstrapOutOfBag; got "
-            f"{resampling!r}."
+            "resampling must be a number of bootstraps, 1 or more, or a "
+            f"BootstrapOutOfBag; got {resampling!r}."
         )
     return BootstrapOutOfBag(
         100 if resampling is None else resampling, random_state=rng

@@ -44,10 +44,11 @@ class ModalityComparison:
         One row per subset of the modalities and control: mean loss or score, standard
         error, interval, rank; with bootstraps also percentiles over the splits.
     paired : DataFrame
-        One row per fused subset and single modality, and per control: the gain (counted
-        upwards), standard error, interval, one-sided p value of "helps", two-sided,
-        adjusted one of "harms", the share of splits in which fusion was better, and the
-        gain that would be found four times in five.
+        One row per fused subset and single modality, and per control: the gain
+        (positive if the fused one is better, for losses and scores alike), standard
+        error, interval, one-sided p value of "helps", two-sided, adjusted one of
+        "harms", the share of splits in which fusion was better, and the gain that would
+        be found four times in five.
     verdict : str
         Begins with "helps:", "no evidence:" or "harms:".
     importance : DataFrame
@@ -135,7 +136,7 @@ def compare_modalities(
     ----------
     estimator : estimator
         Of skmm, or a Pipeline or search around one; or any other that takes a
-        ModalityDict.
+        ModalityDict. Fix its `random_state`, or two calls differ.
     X : ModalityDict, dict or DataFrame of n rows
     y : array-like of shape (n,) or (n, k)
     resampling : int, splitter, iterable of (train, test) or None, default=None
@@ -163,7 +164,8 @@ def compare_modalities(
         Train refits of small dense nets as one batch where possible; False never.
     cache : path-like or None, default=None
         A file to which every finished fit is written, so that a call that was
-        interrupted goes on; one of other data, parameters or splits is refused.
+        interrupted goes on; one of other data, parameters or splits is refused. Remove
+        it when code that the estimator calls has changed.
     random_state : int, RandomState or None, default=None
         Of the splits and controls. The estimator has its own.
     verbose : int, default=0
@@ -177,8 +179,8 @@ def compare_modalities(
     ------
     ValueError
         If names, rows, groups or parameters do not fit, a class is too small for the
-        folds, or `cache` is of another comparison. Errors in a fit or scorer name the
-        subset and the split.
+        folds, a score is NaN, or `cache` is of another comparison. Errors in a fit or
+        scorer name the subset and the split.
 
     Notes
     -----
@@ -214,7 +216,7 @@ def compare_modalities(
     X, y, groups = _checked(estimator, X, y, groups)
     seed = _seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)
-    measure = choose_measure(estimator, scoring)
+    measure = choose_measure(estimator, scoring, y)
     splits = make_splits(resampling, estimator, X, y, groups, seed)
     key = key_of(
         estimator=estimator,
@@ -228,7 +230,8 @@ def compare_modalities(
     )
     statistics = Statistics(splits, groups, measure.rows is not None)
     outcomes = _outcomes(fits, chosen, seed, verbose)
-    nothing = outcome_of(fits.of_nothing(), splits)
+    nothing = fits.of_nothing()
+    nothing = None if nothing is None else outcome_of(nothing, splits)
     return _concluded(outcomes, nothing, chosen, statistics, measure, alpha, list(X))
 
 

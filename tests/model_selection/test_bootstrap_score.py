@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmm import FusionClassifier
 from skmm.model_selection import BootstrapOutOfBag, bootstrap_score
@@ -84,5 +86,21 @@ def test_nets_groups_and_numbers():
 def test_bad_input():
     with pytest.raises(ValueError, match="estimate"):
         bootstrap_score(LogisticRegression(), X, Y, estimate=".7")
-    with pytest.raises(TypeError, match="number of bootstraps"):
-        bootstrap_score(LogisticRegression(), X, Y, resampling="many")
+    for resampling in ("many", 0, True):
+        with pytest.raises(TypeError, match="number of bootstraps"):
+            bootstrap_score(LogisticRegression(), X, Y, resampling=resampling)
+    with pytest.raises(ValueError, match="requires y"):
+        bootstrap_score(LogisticRegression(), X, None)
+
+
+def test_values_and_weights_in_pipelines():
+    found = bootstrap_score(Ridge(), X, np.arange(60), resampling=5, random_state=0)
+    assert found.oob_scores.shape == (5,)
+    scaled = make_pipeline(StandardScaler(), LogisticRegression())
+    weight = np.linspace(0.5, 2, 60)
+    found = bootstrap_score(
+        scaled, X, LEARNABLE, estimate=".632", sample_weight=weight, resampling=5,
+        random_state=0,
+    )  # fmt: skip
+    whole = clone(scaled).fit(X, LEARNABLE, logisticregression__sample_weight=weight)
+    assert found.train_score == whole.score(X, LEARNABLE)

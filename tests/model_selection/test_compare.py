@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
@@ -11,12 +13,20 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skmm import FusionClassifier, ModalityDict, NoHarmFusionClassifier, restrict
+from skmm import (
+    EncoderDecoderReconstructor,
+    FusionClassifier,
+    ModalityDict,
+    NoHarmFusionClassifier,
+    restrict,
+)
 from skmm.model_selection import (
     BootstrapOutOfBag,
     ModalityComparison,
     compare_modalities,
 )
+from skmm.model_selection._comparing.subsets import Subset
+from skmm.model_selection._comparing.verdict import sentence
 from skmm.preprocessing import ModalityTransformer
 
 NET = FusionClassifier(max_epochs=5, lr=0.01, random_state=0)
@@ -51,7 +61,8 @@ def test_it_helps_where_both_know_a_half():
 def test_no_evidence_where_one_is_useless():
     X, y = draw(100, useful="a")
     found = compare_modalities(linear(), X, y, random_state=0)
-    assert found.verdict.startswith("no evidence: over the closest single modality, a")
+    assert found.verdict.startswith("no evidence: a + b gains")
+    assert "over a, the closest single modality" in found.verdict
     assert "with 100 rows a gain of" in found.verdict
 
 
@@ -293,4 +304,137 @@ def test_pictures_and_report(tmp_path):
         found.plot("pie")
     assert isinstance(found, ModalityComparison)
     assert found.to_frame().equals(found.table) and found.verdict in str(found)
+    plt.close("all")
+
+
+@pytest.mark.parametrize("control", ["permuted", "noise"])
+def test_controls_lack_as_many_rows(control):
+    X, _ = draw(60)
+    lacking = X.with_missing("b", np.arange(20))
+    view = Subset(("a", "b"), control, "b").view(lacking, 0)
+    assert view.present["b"].sum() == 40 and view.present["a"].all()
+    if control == "permuted":
+        kept = {tuple(row) for row in view["b"][view.present["b"]]}
+        assert kept == {tuple(row) for row in X["b"][20:]}
+    else:
+        np.testing.assert_array_equal(view.present["b"], lacking.present["b"])
+
+
+def test_noise_for_tables_of_all_kinds():
+    X, _ = draw(30)
+    frame = pd.DataFrame(X["b"], columns=["u", "v", "w"])
+    for leaf in (frame, csr_matrix(X["b"])):
+        data = ModalityDict(a=X["a"], b=leaf)
+        noise = Subset(("a", "b"), "noise", "b").view(data, 0)["b"]
+        assert noise.shape == (30, 3)
+        assert abs(np.corrcoef(np.asarray(noise).ravel(), X["b"].ravel())[0, 1]) < 0.4
+    noise = Subset(("b",), "noise", "b").view(ModalityDict(b=frame), 0)["b"]
+    assert list(noise.columns) == ["u", "v", "w"]
+
+
+def test_values_are_not_stratified_by_bootstraps():
+    rng = np.random.default_rng(0)
+    X = {"a": rng.normal(size=(40, 2)), "b": rng.normal(size=(40, 2))}
+    resampling = BootstrapOutOfBag(5, random_state=0)
+    y = np.arange(40)
+    found = compare_modalities(linear(Ridge()), X, y, resampling=resampling)
+    assert found.measure == "squared error"
+
+
+@pytest.mark.filterwarnings("ignore:Only one class is present")
+def test_a_score_that_is_not_a_number_is_refused():
+    X, _ = draw(60)
+    rare = np.where(np.isin(np.arange(60), [0, 1, 2, 30]), "ill", "well")
+    with pytest.raises(ValueError, match="roc_auc is NaN") as caught:
+        compare_modalities(linear(), X, rare, scoring="roc_auc", resampling=KFold(5))
+    assert "subset 'a', split 1" in caught.value.__notes__[0]
+
+
+def test_several_labels_need_their_scoring():
+    X, y = draw(60)
+    labels = np.c_[y == "ill", X["a"][:, 1] > 0].astype(int)
+    for scoring in (None, "accuracy"):
+        with pytest.raises(ValueError, match="several labels per row"):
+            compare_modalities(NET, X, labels, resampling=2, scoring=scoring)
+    found = compare_modalities(NET, X, labels, resampling=2, scoring="f1_macro")
+    assert found.measure == "f1_macro"
+
+
+def test_names_that_look_like_subsets():
+    X, y = draw(60)
+    clash = X.assign(**{"a + b": X["a"]})
+    with pytest.raises(ValueError, match="two subsets would have one name"):
+        compare_modalities(linear(), clash, y, subsets="all")
+
+
+def test_a_scorer_that_looks_at_modalities():
+    X, y = draw(60)
+
+    def scorer(model, X, y):
+        first = np.asarray(X[next(iter(X))])
+        return float((model.predict(X) == y)[first[:, 1] > 0].mean())
+
+    found = compare_modalities(
+        restrictable(), X, y, scoring=scorer, resampling=2, subsets=["a", "b"]
+    )
+    assert found.importance["alone"].notna().all()
+
+
+def restrictable():
+    return FusionClassifier(max_epochs=2, random_state=0)
+
+
+def test_images_can_be_compared_by_what_they_reconstruct():
+    rng = np.random.default_rng(0)
+    images = rng.random(size=(40, 4, 4))
+    X = {"top": images[:, :2], "left": images[:, :, :2]}
+    model = EncoderDecoderReconstructor((6,), max_epochs=2, random_state=0)
+    found = compare_modalities(model, X, images, resampling=2)
+    assert found.table["mean"].between(0, 1).all()
+
+
+def test_a_clear_loss_that_splits_do_not_show_is_said():
+    pair = pd.Series(
+        {
+            "gain": -0.3,
+            "lower": -0.5,
+            "upper": -0.1,
+            "fused": "a + b",
+            "against": "a",
+            "observations": 100,
+            "detectable": 0.2,
+            "standard_error": 0.1,
+            "p_harms": 0.2,
+        }
+    )
+    text = sentence("no evidence", pair, "log-loss", "rows", 0.05)
+    assert "It may harm: by rows it is worse" in text and "p = 0.2" in text
+    pair["standard_error"] = 0.0
+    assert "All rows agree" in sentence("no evidence", pair, "log-loss", "rows", 0.05)
+
+
+def test_other_starts_of_a_cache(tmp_path):
+    X, y = draw(60)
+    path = tmp_path / "fits.jsonl"
+    call = {"resampling": 3, "cache": path, "random_state": 0}
+    first = compare_modalities(linear(), X, y, **call)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], lines[0], "[1]", *lines[1:]]) + "\n")
+    assert compare_modalities(linear(), X, y, **call).table.equals(first.table)
+    for content in (b"[1]\n", b"\xff\xfe\x00", b"{}\n"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="no file of earlier fits"):
+            compare_modalities(linear(), X, y, **call)
+
+
+def test_a_report_leaves_no_figure_open(tmp_path):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    X, y = draw(60)
+    X = ModalityDict({"a $x": X["a"], "b<b>": X["b"]})
+    found = compare_modalities(linear(), X, y, resampling=2).plot("paired")
+    axes, before = found.axes_, plt.get_fignums()
+    found.to_html(tmp_path / "report.html")
+    assert plt.get_fignums() == before and found.axes_ is axes
+    assert "b&lt;b&gt;" in (tmp_path / "report.html").read_text()
+    found.figure_.canvas.draw()
     plt.close("all")

@@ -48,8 +48,9 @@ class FitCache:
             self._write([{"skmm": "compare_modalities", "of": key}])
 
     def _read(self, key):
-        first, *lines = self.path.read_text(encoding="utf-8").splitlines()
-        head = _parsed(first) or {}
+        text = self.path.read_bytes().decode("utf-8", errors="replace")
+        first, *lines = map(_parsed, text.splitlines())
+        head = first or {}
         if head.get("skmm") != "compare_modalities":
             raise ValueError(f"cache={str(self.path)!r} is no file of earlier fits.")
         other = [name for name, digest in key.items() if head["of"].get(name) != digest]
@@ -58,8 +59,9 @@ class FitCache:
                 f"cache={str(self.path)!r} is of another comparison: other "
                 f"{', '.join(other)}. Give another path, or remove the file."
             )
-        for line in filter(None, map(_parsed, lines)):
-            self.found[line["subset"], line["split"]] = line["result"]
+        for line in lines:
+            if line and "result" in line:  # not what another process has begun with
+                self.found[line["subset"], line["split"]] = line["result"]
 
     def get(self, subset, split):
         """Result of a fit, or None."""
@@ -85,7 +87,9 @@ class FitCache:
 
 
 def _parsed(line):
+    """A line as a dict; None if it is no such thing, as one that is torn."""
     try:
-        return json.loads(line)
+        found = json.loads(line)
     except json.JSONDecodeError:
         return None
+    return found if isinstance(found, dict) else None

@@ -10,6 +10,7 @@ from skmm.model_selection.replicas import fit_replicas, trains_together
 
 TOGETHER = 25  # splits that are trained as one batch, then stored
 NOTHING = "nothing"  # the subset without modalities: a constant prediction
+UNJUDGED = (TypeError, ValueError, LookupError, AttributeError)  # from scorers
 
 
 class Fits:
@@ -46,11 +47,13 @@ class Fits:
         return [self.cache.get(name, j) for j in count]
 
     def of_nothing(self):
-        """Results of the best constant prediction."""
+        """Results of the best constant prediction, or None if it cannot be judged."""
         kind = DummyClassifier if is_classifier(self.estimator) else DummyRegressor
-        rows = np.zeros((len(self.y), 1))
-        return [self._judged(kind(), rows, NOTHING, j) for j in
-                range(len(self.splits.pairs))]  # fmt: skip
+        count = range(len(self.splits.pairs))
+        try:
+            return [self._judged(kind(), self.X, NOTHING, j) for j in count]
+        except UNJUDGED:
+            return None
 
     def _together(self, model, view):
         first = self.splits.pairs[0][0]
@@ -60,7 +63,8 @@ class Fits:
         for start in range(0, len(missing), TOGETHER):
             part = missing[start : start + TOGETHER]
             trains = [self.splits.pairs[j][0] for j in part]
-            models = fit_replicas(model, view, self.y, trains)
+            with _Naming(name, f"one of {part}"):
+                models = fit_replicas(model, view, self.y, trains)
             found = {
                 j: self._judge(fitted, view, name, j)
                 for j, fitted in zip(part, models, strict=True)
@@ -80,7 +84,7 @@ class Fits:
 
     def _judged(self, model, view, name, j):
         train = self.splits.pairs[j][0]
-        with _naming(name, j):
+        with _Naming(name, j):
             model.fit(safe_indexing(view, train), self.y[train])
         return self._judge(model, view, name, j)
 
@@ -88,13 +92,19 @@ class Fits:
         """Losses of the test rows of a split, or a score."""
         test = self.splits.pairs[j][1]
         rows, y = safe_indexing(view, test), self.y[test]
-        with _naming(name, j):
+        with _Naming(name, j):
             if self.measure.rows is not None:
                 return {"losses": self.measure.rows(model, rows, y).tolist()}
-            return {"score": float(self.measure.score(model, rows, y))}
+            score = float(self.measure.score(model, rows, y))
+            if np.isnan(score):
+                raise ValueError(
+                    f"the {self.measure.name} is NaN, as where the test rows have one "
+                    "class. Use stratified splits, or a score by rows."
+                )
+            return {"score": score}
 
 
-class _naming:
+class _Naming:
     """Say in which subset and split something failed."""
 
     def __init__(self, name, split):

@@ -20,7 +20,7 @@ def table_of(outcomes, statistics, alpha):
         rows[name] = {"mean": found.mean, "standard_error": found.standard_error}
         rows[name] |= {"lower": lower, "upper": upper}
         if statistics.splits.n_repeats is None:
-            bounds = np.nanpercentile(outcome.splits, PERCENTILES)
+            bounds = np.percentile(outcome.splits, PERCENTILES)
             rows[name] |= dict(zip(("percentile_2.5", "percentile_97.5"), bounds))
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("modalities")
     ascending = statistics.lower_is_better
@@ -95,11 +95,11 @@ def importance_of(outcomes, names, nothing, statistics):
     ----------
     outcomes : dict of frozenset of str to Outcome
     names : list of str
-    nothing : Outcome
+    nothing : Outcome or None
         Of the best constant.
     statistics : Statistics
     """
-    known = outcomes | {frozenset(): nothing}
+    known = outcomes if nothing is None else outcomes | {frozenset(): nothing}
     whole = frozenset(names)
     rows = {}
     for name in names:

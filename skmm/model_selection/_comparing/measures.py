@@ -59,12 +59,13 @@ BY_ROWS = {
 }
 
 
-def choose_measure(estimator, scoring):
+def choose_measure(estimator, scoring, y):
     """Return the measure that `scoring` means.
 
     Parameters
     ----------
     estimator : estimator
+    y : ndarray of shape (n, ...)
     scoring : str, callable or None
         None is the log-loss of classifiers that have probabilities, the error rate of
         others, and the squared error of regressors.
@@ -72,6 +73,11 @@ def choose_measure(estimator, scoring):
     if scoring is None:
         scoring = _default(estimator)
     if isinstance(scoring, str) and scoring in BY_ROWS:
+        if is_classifier(estimator) and y.ndim > 1:
+            raise ValueError(
+                f"y has several labels per row, for which {scoring!r} is not made: "
+                "give another scoring, as 'f1_macro'."
+            )
         return BY_ROWS[scoring]
     name = scoring if isinstance(scoring, str) else "score"
     return Measure(name, score=check_scoring(estimator, scoring))

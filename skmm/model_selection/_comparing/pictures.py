@@ -1,10 +1,12 @@
 """Pictures and the report of a comparison."""
 
 import base64
+import importlib.util
 import io
+from dataclasses import replace
 from html import escape
 
-from skmm._plotting import axes_of
+from skmm._plotting import axes_of, close, plain
 
 STYLE = (
     "body{font-family:sans-serif;max-width:60em;margin:2em auto}"
@@ -19,7 +21,7 @@ def draw_bars(table, label, axes=None):
     rows = table.iloc[::-1]
     spread = [rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]]
     axis.errorbar(rows["mean"], range(len(rows)), xerr=spread, fmt="o")
-    axis.set(yticks=range(len(rows)), yticklabels=rows.index, xlabel=label)
+    axis.set(yticks=range(len(rows)), yticklabels=plain(rows.index), xlabel=label)
     return axis
 
 
@@ -30,9 +32,10 @@ def draw_paired(paired, label, axes=None):
     spread = [rows["gain"] - rows["lower"], rows["upper"] - rows["gain"]]
     axis.axvline(0, color="black", linewidth=0.8)
     axis.errorbar(rows["gain"], range(len(rows)), xerr=spread, fmt="o")
-    names = [f"over {name}" for name in rows["against"]]
+    names = plain(f"over {name}" for name in rows["against"])
     axis.set(yticks=range(len(rows)), yticklabels=names)
-    axis.set(xlabel=f"gain of {rows['fused'].iloc[0]} in {label}")
+    (fused,) = plain([rows["fused"].iloc[0]])
+    axis.set(xlabel=f"gain of {fused} in {label}")
     return axis
 
 
@@ -43,7 +46,7 @@ def draw_shapley(importance, label, axes=None):
     (axis,) = axes_of(1, axes, size=(6.0, 1.0 + 0.35 * len(importance)))
     rows = importance.iloc[::-1]
     axis.barh(range(len(rows)), rows[key], xerr=rows[f"{key}_SE"], alpha=0.7)
-    axis.set(yticks=range(len(rows)), yticklabels=rows.index)
+    axis.set(yticks=range(len(rows)), yticklabels=plain(rows.index))
     what = "Shapley value" if known else "gain of the modality alone over a constant"
     axis.set(xlabel=f"{what}, {label}")
     return axis
@@ -60,7 +63,7 @@ def report_of(comparison):
     for title, table in tables.items():
         html = table.to_html(float_format="{:.4g}".format, border=0)
         parts.append(f"<h2>{title}</h2>{html}")
-    parts += [_picture(comparison, kind) for kind in ("bars", "paired", "shapley")]
+    parts += [_picture(comparison, kind) for kind in _drawable()]
     body = "\n".join(parts)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Comparison'
@@ -68,10 +71,16 @@ def report_of(comparison):
     )
 
 
+def _drawable():
+    """Kinds of pictures; none without matplotlib."""
+    there = importlib.util.find_spec("matplotlib") is not None
+    return ("bars", "paired", "shapley") if there else ()
+
+
 def _picture(comparison, kind):
-    figure = comparison.plot(kind).figure_
+    figure = replace(comparison).plot(kind).figure_  # the user's own keeps its axes
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
-    figure.clear()
+    close(figure)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<p><img alt="{kind}" src="data:image/png;base64,{data}"></p>'

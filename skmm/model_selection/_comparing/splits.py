@@ -13,6 +13,8 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_random_state
 
+from skmm.model_selection.bootstrap import BootstrapOutOfBag
+
 REPEATS, FOLDS = 10, 5
 
 
@@ -59,7 +61,8 @@ def make_splits(resampling, estimator, X, y, groups, random_state):
         pairs = _repeated(X, y, groups, classes, check_random_state(random_state))
     else:
         splitter = check_cv(resampling, y, classifier=classes)
-        pairs = [tuple(map(np.asarray, p)) for p in splitter.split(X, y, groups)]
+        labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
+        pairs = [tuple(map(np.asarray, p)) for p in splitter.split(X, labels, groups)]
     if len(pairs) < 2:
         raise ValueError(f"resampling gives {len(pairs)} split(s); 2 are the least.")
     tested = np.bincount(np.concatenate([t for _, t in pairs]), minlength=len(X))

@@ -86,7 +86,6 @@ def by_splits(values, ratio):
     ratio : float
         Test rows over training rows, of which those drawn twice count once.
     """
-    values = values[~np.isnan(values)]
     n = len(values)
     error = values.std(ddof=1) * np.sqrt(1 / n + ratio)
     return Difference(float(values.mean()), float(error), n - 1)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
 
 from skmm.base import restrict, takes_modalities
 from skmm.data import leaves
@@ -40,31 +42,35 @@ class Subset:
         X = X.select(list(self.names))
         if self.control is None:
             return X
-        return X.assign(**{self.spoilt: self._spoil(X[self.spoilt], seed)})
+        name, present = self.spoilt, X.present[self.spoilt]
+        seed = derive(seed, self.control, name) % 2**32
+        if self.control == "permuted":  # who lacks it goes with the rest of the row
+            order = np.random.default_rng(seed).permutation(len(X))
+            leaf, present = leaves.take(X[name], order), present[order]
+        else:
+            leaf = self._noise(X[name], seed)
+        return X.assign(**{name: leaf}).with_missing(name, np.flatnonzero(~present))
 
-    def _spoil(self, leaf, seed):
-        seed = derive(seed, self.control, self.spoilt) % 2**32
-        if self.control == "permuted":
-            order = np.random.default_rng(seed).permutation(len(leaf))
-            return leaves.take(leaf, order)
+    def _noise(self, leaf, seed):
+        """Noise of the shape, and the columns, of a leaf."""
+        values = leaf.toarray() if issparse(leaf) else np.asarray(leaf)
+        values = values[:, None] if values.ndim == 1 else values
         try:
-            return NoiseModality(random_state=seed).fit_transform(_two_axes(leaf))
+            noise = NoiseModality(random_state=seed).fit_transform(values)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"modality {self.spoilt!r} is not of numbers, so noise cannot stand "
                 "for it: use controls='permuted'."
             ) from error
+        if isinstance(leaf, pd.DataFrame):
+            return pd.DataFrame(noise, leaf.index, leaf.columns)
+        return noise
 
     def model(self, estimator):
         """The estimator, unfitted, for these modalities."""
         if takes_modalities(estimator):
             return restrict(estimator, list(self.names))
         return estimator
-
-
-def _two_axes(leaf):
-    array = np.asarray(leaf)
-    return array[:, None] if array.ndim == 1 else array
 
 
 def choose_subsets(subsets, names, controls=None):
@@ -84,6 +90,11 @@ def choose_subsets(subsets, names, controls=None):
     chosen = [Subset(mix) for mix in _mixtures(subsets, list(names))]
     if controls is not None:
         chosen += [Subset(tuple(names), controls, name) for name in names]
+    if len({str(subset) for subset in chosen}) < len(chosen):
+        raise ValueError(
+            f"modalities {list(names)}: two subsets would have one name, as names are "
+            "joined by ' + '. Rename the modality that has it in its name."
+        )
     return chosen
 
 

@@ -33,11 +33,26 @@ def sentence(kind, pair, measure, observations, alpha):
         )
     else:
         text = (
-            f"over the closest single modality, {single}, {name} gains {gain:.3g} "
-            f"{measure} {interval}. This does not show that it is useless: with "
-            f"{pair['observations']} {observations} a gain of {pair['detectable']:.2g} "
-            "would have been found four times in five, a smaller one more rarely."
+            f"{name} gains {gain:.3g} {measure} {interval} over {single}, the closest "
+            "single modality. " + _caution(pair, observations)
         )
     if observations == "splits":
         text += " The test goes by splits, and has little power."
     return f"{kind}: {text}"
+
+
+def _caution(pair, observations):
+    """What the lack of evidence does not mean."""
+    if pair["standard_error"] == 0:
+        return "All rows agree on that."
+    text = (
+        "This does not show that it is useless: with "
+        f"{pair['observations']} {observations} a gain of {pair['detectable']:.2g} "
+        "would have been found four times in five, a smaller one more rarely."
+    )
+    if pair["upper"] < 0:
+        text += (
+            " It may harm: by rows it is worse, but over the splits that is not sure "
+            f"(p = {pair['p_harms']:.2g})."
+        )
+    return text
