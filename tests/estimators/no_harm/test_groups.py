@@ -158,10 +158,14 @@ def test_where_a_modality_is_in_few_groups(trained):
             assert len(learnt) == len(stopped) == 1 and learnt != stopped
 
 
-def test_a_single_group_to_train_on_warns(trained):
-    two = np.arange(150) % 2
-    with pytest.warns(UserWarning, match=r"groups: some nets.*three groups or more"):
-        classifier(cv=2, **FAST).fit(tagged(two), Y, groups=two)
+def test_a_single_group_to_train_on_warns_once_in_each_fit(trained):
+    two, words = np.arange(150) % 2, r"groups: some nets.*three groups or more"
+    holes = tagged(two).with_missing("a", two == 0)
+    model = classifier(cv=PredefinedSplit(two), n_init=2, **FAST)
+    for data in (tagged(two), holes, tagged(two)):
+        with pytest.warns(UserWarning, match=words) as caught:
+            model.fit(data, Y, groups=two)
+        assert len(caught) == 1
     assert all(learnt == stopped for learnt, stopped in trained)
 
 
