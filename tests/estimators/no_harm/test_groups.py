@@ -45,7 +45,6 @@ def test_evidence_is_that_of_groups():
 @pytest.mark.parametrize(
     "cv", [2, 5, GroupKFold(3), LeaveOneGroupOut(), PredefinedSplit(GROUPS % 3)]
 )
-@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 def test_groups_stay_together(make, target, cv):
     """In whatever splitter has that effect, whether it knows groups or not."""
     pairs = split(make, cv, GROUPS, target)
@@ -84,6 +83,11 @@ def test_a_splitter_that_happens_to_keep_groups_is_used():
     """Without scikit-learn's warning that it does not look at them."""
     model = classifier(cv=KFold(3), **FAST).fit(X, Y, groups=GROUPS)
     assert np.isfinite(model.oof_predictions_["a"]).all()
+
+
+def test_a_splitter_that_lacks_groups_says_how_to_give_them():
+    with pytest.raises(ValueError, match=r"cv=GroupKFold.* needs groups.*fit\(X, y, "):
+        classifier(cv=GroupKFold(3), **FAST).fit(X, Y)
 
 
 def test_groups_count_where_rows_without_weight_are_left_out():
