@@ -211,6 +211,7 @@ def test_shared_rings_are_as_equal_ones():
     one = ring()
     assert key([one, [one]]) == key([ring(), [ring()]]) != key([one, [one[1]]])
     assert key([[one], one]) == key([[ring()], ring()])
+    assert key([one, one[1]]) == key([ring(), ring()[1]])
 
 
 def test_objects_that_live_briefly_do_not_stand_for_others():
