@@ -8,7 +8,6 @@ write: their class and state. The code of classes is not compared.
 import inspect
 from collections.abc import Mapping, Set
 from hashlib import blake2b
-from math import inf
 from types import CodeType
 
 import numpy as np
@@ -61,7 +60,7 @@ class _Digests:
         self.known = {}  # with the objects: an id is free for another after its end
 
     def of(self, value, above=()):
-        """Digest of a value, and the least depth of those `above` that it refers to.
+        """Digest of a value, and whether something in it refers to what it lies in.
 
         Parameters
         ----------
@@ -70,13 +69,13 @@ class _Digests:
             Ids of the objects that the value lies in.
         """
         if type(value) is bytes:  # of weights; a repr would take four times the room
-            return _joined([b"bytes", value]), inf
+            return _joined([b"bytes", value]), False
         name = type(value).__qualname__.encode()
         if type(value) in PLAIN or isinstance(value, np.generic):
-            return _joined([name, repr(value).encode()]), inf
+            return _joined([name, repr(value).encode()]), False
         if id(value) in above:  # counted from here, so that it is the same at any depth
-            depth = above.index(id(value))
-            return _joined([b"above", name, str(len(above) - depth).encode()]), depth
+            distance = len(above) - above.index(id(value))
+            return _joined([b"above", name, str(distance).encode()]), True
         for key in (id(value), (id(value), above)):
             if key in self.known:
                 return self.known[key][1]
@@ -85,13 +84,11 @@ class _Digests:
     def _note(self, value, name, above):
         inner = (*above, id(value))
         found = [self.of(part, inner) for part in _parts(value, self.weights)]
-        digests, depths = [part for part, _ in found], [depth for _, depth in found]
+        digests, in_ring = [part for part, _ in found], any(ring for _, ring in found)
         if isinstance(value, Set):  # whose order differs between processes
             digests.sort()
-        depth = min(depths, default=inf)
-        closed = depth >= len(above)  # it refers to nothing that it lies in
-        key, depth = (id(value), inf) if closed else ((id(value), above), depth)
-        self.known[key] = value, (_joined([name, *digests]), depth)
+        key = (id(value), above) if in_ring else id(value)  # a ring is where it begins
+        self.known[key] = value, (_joined([name, *digests]), in_ring)
         return self.known[key][1]
 
 
