@@ -18,8 +18,10 @@ def restrict(estimator, names):
 
     Sets `modalities` on it and on every step inside it that has the parameter, so
     ``restrict(pipeline, ["image"])`` is the same pipeline on images alone. What an
-    estimator has in the order of its modalities, as the weights in `factor` of the
-    no-harm estimators, is cut with them.
+    estimator has in the order of its `modalities`, as the weights in `factor` of the
+    no-harm estimators, is cut with them. Where these are None, nothing says whose
+    weights they are: `fit` takes them in the order of X, but behind a step that leaves
+    modalities out it refuses them. Set `modalities` to all names in a Pipeline.
 
     Parameters
     ----------

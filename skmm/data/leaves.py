@@ -10,6 +10,8 @@ frame      ``pandas.DataFrame`` (n, d), categoricals too   ``pandas.Series`` (d,
 text       object array (n,) of ``str`` or None            ``str`` or None
 ragged     object array (n,) of arrays of several lengths  array
 =========  ==============================================  =====================
+
+NaN and ``pandas.NA`` among strings become None.
 """
 
 import reprlib
@@ -19,6 +21,8 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+
+from skmm.data.text import bytes_message, holds, strings, text_leaf
 
 
 def as_leaf(value, name):
@@ -112,7 +116,7 @@ def _ragged_row(value, name):
 
 def _array_leaf(array, name):
     if array.dtype.kind in "UST":
-        array = array.astype(object if array.dtype.kind == "T" else str).astype(object)
+        array = strings(array, name).astype(object)
     if array.dtype.kind in "biufc":
         return array
     if array.dtype.kind == "O":
@@ -127,13 +131,15 @@ def _object_leaf(array, name):
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     kinds = {_content(v) for v in array.ravel()}
-    if kinds <= {"text", "none"}:
-        return _text_leaf(array, name)
+    if holds(kinds, "text") or kinds <= {"none"}:
+        return text_leaf(array, name)
+    if holds(kinds, "bytes", "text"):
+        raise TypeError(bytes_message(name))
     if kinds <= {"list", "tuple"}:
         return _list_leaf(array.tolist(), name)
     if kinds == {"array"} and array.ndim == 1:
         return array
-    if kinds == {"number"}:
+    if kinds <= {"number", "nan"}:
         return array.astype(np.float64)
     raise TypeError(
         f"modality {name!r} is an object array of mixed things "
@@ -142,20 +148,15 @@ def _object_leaf(array, name):
     )
 
 
-def _text_leaf(array, name):
-    if array.ndim > 1:
-        raise ValueError(
-            f"modality {name!r} is text of shape {array.shape}, but text has one "
-            "string per row. Pass a DataFrame, or one modality per column."
-        )
-    return array
-
-
 def _content(value):
-    if value is None:
+    if value is None or value is pd.NA:
         return "none"
     if isinstance(value, str):
         return "text"
+    if isinstance(value, (float, np.floating)) and value != value:
+        return "nan"
+    if isinstance(value, bytes):  # numpy's too, which are no numbers
+        return "bytes"
     if isinstance(value, (Number, np.generic)):
         return "number"
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":

@@ -23,6 +23,7 @@ import torch
 from scipy import sparse
 
 from skmm.data import leaves
+from skmm.data.text import utf8
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,8 @@ def _source(leaf, name, mask, dtype, device):
     kind = leaves.kind(leaf)
     if kind == "sparse" or isinstance(leaf, np.memmap):
         return LazyRows(leaf, mask, dtype, device)
+    if kind == "text" and not mask.all():
+        leaf = np.where(mask, leaf, None)  # whatever stands there, however long
     return _cast(_READ[kind](leaf, name, dtype), mask, name, dtype).to(device)
 
 
@@ -232,7 +235,7 @@ def _read_text(leaf, name, dtype):
             "reads tokens (in_dtype torch.int64), or turn the text into numbers with a "
             "ModalityTransformer."
         )
-    encoded = [(value or "").encode() for value in leaf]
+    encoded = [utf8(value or "", i, name) for i, value in enumerate(leaf)]
     out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)
     for row, code in enumerate(encoded):
         out[row, : len(code)] = torch.tensor(list(code), dtype=torch.int64) + 1

@@ -1,5 +1,6 @@
 """HIGGS: collisions as a detector sees them, and as physicists summarise them."""
 
+import numpy as np
 from sklearn.utils import Bunch
 
 from skmm._sklearn import StrOptions, validate_parameter_constraints
@@ -79,20 +80,38 @@ def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
         caller_name="fetch_higgs",
     )
     path = local_file(HIGGS, data_home)
+    X, y = _numbers(path)
+    rows = slice(None, None, 3 if subset == "small" else 1)
+    data = ModalityDict(low=X[rows, : len(LOW)], high=X[rows, len(LOW) :])
+    return (data, y[rows]) if return_X_y else _bunch(data, y[rows], path)
+
+
+def _numbers(path):
+    """X and y of the file, checked."""
     found = read_arrays(path, HIGGS, ["X", "y"])
-    X, y = found["X"].astype("float32"), found["y"].astype(int)
+    X, y = found["X"], found["y"]
     if X.ndim != 2 or X.shape[1] != len(LOW + HIGH) or y.shape != X.shape[:1]:
         raise ValueError(
             f"{path} has X of shape {X.shape} and y of shape {y.shape}. It must hold "
             f"{HIGGS.holds}."
         )
-    rows = slice(None, None, 3 if subset == "small" else 1)
-    data = ModalityDict(low=X[rows, : len(LOW)], high=X[rows, len(LOW) :])
-    if return_X_y:
-        return data, y[rows]
+    try:
+        X, labels = X.astype("float32"), y.astype("float64")
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} has something else than numbers: {error}. It must hold "
+            f"{HIGGS.holds}."
+        ) from error
+    others = np.setdiff1d(labels, (0, 1))
+    if len(others):
+        raise ValueError(f"{path} has {others[0]:g} in y. It must hold {HIGGS.holds}.")
+    return X, labels.astype(int)
+
+
+def _bunch(data, y, path):
     return Bunch(
         data=data,
-        target=y[rows],
+        target=y,
         target_names=["background", "signal"],
         feature_names={"low": LOW.copy(), "high": HIGH.copy()},
         DESCR=DESCR,

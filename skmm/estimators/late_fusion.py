@@ -47,7 +47,8 @@ class LateFusionClassifier(ClassifierMixin, LateFusion):
         modality, or one per modality for two classes. None is ``LogisticRegression()``.
     cv : int, splitter or iterable of (train, test), default=5
         For "stack": the folds. A number stratifies, and is lowered to the number of
-        rows of the largest class.
+        rows of the largest class; it keeps the `groups` that `fit` gets together. A
+        splitter that separates rows of one group is refused.
     modalities : list of str or None, default=None
         Use only these; estimators of others are ignored.
     random_state : int, RandomState or None, default=None
@@ -189,7 +190,8 @@ class LateFusionRegressor(RegressorMixin, LateFusion):
         For "stack": learns on out-of-fold predictions, one column per modality and
         target. None is ``RidgeCV()``.
     cv : int, splitter or iterable of (train, test), default=5
-        For "stack": the folds; a number is lowered to the number of rows.
+        For "stack": the folds; a number is lowered to the number of rows, and keeps
+        the `groups` that `fit` gets together.
     modalities : list of str or None, default=None
         Use only these; estimators of others are ignored.
     random_state : int, RandomState or None, default=None

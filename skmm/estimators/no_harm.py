@@ -23,6 +23,8 @@ class NoHarmFusionClassifier(ClassAnswers, NoHarm):
         With ``guarantee=None``: of ``NoHarmFusion``; None is "scalar". A tuple has
         one weight for each modality that is used; or, where `modalities` leaves some
         out, for all of X in its order: those in use are then scaled to sum to one.
+        Where an earlier step of a Pipeline may leave some out, as after ``restrict``,
+        set `modalities` to all names in the order of the weights.
     kind : {"arithmetic", "geometric"} or None, default=None
         With ``guarantee=None``: of ``NoHarmFusion``; None is "arithmetic".
     training : str or None, default=None

@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from skmm.training.callbacks import BestWeights
 from skmm.training.description import describe
 
-VERSION = 2
+VERSION = 3
 HASH_ROWS = 4096
 
 

@@ -7,6 +7,7 @@ write: their class and state. The code of classes is not compared.
 
 import inspect
 from collections.abc import Mapping, Set
+from hashlib import blake2b
 from types import CodeType
 
 import numpy as np
@@ -20,7 +21,7 @@ PLAIN = (type(None), bool, int, float, complex, str)
 
 
 def describe(value, weights=True):
-    """Parts of bytes that say what a value is, in this process and in any other.
+    """Bytes that say what a value is, in this process and in any other.
 
     Parameters
     ----------
@@ -40,28 +41,70 @@ def describe(value, weights=True):
     TypeError
         If the state of an object cannot be read, as that of a lock or an open file.
     """
-    yield from _described(value, weights, ())
+    yield _Digests(weights).of(value)[0]
 
 
-def _described(value, weights, above):
-    """As `describe`; `above` are the ids of the objects that the value lies in."""
-    yield type(value).__qualname__.encode()
-    if type(value) is bytes:  # weights, of which a repr would take four times the room
-        yield str(len(value)).encode()
-        yield value
-    elif type(value) in PLAIN or isinstance(value, np.generic):
-        yield repr(value).encode()
-    elif id(value) in above:
-        yield str(above.index(id(value))).encode()
-    else:
-        for part in _parts(value, weights):
-            yield from _described(part, weights, (*above, id(value)))
+class _Digests:
+    """Digests of values; an object that is met again is not described again.
+
+    Equal values have equal digests, whether they share objects or not.
+
+    Parameters
+    ----------
+    weights : bool
+        As for `describe`.
+    """
+
+    def __init__(self, weights):
+        self.weights = weights
+        self.known = {}  # with the objects: an id is free for another after its end
+
+    def of(self, value, above=()):
+        """Digest of a value, and whether something in it refers to what it lies in.
+
+        Parameters
+        ----------
+        value : object
+        above : tuple of int
+            Ids of the objects that the value lies in.
+        """
+        if type(value) is bytes:  # of weights; a repr would take four times the room
+            return _joined([b"bytes", value]), False
+        name = type(value).__qualname__.encode()
+        if type(value) in PLAIN or isinstance(value, np.generic):
+            return _joined([name, repr(value).encode()]), False
+        if id(value) in above:  # counted from here, so that it is the same at any depth
+            distance = len(above) - above.index(id(value))
+            return _joined([b"above", name, str(distance).encode()]), True
+        for key in (id(value), (id(value), above)):
+            if key in self.known:
+                return self.known[key][1]
+        return self._note(value, name, above)
+
+    def _note(self, value, name, above):
+        inner = (*above, id(value))
+        found = [self.of(part, inner) for part in _parts(value, self.weights)]
+        digests, in_ring = [part for part, _ in found], any(ring for _, ring in found)
+        if isinstance(value, Set):  # whose order differs between processes
+            digests.sort()
+        key = (id(value), above) if in_ring else id(value)  # a ring is where it begins
+        self.known[key] = value, (_joined([name, *digests]), in_ring)
+        return self.known[key][1]
+
+
+def _joined(parts):
+    """Digest of some bytes, in their order."""
+    digest = blake2b(digest_size=32)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
 
 
 def _parts(value, weights):
     """Return what a value consists of, to be described in turn."""
     if isinstance(value, (Mapping, Set, list, tuple)):
-        return _of_container(value, weights)
+        return _of_container(value)
     if isinstance(value, nn.Module):
         return _of_module(value, weights)
     if isinstance(value, BaseEstimator):
@@ -75,12 +118,10 @@ def _parts(value, weights):
     return _of_object(value, weights)
 
 
-def _of_container(value, weights):
+def _of_container(value):
     yield len(value)
     if isinstance(value, Mapping):
         value = [part for item in value.items() for part in item]
-    if isinstance(value, Set):  # whose order differs between processes
-        value = sorted(b"".join(describe(item, weights)) for item in value)
     yield from value
 
 

@@ -95,3 +95,24 @@ def test_what_has_the_order_of_the_modalities_is_cut_in_every_step():
     assert alone.factor == pytest.approx((0.4, 0.6))
     piped = restrict(make_pipeline(ModalityTransformer(), whole), ["c", "b"])
     assert piped[-1].factor == alone.factor and whole.factor == (0.5, 0.3, 0.2)
+
+
+def piped_weights(**params):
+    fuse = NoHarmFusionClassifier(
+        guarantee=None, factor=(0.5, 0.3, 0.2), max_epochs=1, random_state=0, **params
+    )
+    return make_pipeline(ModalityTransformer({"a": StandardScaler()}), fuse)
+
+
+def test_weights_behind_a_step_that_selects_need_names():
+    X, y = two_tables()
+    X = {**X, "c": X["a"]}
+    named = restrict(piped_weights(modalities=["a", "b", "c"]), ["c", "a"]).fit(X, y)
+    assert named[-1].modality_weights_ == pytest.approx({"a": 5 / 7, "c": 2 / 7})
+    whole = piped_weights().fit(X, y)
+    assert list(whole[-1].modality_weights_.values()) == pytest.approx([0.5, 0.3, 0.2])
+    words = (
+        r"one weight for each of the 2 modalities.*got 3.*`restrict`.*modalities= to"
+    )
+    with pytest.raises(ValueError, match=words):
+        restrict(piped_weights(), ["c", "a"]).fit(X, y)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.data import leaves
+from skmm.data import check_modalities, leaves
 from tests.data.strategies import MAKE, READ, numbers_told, quick
 
 KIND = {
@@ -193,6 +193,31 @@ def test_forms_that_say_the_same(case):
     assert leaves.describe(given) == leaves.describe(plain)
 
 
+HOLES = [None, np.nan, float("nan"), np.float32("nan"), pd.NA]
+
+
+@pytest.mark.parametrize("hole", HOLES, ids=repr)
+@pytest.mark.parametrize(
+    "store",
+    [list, lambda v: np.array(v, object), lambda v: pd.Series(v, dtype=object)],
+)
+def test_holes_among_strings_are_none(hole, store):
+    values = store([hole, "x", hole])
+    leaf = leaves.as_leaf(values, "m")
+    assert leaves.kind(leaf) == "text" and leaf.tolist() == [None, "x", None]
+    assert values[0] is hole  # the user's stays
+    with pytest.raises(ValueError, match=r"'m' has None .*2 row.*\(0, 2\).*present="):
+        check_modalities({"m": values})
+    masked = ModalityDict({"m": values}, present={"m": [False, True, False]})
+    assert check_modalities(masked)["m"][1] == "x"
+
+
+def test_nan_among_numbers_stays_nan():
+    leaf = leaves.as_leaf(np.array([1, np.nan], object), "m")
+    assert leaf.dtype == float and np.isnan(leaf[1])
+    assert np.isnan(leaves.as_leaf(np.array([np.nan] * 2, object), "m")).all()
+
+
 def test_gradients_are_cut():
     leaf = leaves.as_leaf(torch.ones(2, requires_grad=True), "a")
     assert not leaf.requires_grad
@@ -220,6 +245,14 @@ WRONG = {
     "date column": (pd.Series(pd.to_datetime(["2020"])), TypeError, "Timestamp"),
     "masked": (np.ma.array([1.0], mask=[True]), TypeError, "masked array.*present"),
     "sparse vector": (sparse.coo_array([1, 2]), ValueError, "1 dimension.*has two"),
+    "bytes": ([b"a", "\u00e9".encode()], TypeError, r"bytes .*decode\('utf-8'\)"),
+    "bytes in objects": (
+        np.array([np.bytes_(b"a"), None], object),
+        TypeError,
+        "bytes .*decode",
+    ),
+    "bytes and text": ([b"a", "b"], TypeError, "bytes .*decode"),
+    "NA in numbers": ([1, pd.NA, None], TypeError, r"mixed things \(none, number\)"),
     "mixed": ([1, "x"], TypeError, r"mixed things \(number, text\).*one modality per"),
     "hole in numbers": ([1, None], TypeError, r"mixed things \(none, number\)"),
     "hole in arrays": ([np.ones(2), None], TypeError, r"\(array, none\)"),

@@ -81,3 +81,12 @@ def test_values_too_large_are_refused_only_where_present():
 def test_rows_at_is_indexing(shape, dtype, index):
     values = torch.arange(float(np.prod(shape))).view(shape).to(dtype)
     assert torch.equal(rows_at(values, index), values[index])
+
+
+def test_text_that_is_no_unicode_is_named_unless_its_row_is_missing():
+    texts = ["fine", "caf\udce9", "x" * 50]
+    with pytest.raises(ValueError, match=r"'a' has text in row 1 .*'replace'"):
+        rows_of(texts, torch.int64)
+    there = rows_of(texts, torch.int64, a=[True, False, False]).x["a"]
+    assert there.shape == (3, 4) and (there[1:] == 0).all()
+    rows_of([text.encode("utf-8", "replace").decode() for text in texts], torch.int64)

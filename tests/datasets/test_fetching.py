@@ -228,6 +228,13 @@ def test_a_file_without_what_it_must_hold(home):
     np.savez(home / HIGGS.place, X=np.zeros((3, 27)), y=np.zeros(3))
     with pytest.raises(ValueError, match=r"X of shape \(3, 27\) .*must hold X \(n, 2"):
         fetch_higgs(data_home=home)
+    for y, words in (["s", "b", "b"], "'s'"), ([0, 1, 2], "has 2 in y"):
+        np.savez(home / HIGGS.place, X=np.zeros((3, 28)), y=np.array(y))
+        with pytest.raises(ValueError, match=rf"higgs.npz .*{words}.*must hold X"):
+            fetch_higgs(data_home=home)
+    np.savez(home / HIGGS.place, X=np.full((3, 28), "pT"), y=np.zeros(3))
+    with pytest.raises(ValueError, match=r"higgs.npz .*'pT'.*must hold X"):
+        fetch_higgs(data_home=home)
     path = home / SSA_NAMES.place
     with gzip.open(path, "wt") as out:
         out.write("name,label\nAnn,F\n")

@@ -1,6 +1,7 @@
 """What parameters are, as bytes: equal in every process, and different if they are."""
 
 import collections
+import copy
 import enum
 import functools
 import os
@@ -16,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmm.nn import MLPEncoder
 from skmm.objectives import Objective
-from skmm.training import Stage
+from skmm.training import Stage, description
 from skmm.training.checkpoint import digest
 from skmm.training.description import describe
 
@@ -168,6 +169,64 @@ def test_what_contains_itself():
         return call
 
     assert key(recursive(0)) == key(recursive(0)) != key(recursive(1))
+
+
+def nested(share, depth, kind=list, end=0):
+    """``[[[end, end], [end, end]], ...]``, of one object per level or of many."""
+    value = [end]
+    for _ in range(depth):
+        other = value if share else copy.deepcopy(value)
+        value = Plain([value, other]) if kind is Plain else kind([value, other])
+    return value
+
+
+@pytest.mark.parametrize("kind", [list, tuple, Plain])
+def test_shared_objects_are_as_equal_ones(kind):
+    one, same = (nested(share, 5, kind) for share in (True, False))
+    assert key(one) == key(same) != key(nested(True, 5, kind, end=1))
+    assert key(one) != key(nested(True, 4, kind))
+
+
+@pytest.mark.parametrize("kind", [list, Plain])
+def test_shared_objects_are_described_once(kind, monkeypatch):
+    calls, original = [], description._parts
+    monkeypatch.setattr(
+        description, "_parts", lambda *args: calls.append(1) or original(*args)
+    )
+    key(nested(True, 60, kind))
+    ring = []
+    ring.append(nested(True, 60, kind, end=ring))
+    key(ring)
+    assert len(calls) < 2000
+
+
+def test_shared_rings_are_as_equal_ones():
+    """At whatever depth they are met first."""
+
+    def ring():
+        value = [0]
+        value.append([value])
+        return value
+
+    one = ring()
+    assert key([one, [one]]) == key([ring(), [ring()]]) != key([one, [one[1]]])
+    assert key([[one], one]) == key([[ring()], ring()])
+    assert key([one, one[1]]) == key([ring(), ring()[1]])
+
+
+def test_objects_that_live_briefly_do_not_stand_for_others():
+    """Those made while an object is read are gone before the next is."""
+
+    class Fleeting:
+        def __init__(self, state):
+            self.state = state
+
+        def __reduce__(self):
+            return Fleeting, ([[self.state]],)
+
+    many = [[Fleeting(i) for i in range(200)] for _ in range(2)]
+    assert key(many[0]) == key(many[1])
+    assert len({key([Fleeting(0), each]) for each in many[0]}) == 200
 
 
 def test_weights_count_unless_told_not_to():

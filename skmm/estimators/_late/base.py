@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_classifier
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,7 +23,11 @@ from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.estimators._late import stacking
 from skmm.estimators._late.members import of_one, view
-from skmm.estimators._late.parameters import read_weights, refuse_others
+from skmm.estimators._late.parameters import (
+    read_weights,
+    refuse_groups,
+    refuse_others,
+)
 
 DEFAULT = "estimators"  # of modalities for which none is named
 FINAL = "final_estimator"
@@ -37,7 +42,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
     """
 
     _nested = ("estimators",)
-    __metadata_request__fit = {"sample_weight": UNUSED}  # the members ask for it
+    __metadata_request__fit = {"sample_weight": UNUSED, "groups": True}  # of members
 
     _parameter_constraints = {
         "estimators": [dict, HasMethods(["fit", "predict"]), None],
@@ -61,7 +66,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
     ):
         self._store(locals())
 
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(self, X, y, sample_weight=None, groups=None, **params):
         """Fit one model per modality, on the rows in which it is present.
 
         Parameters
@@ -70,6 +75,10 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), optional
             Passed to the models; with metadata routing enabled, to those that ask.
+        groups : array-like of shape (n,), optional
+            For "stack": rows of one group stay in one fold. A splitter given as `cv`
+            must keep them together too. With metadata routing enabled, models get them
+            that ask, whatever the rule.
         **params : dict
             Passed, with metadata routing enabled, to the models that ask for them.
 
@@ -81,18 +90,24 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         ------
         ValueError, TypeError
             If names or shapes do not fit, a parameter of another rule is set, or a
-            model refuses its modality or weights.
+            model refuses its modality or weights, or folds separate a group.
         """
         self._validate_params()
         refuse_others(self)
+        refuse_groups(self, groups)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         require_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight, scaled=False)
+        groups = None if groups is None else column_or_1d(groups)
+        check_consistent_length(y, groups)
         y = self._read_target(y, weight)
         self._rule, self._weights = self.rule, read_weights(self)
         members = self._members()
-        shares = self._shares(members, weight, params)
-        final = self._fit_final(X, y, members, shares) if self.rule == "stack" else None
+        shares = self._shares(members, weight, groups, params)
+        final = None
+        if self.rule == "stack":
+            pairs = stacking.folds(self.cv, y, is_classifier(self), groups)
+            final = self._fit_final(X, y, members, shares, pairs)
         self.estimators_ = {
             name: self._fit_member(member, name, X, y, shares[name])
             for name, member in members.items()
@@ -127,7 +142,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
 
     # -- what the models ask for ---------------------------------------------------
 
-    def _shares(self, members, sample_weight, params):
+    def _shares(self, members, sample_weight, groups, params):
         """What the `fit` of each member, and of the final one, gets besides X and y."""
         parts = {f"modality {name!r}": member for name, member in members.items()}
         keys = {name: self._key(name) for name in members}
@@ -137,7 +152,7 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         for where, part in parts.items():
             self._check_member(part, where)
         if routing_enabled():
-            given = {**params, "sample_weight": sample_weight}
+            given = {**params, "sample_weight": sample_weight, "groups": groups}
             shares = routed(self, "fit", given)
             return {name: shares.get(key, {}) for name, key in keys.items()}
         routed(self, "fit", params)  # refuses any
@@ -168,7 +183,8 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         if self.rule == "stack":
             final = self.final_estimator
             parts[FINAL] = _asking(self._default_final()) if final is None else final
-        return router(self, parts)
+        made = router(self, parts)
+        return made.add_self_request(self) if self.rule == "stack" else made
 
     # -- fitting -------------------------------------------------------------------
 
@@ -182,9 +198,8 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
         with naming(name):
             return member.fit(view(member, name, X, rows), y[rows], **params)
 
-    def _fit_final(self, X, y, members, shares):
+    def _fit_final(self, X, y, members, shares, pairs):
         """Fit the final model on answers for rows that the members have not seen."""
-        pairs = stacking.folds(self.cv, y, is_classifier(self))
         held_out = [
             self._held_out(member, name, X, y, shares[name], pairs)
             for name, member in members.items()
@@ -196,20 +211,12 @@ class LateFusion(MembersSaving, NestedParams, BaseEstimator):
                 f"cv={self.cv!r} gives no fold in which a model could be fitted and "
                 "asked; give more rows, or fewer folds."
             )
-        self._check_left(y[rows])
+        if is_classifier(self):
+            stacking.refuse_one_class(y[rows])
         answers = np.array([part.mean() for part in held_out])
         table = self._columns(answers, share)[rows]
         params = of_rows(shares[FINAL_KEY], rows, len(X))
         return self._final().fit(table, y[rows], **params)
-
-    def _check_left(self, y):
-        left = np.unique(y) if is_classifier(self) else []
-        if len(left) == 1:
-            raise ValueError(
-                "of the rows that models could be asked about in a fold without them, "
-                f"only {left.tolist()[0]!r} is left: a class needs two rows or more to "
-                "be stacked. Give more, or use another rule."
-            )
 
     def _held_out(self, member, name, X, y, params, pairs):
         """Out-of-fold answers of the models of one modality."""

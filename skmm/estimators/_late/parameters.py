@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from skmm._routing import routing_enabled
 from skmm.data.names import parts_in_use
 
 DEFAULTS = {"weights": None, "final_estimator": None, "cv": 5}
@@ -26,6 +27,16 @@ def refuse_others(estimator):
                 f"{name}={value!r} has no meaning with rule={rule!r}; it belongs to "
                 f"rule={' or '.join(map(repr, known))}. Leave it at {default!r}."
             )
+
+
+def refuse_groups(estimator, groups):
+    """Refuse groups that neither the rule of a late fusion nor a model may read."""
+    if groups is not None and estimator.rule != "stack" and not routing_enabled():
+        raise ValueError(
+            f"groups have no meaning with rule={estimator.rule!r}, which holds no rows "
+            'out; they belong to rule="stack", or, with sklearn.set_config('
+            "enable_metadata_routing=True), to models that ask for them."
+        )
 
 
 def read_weights(estimator):

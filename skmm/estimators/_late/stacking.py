@@ -4,26 +4,55 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.together import fit_together
+from skmm.estimators._groups import pairs_of, refuse_one_group, refuse_split_groups
 
 
-def folds(cv, y, is_class):
+def folds(cv, y, is_class, groups=None):
     """Pairs of rows to train on and rows held out, as scikit-learn's stacking draws.
 
     A number of folds is lowered to the rows of the largest class, so that small data
-    have folds too.
+    have folds too; with groups, to their number, and keeps them together.
+
+    Raises
+    ------
+    ValueError
+        If there is one group only, folds separate rows of one, or a splitter lacks
+        groups.
     """
     if len(y) < 2:
         raise ValueError(f"rule='stack' holds rows out; got n_samples = {len(y)}.")
-    if isinstance(cv, Integral):
+    refuse_one_group(groups, "to hold one out")
+    if isinstance(cv, Integral) and groups is not None:
+        cv = _whole_groups(cv, y, is_class, groups)
+    elif isinstance(cv, Integral):
         most = np.unique(y, return_counts=True)[1].max() if is_class else 1
         is_class = bool(most > 1)
         cv = int(min(cv, most if is_class else len(y)))
     splitter = check_cv(cv, y, classifier=is_class)
-    return list(splitter.split(np.empty((len(y), 1)), y))
+    pairs = pairs_of(splitter, y, groups)
+    refuse_split_groups(cv, pairs, groups)
+    return pairs
+
+
+def _whole_groups(cv, y, is_class, groups):
+    count = int(min(cv, len(np.unique(groups))))
+    most = np.unique(y, return_counts=True)[1].max() if is_class else 0
+    return (StratifiedGroupKFold if most >= count else GroupKFold)(count)
+
+
+def refuse_one_class(y):
+    """Refuse classes of rows with held-out answers that are only one."""
+    left = np.unique(y).tolist()
+    if len(left) == 1:
+        raise ValueError(
+            "of the rows that models could be asked about in a fold without them, "
+            f"only {left[0]!r} is left: a class needs two rows or more to be stacked. "
+            "Give more, or use another rule."
+        )
 
 
 def usable(pairs, present, y, is_class):

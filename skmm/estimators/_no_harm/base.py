@@ -23,10 +23,9 @@ from skmm.nn.fusion.no_harm import kept_weights
 from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
-EXPECTED = (  # classes with fewer rows than folds; splitters, which are checked
+EXPECTED = (  # classes with fewer rows than folds
     "the validation rows of early_stopping are not stratified",
     "The least populated class in y has only",
-    "The groups parameter is ignored by",
 )
 DEFAULTS = {"cv": 5, "n_init": 1, "z": 1.0, "alpha": 0.05, "calibration_fraction": 0.25}
 UNSET = dict.fromkeys(("factor", "kind", "training"))

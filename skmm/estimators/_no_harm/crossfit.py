@@ -1,5 +1,6 @@
 """Nets of every modality and fused ones, on the folds of a cross-validation."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,11 @@ from skmm.nn.seeds import derive
 GIVEN = "(best single)"  # the modality that holds the outputs of the best single net
 FEWEST = 3  # present rows, without which a fold has no net of a modality
 SLOWER = 3  # times: fine-tuning against training
+ONE_GROUP = (
+    "groups: some nets are trained on rows of a single group, so that early stopping "
+    "looks at other rows of that group. With three groups or more, in each modality, "
+    "it looks at groups that the net has not seen."
+)
 
 
 @dataclass(eq=False)
@@ -73,7 +79,7 @@ class CrossFit:
 
     def prepare(self, y, weight, groups=None):
         """Draw the rows that early stopping sets aside, the same for all nets."""
-        self.valid, self.groups = [], groups
+        self.valid, self.groups, self.warned = [], groups, False
         for cell in self.cells:
             part = y[cell.train], at(weight, cell.train)
             cell.prior = self.face.prior_of(*part)
@@ -86,6 +92,9 @@ class CrossFit:
     def _draw(self, cell, rows, y):
         """Some of the rows, by whole groups if there are any."""
         groups = at(self.groups, rows)
+        if groups is not None and not self.warned and len(np.unique(groups)) == 1:
+            self.warned = True
+            warnings.warn(ONE_GROUP, UserWarning, stacklevel=2)
         return rows[self.face.set_aside(y[rows], cell.seed, groups)]
 
     def _aside(self, i, rows, y):

@@ -1,7 +1,5 @@
 """Classes or values: what the two no-harm estimators do differently."""
 
-import warnings
-
 import numpy as np
 from tqdm.auto import tqdm
 
@@ -28,13 +26,6 @@ SHARED = (
 )
 
 
-ONE_GROUP = (
-    "groups: some nets are trained on rows of a single group, so that early stopping "
-    "looks at other rows of that group. With three groups or more, in each modality, "
-    "it looks at groups that the net has not seen."
-)
-
-
 class Face:
     """Make estimators with an owner's parameters, and read what they answer.
 
@@ -53,13 +44,14 @@ class Face:
         return self.owner.early_stopping
 
     def set_aside(self, y, seed, groups=None):
-        """Numbers of the rows that early stopping looks at; of groups, all rows."""
+        """Numbers of the rows that early stopping looks at.
+
+        Of groups, if there are two or more, all rows.
+        """
         labels = None if self.classes is None else y
         fraction, seed = self.owner.validation_fraction, derive(seed, "validation")
         if groups is not None and len(np.unique(groups)) > 1:
             return groups_aside(groups, labels, fraction, seed)
-        if groups is not None:
-            warnings.warn(ONE_GROUP, UserWarning, stacklevel=2)
         return split_rows(len(y), fraction, labels, seed)[1]
 
     def estimator(self, encoders, seed, **changes):

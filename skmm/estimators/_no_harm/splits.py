@@ -11,6 +11,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
+from skmm.estimators._groups import pairs_of, refuse_one_group, refuse_split_groups
 from skmm.nn.seeds import derive
 
 
@@ -25,39 +26,17 @@ def folds(owner, y, groups):
     ValueError
         If there is one group only, or a splitter puts rows of one group on both sides.
     """
-    _refuse_one_group(groups, "to hold one out")
+    refuse_one_group(groups, "to hold one out")
     if isinstance(owner.cv, (int, np.integer)):
-        split = _splitter(owner, y, groups).split(np.empty((len(y), 1)), y, groups)
-        return list(split)
+        return pairs_of(_splitter(owner, y, groups), y, groups)
     n_given, y_given, groups_given = owner._given
     place = np.full(n_given, -1)
     place[owner._given_rows] = np.arange(len(owner._given_rows))
-    found = owner.cv.split(np.empty((n_given, 1)), y_given, groups_given)
+    found = pairs_of(owner.cv, y_given, groups_given)
     pairs = [tuple(place[rows][place[rows] >= 0] for rows in pair) for pair in found]
     pairs = [(train, test) for train, test in pairs if len(train) and len(test)]
-    _refuse_split_groups(owner.cv, pairs, groups)
+    refuse_split_groups(owner.cv, pairs, groups)
     return pairs
-
-
-def _refuse_one_group(groups, why):
-    found = [] if groups is None else np.unique(groups).tolist()
-    if len(found) == 1:
-        raise ValueError(
-            f"groups: at least two are needed {why}; these rows are all of the group "
-            f"{found[0]!r}. Leave groups out if the rows are independent."
-        )
-
-
-def _refuse_split_groups(cv, pairs, groups):
-    """A net that has seen rows of a group is no judge of the others."""
-    for train, test in pairs if groups is not None else ():
-        both = np.intersect1d(groups[train], groups[test]).tolist()
-        if both:
-            raise ValueError(
-                f"cv={cv!r} separates rows of one group: {both[0]!r} is trained on and "
-                "held out. Give a number of folds, which keeps groups together, a "
-                "splitter such as GroupKFold, or leave groups out."
-            )
 
 
 def _splitter(owner, y, groups):
@@ -72,7 +51,7 @@ def _splitter(owner, y, groups):
 
 def calibration_rows(owner, y, groups):
     """Rows to fit on, and rows to test on."""
-    _refuse_one_group(groups, "to set one aside")
+    refuse_one_group(groups, "to set one aside")
     kind = ShuffleSplit if groups is None else GroupShuffleSplit
     if groups is None and _enough_of_each(owner, y):
         kind = StratifiedShuffleSplit

@@ -89,10 +89,22 @@ def _factor(owner):
     """The factor; of weights for all modalities of X, those in use."""
     factor, used = owner.factor, list(owner.modalities_in_)
     known = list(getattr(owner, "feature_names_in_", used))
-    listed = isinstance(factor, (tuple, list)) and len(factor) != len(used)
-    if listed and len(factor) == len(known):
+    if isinstance(factor, (tuple, list)) and len(factor) != len(used):
+        _refuse_other_number(factor, known, used)
         return kept_weights(factor, known, used)
     return "scalar" if factor is None else factor
+
+
+def _refuse_other_number(factor, known, used):
+    if len(factor) != len(known):
+        raise ValueError(
+            f"factor={factor!r} needs one weight for each of the {len(used)} "
+            f"modalities {used}; got {len(factor)}. Give {len(used)} numbers, or "
+            'factor="scalar" to learn them. If `restrict` has left modalities out, in '
+            "a Pipeline that selects before this step, whose weight is whose cannot be "
+            "told: set modalities= to all names, in the order of the weights, before "
+            "restricting."
+        )
 
 
 def _seed(owner):

@@ -22,6 +22,7 @@ from skmm.nn.block import Block
 __all__ = ["LSTMEncoder"]
 
 SYMBOLS = 257  # bytes of UTF-8, after the padding
+PIECE = 256  # steps
 
 
 class LSTMEncoder(Block):
@@ -39,6 +40,9 @@ class LSTMEncoder(Block):
         Read backwards as well, and join both last states.
     dropout : float in [0, 1), default=0.0
         After each layer.
+    max_length : int or None, default=None
+        Read only so many steps from the beginning: bytes of a text, which may end
+        within a letter that is no ASCII, or positions. None reads all.
 
     Notes
     -----
@@ -50,7 +54,12 @@ class LSTMEncoder(Block):
     Padding is not read, in either direction: the embedding does not depend on how long
     the other texts are. An empty text is read as one step of zeros.
 
-    The cost is that of the characters, not of the longest text.
+    What follows after `max_length` has no influence, on either direction.
+
+    The time of training grows with the longest text of a batch, which is read step by
+    step; if bidirectional, on a CPU, with its square: set `max_length`. The texts
+    are stored as a table of 8 bytes for each character of the longest in every row,
+    whatever `max_length` is.
 
     References
     ----------
@@ -77,10 +86,18 @@ class LSTMEncoder(Block):
         "layers": [Interval(Integral, 1, None, closed="left")],
         "bidirectional": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_length": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
-        self, width=64, *, characters=32, layers=1, bidirectional=False, dropout=0.0
+        self,
+        width=64,
+        *,
+        characters=32,
+        layers=1,
+        bidirectional=False,
+        dropout=0.0,
+        max_length=None,
     ):
         super().__init__()
         self.width = width
@@ -88,6 +105,7 @@ class LSTMEncoder(Block):
         self.layers = layers
         self.bidirectional = bidirectional
         self.dropout = dropout
+        self.max_length = max_length
 
     def build(self, in_shape):
         """Make the weights for text, (), or rows (channels, length) or (length,)."""
@@ -114,19 +132,40 @@ class LSTMEncoder(Block):
 
     def forward(self, x):
         """(batch, longest) of int64, or (batch, ...) of numbers, to an embedding."""
-        steps = self._numbers(x) if self.table is None else self._characters(x)
-        _, (states, _) = self.lstm(steps)  # (layers * directions, batch, width)
+        x = x[..., : self.max_length]
+        states = self._numbers(x) if self.table is None else self._text(x)
         last = states[-2:] if self.bidirectional else states[-1:]
         return self.drop(last.transpose(0, 1).flatten(1))
 
     def _numbers(self, x):
-        """(batch, channels, length) or (batch, length) to (batch, length, channels)."""
-        return x[..., None] if x.ndim == 2 else x.transpose(1, 2)
+        """Last states (layers * directions, batch, width) of sequences of numbers."""
+        steps = x[..., None] if x.ndim == 2 else x.transpose(1, 2)
+        return self.lstm(steps)[1][0]
 
-    def _characters(self, tokens):
-        """Embedded characters without the padding."""
+    def _text(self, tokens):
+        """Last states of texts without their padding."""
         lengths = (tokens > 0).sum(1).clamp(min=1).cpu()
-        embedded = self.table(tokens[:, : int(lengths.max())])
-        return pack_padded_sequence(
-            embedded, lengths, batch_first=True, enforce_sorted=False
+        longest = int(lengths.max())
+        if self.bidirectional or longest <= PIECE:
+            return self._states(tokens[:, :longest], lengths)[0]
+        return self._in_pieces(tokens, lengths, longest)
+
+    def _in_pieces(self, tokens, lengths, longest):
+        """The same, piece by piece: the gradient of a step costs what a piece does."""
+        states = self._states(tokens[:, :PIECE], lengths.clamp(max=PIECE))
+        for start in range(PIECE, longest, PIECE):
+            rows = (lengths > start).nonzero()[:, 0]
+            left = (lengths[rows] - start).clamp(max=PIECE)
+            rows = rows.to(tokens.device)
+            piece = tokens[rows, start : start + int(left.max())]
+            found = self._states(piece, left, [s.index_select(1, rows) for s in states])
+            pairs = zip(states, found, strict=True)
+            states = [old.index_copy(1, rows, new) for old, new in pairs]
+        return states[0]
+
+    def _states(self, tokens, lengths, start=None):
+        """Both states of the LSTM after texts of some lengths."""
+        packed = pack_padded_sequence(
+            self.table(tokens), lengths, batch_first=True, enforce_sorted=False
         )
+        return self.lstm(packed, start)[1]

@@ -11,11 +11,13 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    PredefinedSplit,
     RepeatedKFold,
     StratifiedKFold,
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from skmm import (
@@ -26,6 +28,7 @@ from skmm import (
     load,
 )
 from skmm.estimators._late.stacking import columns, fit_folds, folds, usable
+from skmm.preprocessing import ModalityTransformer
 from tests.estimators.late.test_rules import classifiers, flat, pipes, three_tables
 from tests.toys import two_tables, with_holes
 
@@ -138,6 +141,68 @@ def test_folds_given_as_rows_keep_groups_together():
     groups = np.arange(40) // 4
     pairs = list(GroupKFold(5).split(y, y, groups))
     assert stack(cv=pairs).fit(X, y).score(X, y) > 0.7
+
+
+GROUPS = np.random.default_rng(0).permutation(np.arange(40) // 5)
+
+
+@pytest.mark.parametrize("cv", [3, 20, GroupKFold(4), PredefinedSplit(GROUPS % 3)])
+@pytest.mark.parametrize("is_class", [False, True])
+def test_groups_stay_together(cv, is_class):
+    _, y = two_tables()
+    pairs = folds(cv, y, is_class, GROUPS)
+    assert len(pairs) > 1
+    for train, test in pairs:
+        assert not set(GROUPS[train]) & set(GROUPS[test])
+    held_out = np.sort(np.concatenate([test for _, test in pairs]))
+    np.testing.assert_array_equal(held_out, np.arange(40))
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_groups_reach_the_splitter(routing):
+    X, y = two_tables()
+    pairs = list(GroupKFold(3).split(y, y, GROUPS))
+    expected = stack(cv=pairs).fit(X, y).predict_proba(X)
+    with config_context(enable_metadata_routing=routing):
+        model = stack(cv=GroupKFold(3)).fit(X, y, groups=GROUPS)
+        piped = make_pipeline(ModalityTransformer(), stack(cv=GroupKFold(3)))
+        name = "groups" if routing else "latefusionclassifier__groups"
+        piped.fit(X, y, **{name: GROUPS})
+    for each in (model, piped):
+        np.testing.assert_array_equal(each.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("cv", "groups", "words"),
+    [
+        (GroupKFold(3), None, r"cv=GroupKFold.* needs groups.*fit\(X, y, groups="),
+        (KFold(3), GROUPS, "separates rows of one group"),
+        (3, GROUPS * 0, "groups: at least two are needed to hold one out"),
+        (3, GROUPS[1:], "inconsistent numbers of samples"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(cv, groups, words):
+    X, y = two_tables()
+    with pytest.raises(ValueError, match=words):
+        stack(cv=cv).fit(X, y, groups=groups)
+
+
+def test_groups_without_stacking_are_for_models_that_ask():
+    X, y = two_tables()
+    with pytest.raises(ValueError, match=r"groups have no meaning with rule='mean'"):
+        LateFusionClassifier(LogisticRegression()).fit(X, y, groups=GROUPS)
+    with config_context(enable_metadata_routing=True):
+        with pytest.raises(TypeError, match="groups"):
+            LateFusionClassifier(LogisticRegression()).fit(X, y, groups=GROUPS)
+        asking = Asking().set_fit_request(groups=True)
+        LateFusionClassifier(asking).fit(X, y, groups=GROUPS)
+    np.testing.assert_array_equal(Asking.seen, GROUPS)
+
+
+class Asking(DummyClassifier):
+    def fit(self, X, y, sample_weight=None, groups=None):
+        Asking.seen = groups
+        return super().fit(X, y, sample_weight)
 
 
 def test_a_number_of_folds_is_lowered_for_few_rows():

@@ -45,7 +45,6 @@ def test_evidence_is_that_of_groups():
 @pytest.mark.parametrize(
     "cv", [2, 5, GroupKFold(3), LeaveOneGroupOut(), PredefinedSplit(GROUPS % 3)]
 )
-@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 def test_groups_stay_together(make, target, cv):
     """In whatever splitter has that effect, whether it knows groups or not."""
     pairs = split(make, cv, GROUPS, target)
@@ -84,6 +83,11 @@ def test_a_splitter_that_happens_to_keep_groups_is_used():
     """Without scikit-learn's warning that it does not look at them."""
     model = classifier(cv=KFold(3), **FAST).fit(X, Y, groups=GROUPS)
     assert np.isfinite(model.oof_predictions_["a"]).all()
+
+
+def test_a_splitter_that_lacks_groups_says_how_to_give_them():
+    with pytest.raises(ValueError, match=r"cv=GroupKFold.* needs groups.*fit\(X, y, "):
+        classifier(cv=GroupKFold(3), **FAST).fit(X, Y)
 
 
 def test_groups_count_where_rows_without_weight_are_left_out():
@@ -158,10 +162,14 @@ def test_where_a_modality_is_in_few_groups(trained):
             assert len(learnt) == len(stopped) == 1 and learnt != stopped
 
 
-def test_a_single_group_to_train_on_warns(trained):
-    two = np.arange(150) % 2
-    with pytest.warns(UserWarning, match=r"groups: some nets.*three groups or more"):
-        classifier(cv=2, **FAST).fit(tagged(two), Y, groups=two)
+def test_a_single_group_to_train_on_warns_once_in_each_fit(trained):
+    two, words = np.arange(150) % 2, r"groups: some nets.*three groups or more"
+    holes = tagged(two).with_missing("a", two == 0)
+    model = classifier(cv=PredefinedSplit(two), n_init=2, **FAST)
+    for data in (tagged(two), holes, tagged(two)):
+        with pytest.warns(UserWarning, match=words) as caught:
+            model.fit(data, Y, groups=two)
+        assert len(caught) == 1
     assert all(learnt == stopped for learnt, stopped in trained)
 
 

@@ -10,6 +10,7 @@ from skmm.data import check_modalities
 from skmm.data.tensors import to_tensors
 from skmm.model_selection import fit_replicas
 from skmm.nn import LSTMEncoder, MLPEncoder
+from skmm.nn.encoders import recurrent
 from skmm.nn.seeds import seeded
 from skmm.training import Stage, replicas
 from tests.toys import assert_same_state, state_of
@@ -93,6 +94,49 @@ def test_empty_texts():
 def test_all_bytes_have_an_embedding():
     every = torch.arange(257)[None]
     assert torch.isfinite(reader()(every)).all()
+
+
+# -- long texts --------------------------------------------------------------------
+
+
+LENGTHS = [1, 600, 256, 257, 513, 512, 0, 90]
+
+
+@pytest.mark.parametrize("params", [*KINDS, {"max_length": 300}], ids=str)
+def test_pieces_are_the_whole(params, monkeypatch):
+    """Whichever text ends in, or with, which piece."""
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("abcé"), n)) for n in LENGTHS]
+    found = []
+    for piece in (10_000, recurrent.PIECE, 7):
+        monkeypatch.setattr(recurrent, "PIECE", piece)
+        encoder = reader(**params)
+        out = encoder(tokens(texts, 3))
+        out.square().sum().backward()
+        found.append([out, *(weight.grad for weight in encoder.parameters())])
+    for other in found[1:]:
+        for a, b in zip(other, found[0], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("params", KINDS, ids=str)
+def test_what_follows_after_the_longest_length_is_not_read(params):
+    cut = reader(max_length=4, **params)
+    texts = ["annabel", "bo", "", "anna", "x" * 700]
+    beginnings = [text[:4] for text in texts]
+    torch.testing.assert_close(cut(tokens(texts)), cut(tokens(beginnings)))
+    torch.testing.assert_close(cut(tokens(texts)), reader(**params)(tokens(beginnings)))
+    assert torch.equal(cut(tokens(["abcdefg"])), cut(tokens(["abcdxyz"])))
+    assert not torch.equal(cut(tokens(["abcdefg"])), cut(tokens(["abcxefg"])))
+    assert torch.isfinite(cut(tokens(["aaaé"]))).all()  # cut within a letter
+
+
+@pytest.mark.parametrize("shape", [(3, 20), (20,)])
+def test_sequences_are_cut_along_their_positions(shape):
+    encoder = LSTMEncoder(7, max_length=5).build(shape)
+    x = torch.rand(4, *shape)
+    torch.testing.assert_close(encoder(x), encoder(x[..., :5]))
+    assert not torch.equal(encoder(x), encoder(x[..., :4]))
 
 
 # -- sequences of numbers ----------------------------------------------------------
@@ -215,7 +259,9 @@ def test_a_frozen_reader_is_asked_once(monkeypatch):
     assert_same_state(state_of(fitted.encoders_["name"]), state_of(pretrained))
 
 
-@pytest.mark.parametrize("params", [*KINDS, {"dropout": 0.3}], ids=str)
+@pytest.mark.parametrize(
+    "params", [*KINDS, {"dropout": 0.3}, {"max_length": 3}], ids=str
+)
 def test_saved_and_loaded(tmp_path, params):
     X, y = names()
     fitted = model().set_params(encoders__name=LSTMEncoder(6, **params)).fit(X, y)
