@@ -2,7 +2,8 @@
 
 ``repr`` would not do: it leaves out weights, scikit-learn's shortens long lists, and
 that of an object without one of its own is an address. So objects are what pickle would
-write: their class and state. The code of classes is not compared.
+write: their class and state. A class that is of none of the libraries below is its
+methods' code too; what those call in their turn is not looked at.
 """
 
 import inspect
@@ -18,6 +19,8 @@ from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 PLAIN = (type(None), bool, int, float, complex, str)
+LIBRARIES = {"skmm", "sklearn", "torch", "numpy", "scipy", "pandas", "skorch"}
+LIBRARIES |= {"builtins"}
 
 
 def describe(value, weights=True):
@@ -108,7 +111,7 @@ def _parts(value, weights):
     if isinstance(value, nn.Module):
         return _of_module(value, weights)
     if isinstance(value, BaseEstimator):
-        return [value.get_params(deep=False)]
+        return type(value), value.get_params(deep=False)
     if isinstance(value, (np.ndarray, torch.Tensor)):
         return _of_array(_as_array(value))
     if isinstance(value, CodeType):
@@ -132,6 +135,9 @@ def _of_name(value):
     if inspect.isfunction(value):
         yield from (value.__code__, value.__defaults__, value.__kwdefaults__)
         yield [_content(cell) for cell in value.__closure__ or ()]
+    if inspect.isclass(value) and value.__module__.split(".")[0] not in LIBRARIES:
+        yield value.__bases__
+        yield {n: part for n, part in vars(value).items() if inspect.isfunction(part)}
 
 
 def _content(cell):
@@ -173,7 +179,7 @@ def _of_array(array):
 def _of_module(module, weights):
     """Parameters or attributes, and weights."""
     if isinstance(module, BaseEstimator):
-        yield module.get_params(deep=False)
+        yield from (type(module), module.get_params(deep=False))
     if "_modules" not in vars(module):  # its constructor forgot, which `build` refuses
         return
     if not isinstance(module, BaseEstimator):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
 from skmm.nn import MLPEncoder
@@ -250,3 +251,23 @@ def test_what_has_no_state_that_can_be_read():
     with pytest.raises(TypeError, match="a lock has no state that can be compared"):
         key(lock)
     assert key(lock, weights=False) == key(Plain(threading.Lock()), weights=False)
+
+
+def made(body, base=object):
+    """An object of a class of the user's, with a method of this body."""
+    space = {"__name__": "own", "base": base}
+    exec(f"class Own(base):\n    def call(self, x):\n        return {body}\n", space)
+    return space["Own"]()
+
+
+@pytest.mark.parametrize("base", [object, BaseEstimator, torch.nn.Module])
+def test_the_code_of_own_classes_counts(base):
+    codes = ("x + 1", "x + 1", "x")
+    one, same, other = (digest(describe(made(body, base))) for body in codes)
+    assert one == same != other
+
+
+def test_the_code_of_inherited_methods_counts():
+    parents = [type(made(body)) for body in ("x + 1", "x")]
+    heirs = [type("Heir", (parent,), {"__module__": "own"})() for parent in parents]
+    assert digest(describe(heirs[0])) != digest(describe(heirs[1]))
