@@ -52,6 +52,8 @@ def _target_in(X, y, target):
             "its own use target=None."
         )
     X, names = check_modalities(X, finite=False), names_of(target)
+    if not names:
+        raise ValueError("target names no modality; None takes the target from y.")
     check_names(names, X, "target")
     return X, X.select(names)
 

@@ -255,8 +255,8 @@ class Reconstruction(RegressorFace, ModalityEstimator):
         found = self.predict(X)
         require_target(self, y, len(found))
         true, found = read_arrays(y), read_arrays(found)
-        if [v.shape for v in true.values()] != [v.shape for v in found.values()]:
-            shapes = {name: part.shape for name, part in true.items()}
+        shapes = {name: part.shape for name, part in true.items()}
+        if shapes != {name: part.shape for name, part in found.items()}:
             raise ValueError(f"y has shape {shapes}, but {self._target.shapes} at fit.")
         squares = (self._target.flat(true) - self._target.flat(found)) ** 2
         return -float(np.average(squares.mean(1, dtype=np.float64), weights=weight))

@@ -380,3 +380,17 @@ def test_bad_codes_and_scores():
         fitted.score(X, TABLE)
     with pytest.raises(ValueError, match="requires y"):
         fitted.score(X)
+
+
+def test_scores_of_several_targets_go_by_name():
+    both = {"u": IMAGES, "v": IMAGES[:, :2]}
+    fitted = model().fit(X, both)
+    swapped = dict(reversed(both.items()))
+    assert fitted.score(X, swapped) == pytest.approx(fitted.score(X, both))
+    with pytest.raises(ValueError, match="y has shape"):
+        fitted.score(X, {"u": IMAGES, "w": IMAGES[:, :2]})
+
+
+def test_no_target_at_all():
+    with pytest.raises(ValueError, match="target names no modality"):
+        model().set_params(target=[]).fit(X)
