@@ -130,8 +130,8 @@ def draw(results, data, view, path):
     for axis in (left, right):
         axis.axhline(found[data.height, 0], color="black", linestyle=":")
         axis.legend(fontsize=8)
-    left.set(ylabel="mean squared error (dotted: whole image)")
-    right.set(xlabel="top rows")
+    left.set(ylabel="mean squared error")
+    right.set(xlabel="top rows (dotted: the whole image)")
     _draw_images(lower, results, data, view)
     figure.savefig(path, dpi=110)
     plt.close(figure)
