@@ -57,7 +57,7 @@ def interval(differences):
 def claims(results):
     """Whether the thesis's claims hold, by how the epoch was chosen."""
     rows = []
-    for name in ("best epoch", "inner"):
+    for name in SELECTIONS:
         found = accuracies(results, name)
         for first, second in [*BETTER, *ALIKE]:
             mean, low, high = interval(found[first] - found[second])
