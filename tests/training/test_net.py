@@ -287,6 +287,14 @@ class InBatch(Callback):
         raise KeyboardInterrupt
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """In a shell's background a process is started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class CtrlC(Callback):
     """Sends Ctrl-C at the end of an epoch."""
 
@@ -299,7 +307,7 @@ class CtrlC(Callback):
     [InBatch(), Raise("on_epoch_begin"), Raise("on_epoch_begin", True), CtrlC()],
     ids=["in a batch", "before an epoch", "Ctrl-C before", "Ctrl-C after an epoch"],
 )
-def test_an_interrupt_propagates(callback):
+def test_an_interrupt_propagates(callback, ctrl_c_is_heard):
     with pytest.raises(KeyboardInterrupt):
         run(make_net(callbacks=[callback]), data())
 
