@@ -8,9 +8,9 @@ and as many a false "harms": 5 % and two standard errors. Useless, redundant and
 permuted modalities do cost something, so that "harms" is not always false there; what
 is counted is in the table, with the mean gain that large test sets show.
 
-The last rows are the power: how often "helps" is said where b adds about .05 or .1 nats,
-to as many rows. For that a net needs b to be about as strong as a, and fusion has to beat
-both.
+The last rows are the power: how often "helps" is said where b adds about .05 or .1
+nats, to as many rows. For that a net needs b to be about as strong as a, and fusion has
+to beat both.
 
 Run with ``OMP_NUM_THREADS=1 python benchmarks/false_alarms.py [--quick] [--jobs 2]
 [--models linear net]``.
