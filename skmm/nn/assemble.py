@@ -10,7 +10,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from skmm.data.names import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
-from skmm.nn.probing import built, probe_fusion, probe_head, probed_encoder
+from skmm.nn.probing import (
+    built,
+    check_tokens,
+    probe_fusion,
+    probe_head,
+    probed_encoder,
+)
 
 
 class MultimodalModule(nn.Module):
@@ -52,7 +58,7 @@ class MultimodalModule(nn.Module):
         return self.fusion(self.encode(x, present, encoded), present)
 
     def encode(self, x, present=None, encoded=()):
-        """One embedding per modality, ``{modality: (batch, width)}``."""
+        """``{modality: (batch, width)}``; of encoders of tokens (batch, T, width)."""
         masks = [None] * len(self.encoders) if present is None else present.unbind(-1)
         return {
             name: x[name] if name in encoded else self.encode_one(name, x[name], mask)
@@ -64,13 +70,13 @@ class MultimodalModule(nn.Module):
         encoder, width = self.encoders[name], self.widths[name]
         if mask is None or self.encode_all or mask.all():
             return encoder(rows)
-        out = torch.zeros(len(rows), width, device=rows.device, dtype=self._dtype())
-        if self.training and mask.sum() == 1 and _has_batch_norm(encoder):
-            return out  # a batch of one has no variance
-        if mask.any():
-            encoded = encoder(rows[mask])
-            out = out.to(encoded.dtype).masked_scatter(mask[:, None], encoded)
-        return out
+        alone = self.training and mask.sum() == 1 and _has_batch_norm(encoder)
+        if alone or not mask.any():  # a batch of one has no variance
+            options = {"device": rows.device, "dtype": self._dtype()}
+            return torch.zeros(len(rows), width, **options)
+        encoded = encoder(rows[mask])
+        out = encoded.new_zeros(len(rows), *encoded.shape[1:])
+        return out.index_copy(0, mask.nonzero()[:, 0], encoded)
 
     def _dtype(self):
         return next((p.dtype for p in self.parameters()), torch.float32)
@@ -194,6 +200,7 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
         with seeded("encoder", name):
             parts[name] = built(encoders[name], shape, where)
             widths[name] = probed_encoder(parts[name], shape, where)
+    check_tokens(parts, fusion)
     with seeded("fusion"):
         fusion = built(fusion, widths, "fusion")
         probe_fusion(fusion, widths)

@@ -3,7 +3,8 @@
 =========  ==================================================================
 part       contract
 =========  ==================================================================
-encoder    ``build(shape of one row)``; (batch, ...) to (batch, out_features)
+encoder    ``build(shape of one row)``; (batch, ...) to (batch, out_features),
+           or (batch, tokens, out_features) if it says ``gives_tokens = True``
 fusion     ``build({modality: width})``; parts and mask to (batch, out_features)
 head       ``build((width, outputs))``; (batch, width) to (batch, outputs)
 =========  ==================================================================
@@ -75,6 +76,18 @@ def probe_fusion(fusion, widths, where="fusion"):
     _width(fusion, (parts, present), where, widths)
 
 
+def check_tokens(encoders, fusion):
+    """Refuse encoders of tokens where the fusion takes one vector for each modality."""
+    many = [n for n, part in encoders.items() if getattr(part, "gives_tokens", False)]
+    if many and not getattr(fusion, "takes_tokens", False):
+        raise ValueError(
+            f"encoders of {many} give tokens, many vectors for one row; "
+            f"fusion={type(fusion).__name__} takes one. Use TransformerFusion, "
+            "CrossAttentionFusion or SelfAttentionFusion, or an encoder of one vector, "
+            "as ConvEncoder or LSTMEncoder."
+        )
+
+
 def probe_head(head, in_shape, where="head"):
     """Refuse a head that does not return (batch, outputs)."""
     width, outputs = in_shape
@@ -91,14 +104,15 @@ def _width(part, inputs, where, in_shape, expected=None):
     finally:
         part.train(mode)
     _check_output(part, where, out, expected or getattr(part, "out_features", None))
-    return out.shape[1]
+    return out.shape[-1]
 
 
 def _check_output(part, where, out, expected):
     got = tuple(out.shape) if isinstance(out, torch.Tensor) else type(out).__name__
-    ok = isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2
-    if not ok or expected not in (None, out.shape[1]):
-        wanted = "(2, width)" if expected is None else (2, expected)
+    axes = 3 if getattr(part, "gives_tokens", False) else 2
+    ok = isinstance(out, torch.Tensor) and out.ndim == axes and len(out) == 2
+    if not ok or expected not in (None, out.shape[-1]):
+        wanted = f"(2{', tokens' * (axes - 2)}, {expected or 'width'})"
         raise ValueError(
             f"{where}: {type(part).__name__} returned {got} for 2 rows; expected a "
             f"tensor of shape {wanted}. {CONTRACTS[_role(where)]}"

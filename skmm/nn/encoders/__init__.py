@@ -5,6 +5,7 @@ from skmm.nn.encoders.dense import Flatten, MLPEncoder
 from skmm.nn.encoders.image import ConvEncoder
 from skmm.nn.encoders.recurrent import LSTMEncoder
 from skmm.nn.encoders.sequence import Conv1dEncoder
+from skmm.nn.encoders.tokens import PatchTokens, SequenceTokens
 
 __all__ = [
     "Chemception",
@@ -13,4 +14,6 @@ __all__ = [
     "Flatten",
     "LSTMEncoder",
     "MLPEncoder",
+    "PatchTokens",
+    "SequenceTokens",
 ]

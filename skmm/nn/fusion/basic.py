@@ -80,14 +80,27 @@ class ConcatFusion(Block):
 
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
-        columns = [parts[name] for name in self.names]
-        if present is not None:
-            masks = present.unbind(-1)
-            columns = [
-                c.masked_fill(~m[..., None], 0.0)
-                for c, m in zip(columns, masks, strict=True)
-            ]
-        return self.layers(torch.cat(columns, -1))
+        return self.layers(torch.cat(columns_of(parts, self.names, present), -1))
+
+
+def columns_of(parts, names, present):
+    """Embeddings in the order of the names, with zeros for what is missing.
+
+    Parameters
+    ----------
+    parts : dict of str to Tensor (batch, d_m)
+    names : list of str
+    present : Tensor (batch, M) of bool or None
+
+    Returns
+    -------
+    list of Tensor (batch, d_m)
+    """
+    columns = [parts[name] for name in names]
+    if present is None:
+        return columns
+    pairs = zip(columns, present.unbind(-1), strict=True)
+    return [column.masked_fill(~mask[..., None], 0.0) for column, mask in pairs]
 
 
 class EqualWidthFusion(Block):
@@ -116,7 +129,9 @@ class EqualWidthFusion(Block):
 
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
-        return self.merge(self.stacked(parts), present)
+        columns = columns_of(parts, self.names, present)
+        known = dict(zip(self.names, columns, strict=True))
+        return self.merge(self.stacked(known), present)
 
     def stacked(self, parts):
         """Embeddings (batch, d_m), brought to one width, as (batch, M, d)."""

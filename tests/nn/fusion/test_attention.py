@@ -9,7 +9,7 @@ from sklearn import clone
 
 from skmm import FusionClassifier
 from skmm.nn import AttentionFusion, MeanFusion, MLPEncoder
-from tests.nn.fusion.test_basic import NAMES, Attentive, built, embeddings, masks
+from tests.nn.fusion.variants import NAMES, Attentive, built, embeddings, masks
 from tests.toys import two_tables, with_holes
 
 
@@ -52,22 +52,6 @@ def test_one_that_is_there_has_weight_one():
     assert (
         built(Attentive).weights(parts, present)[present & alone[:, None]] == 1
     ).all()
-
-
-def test_what_is_missing_may_be_anything():
-    parts, present = embeddings(), masks()
-    wrong = {
-        n: torch.where(there[:, None], parts[n], torch.nan).requires_grad_()
-        for n, there in zip(NAMES, present.unbind(1), strict=True)
-    }
-    block = built(Attentive)
-    fused = block(wrong, present)
-    torch.testing.assert_close(fused, block(parts, present))
-    fused.sum().backward()
-    assert all(torch.isfinite(part.grad).all() for part in wrong.values())
-    assert all(torch.isfinite(weight.grad).all() for weight in block.parameters())
-    weights = block.weights(wrong, present)
-    torch.testing.assert_close(weights, block.weights(parts, present))
 
 
 def test_nothing_there_has_no_weight():

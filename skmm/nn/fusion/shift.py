@@ -1,0 +1,111 @@
+"""A primary modality that the others displace.
+
+===================  ===================================  ==================  ========
+fusion               formula                              parameters          missing
+===================  ===================================  ==================  ========
+ModalityShiftFusion  norm(t + min(beta |t| / |v|, 1) v),  two maps for each   does not
+                     v = sum_m relu(G_m [h_m; t]) * W_m   secondary modality  displace
+                     h_m
+===================  ===================================  ==================  ========
+
+In the table t is the embedding of the primary modality, h_m that of another one.
+"""
+
+from numbers import Real
+
+import torch
+from torch import nn
+
+from skmm._sklearn import Interval
+from skmm.nn.block import Block, PerModality
+from skmm.nn.fusion.basic import columns_of
+
+__all__ = ["ModalityShiftFusion"]
+
+
+class ModalityShiftFusion(Block):
+    r"""Shift the primary modality's embedding, by a share of its length at most.
+
+    .. math:: h = \mathrm{LayerNorm}(t + \alpha v), \qquad
+        \alpha = \min(\beta \lVert t \rVert / \lVert v \rVert, 1), \qquad
+        v = \sum_m \mathrm{relu}(G_m [h_m; t]) \odot W_m h_m
+
+    Parameters
+    ----------
+    primary : str or None, default=None
+        Name of the primary modality; None is the first.
+    beta : float, default=1.0
+        The longest shift, in lengths of t.
+    dropout : float in [0, 1), default=0.5
+        On the result.
+
+    Raises
+    ------
+    ValueError
+        In ``build``, if there is no modality of that name.
+
+    Notes
+    -----
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch, width
+    of the primary modality). A row without its primary modality has nothing that could
+    be shifted: all such rows give the same.
+
+    References
+    ----------
+    "MAG" in Rahman et al., "Integrating multimodal information in large pretrained
+    transformers", 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import ModalityShiftFusion
+    >>> fuse = ModalityShiftFusion("text").build({"audio": 3, "text": 8})
+    >>> fuse({"audio": torch.zeros(4, 3), "text": torch.zeros(4, 8)}).shape
+    torch.Size([4, 8])
+    """
+
+    _parameter_constraints = {
+        "primary": [str, None],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(self, primary=None, *, beta=1.0, dropout=0.5):
+        super().__init__()
+        self.primary = primary
+        self.beta = beta
+        self.dropout = dropout
+
+    def build(self, in_shape):
+        """Make the maps for ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        self.first = self.names[0] if self.primary is None else self.primary
+        if self.first not in in_shape:
+            raise ValueError(
+                f"primary={self.primary!r} is no modality; choose one of {self.names}."
+            )
+        width = self.out_features = in_shape[self.first]
+        others = {name: d for name, d in in_shape.items() if name != self.first}
+        gates = {name: nn.Linear(d + width, width) for name, d in others.items()}
+        maps = {name: nn.Linear(d, width, bias=False) for name, d in others.items()}
+        self.gates, self.maps = PerModality(gates), PerModality(maps)
+        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(self.dropout)
+        return self
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = columns_of(parts, self.names, present)
+        columns = dict(zip(self.names, columns, strict=True))
+        primary, shift = columns.pop(self.first), 0.0
+        for name, column in columns.items():
+            gate = torch.relu(self.gates[name](torch.cat([column, primary], -1)))
+            shift = shift + gate * self.maps[name](column)
+        return self.drop(self.norm(primary + self._bounded(shift, primary)))
+
+    def _bounded(self, shift, primary):
+        """`shift`, not longer than beta times `primary`."""
+        if not isinstance(shift, torch.Tensor):  # no other modality
+            return shift
+        longest = self.beta * torch.linalg.vector_norm(primary, dim=-1, keepdim=True)
+        length = torch.linalg.vector_norm(shift, dim=-1, keepdim=True)
+        return shift * (longest / (length + 1e-6)).clamp(max=1.0)

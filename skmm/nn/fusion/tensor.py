@@ -1,0 +1,196 @@
+"""All products between modalities, whole or of low rank.
+
+In the table h_m is the embedding of modality m, d_m its width, M their number, d the
+width of the result, R the rank.
+
+===================  ================================  ============================
+fusion               formula                           parameters
+===================  ================================  ============================
+TensorFusion         [1; h_1] x ... x [1; h_M]         none; the result is as wide
+                     (outer product, flattened)        as the product of d_m + 1
+LowRankTensorFusion  sum_r w_r prod_m F_mr [1; h_m]    R d sum_m (d_m + 1) + R + d
+                     + b
+===================  ================================  ============================
+
+A missing modality is zeros in its place, so that the products with it vanish and those
+without it stay.
+"""
+
+import math
+from numbers import Integral, Real
+
+import torch
+from torch import nn
+
+from skmm._sklearn import Interval
+from skmm.nn.block import Block, PerModality
+from skmm.nn.fusion.basic import columns_of
+
+__all__ = ["TensorFusion", "LowRankTensorFusion"]
+
+
+class TensorFusion(Block):
+    """Every unit, and every product of units of different modalities.
+
+    Parameters
+    ----------
+    width : int or None, default=None
+        An integer first maps each modality linearly to that width.
+    dropout : float in [0, 1), default=0.0
+        On the products.
+    max_features : int, default=2**18
+        The widest result that is allowed.
+
+    Raises
+    ------
+    ValueError
+        In ``build``, if the result would be wider than `max_features`.
+
+    Notes
+    -----
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
+    product of d_m + 1). A linear head on it knows all interactions, and is as large.
+
+    References
+    ----------
+    Zadeh et al., "Tensor fusion network for multimodal sentiment analysis", 2017.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import TensorFusion
+    >>> fuse = TensorFusion().build({"a": 1, "b": 1})
+    >>> fuse({"a": torch.tensor([[2.0]]), "b": torch.tensor([[3.0]])})
+    tensor([[1., 3., 2., 6.]])
+    """
+
+    _parameter_constraints = {
+        "width": [Interval(Integral, 1, None, closed="left"), None],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_features": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, *, width=None, dropout=0.0, max_features=2**18):
+        super().__init__()
+        self.width = width
+        self.dropout = dropout
+        self.max_features = max_features
+
+    def build(self, in_shape):
+        """Make the maps for ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        maps = {
+            name: nn.Identity() if self.width is None else self._map(d)
+            for name, d in in_shape.items()
+        }
+        widths = [self.width or d for d in in_shape.values()]
+        self.maps, self.drop = PerModality(maps), nn.Dropout(self.dropout)
+        self.out_features = math.prod(d + 1 for d in widths)
+        if self.out_features > self.max_features:
+            raise ValueError(
+                f"TensorFusion of embeddings of widths {dict(in_shape)} would be "
+                f"{self.out_features:,} wide, more than max_features="
+                f"{self.max_features:,}. Set width= to a small number, as width=8, or "
+                "use LowRankTensorFusion."
+            )
+        return self
+
+    def _map(self, in_features):
+        return nn.Linear(in_features, self.width, bias=False)  # zeros stay zeros
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = columns_of(parts, self.names, present)
+        result = torch.ones_like(columns[0][..., :1])
+        for name, column in zip(self.names, columns, strict=True):
+            factor = _with_one(self.maps[name](column))
+            result = (result[..., :, None] * factor[..., None, :]).flatten(-2)
+        return self.drop(result)
+
+
+class LowRankTensorFusion(Block):
+    r"""A linear map of all products, as a sum of R products of linear maps.
+
+    .. math:: h = \sum_{r=1}^R w_r \prod_m F_{mr} [1; h_m] + b
+
+    Equal to a linear layer on ``TensorFusion`` whose weight has rank R or less, at a
+    cost that grows with the sum of the widths, not their product.
+
+    Parameters
+    ----------
+    rank : int, default=4
+        R; 1 to 16 is usual.
+    width : int or None, default=None
+        Width of the result; None is that of the widest embedding.
+
+    Notes
+    -----
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
+    width). Products of many small numbers vanish: with many modalities standardise
+    the inputs. A rate of its own, ``lr={"fusion": 3e-3}``, often helps.
+
+    References
+    ----------
+    Liu et al., "Efficient low-rank multimodal fusion with modality-specific factors",
+    2018.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import LowRankTensorFusion
+    >>> fuse = LowRankTensorFusion(width=3).build({"a": 4, "b": 4, "c": 4})
+    >>> sum(p.numel() for p in fuse.parameters())
+    187
+    """
+
+    _parameter_constraints = {
+        "rank": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(self, rank=4, *, width=None):
+        super().__init__()
+        self.rank = rank
+        self.width = width
+
+    def build(self, in_shape):
+        """Make the factors for ``in_shape = {modality: width}``."""
+        self.names = list(in_shape)
+        self.out_features = self.width or max(in_shape.values())
+        shapes = {n: (self.rank, d + 1, self.out_features) for n, d in in_shape.items()}
+        self.factors = PerModality({n: Factor(shape) for n, shape in shapes.items()})
+        self.weights = nn.Parameter(torch.empty(self.rank))
+        self.bias = nn.Parameter(torch.zeros(self.out_features))
+        nn.init.normal_(self.weights, std=self.rank**-0.5)
+        return self
+
+    def forward(self, parts, present=None):
+        """Embeddings (batch, d_m) to (batch, out_features)."""
+        columns = columns_of(parts, self.names, present)
+        products = 1.0
+        for name, column in zip(self.names, columns, strict=True):
+            products = products * self.factors[name](_with_one(column))
+        return torch.einsum("r,rbo->bo", self.weights, products) + self.bias
+
+
+class Factor(nn.Module):
+    """One modality's maps of all ranks.
+
+    Parameters
+    ----------
+    shape : (rank, width in, width out)
+    """
+
+    def __init__(self, shape):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape))
+        for weight in self.weight:
+            nn.init.xavier_normal_(weight)
+
+    def forward(self, x):
+        """(batch, width in) to (rank, batch, width out)."""
+        return x @ self.weight
+
+
+def _with_one(x):
+    return torch.cat([torch.ones_like(x[..., :1]), x], -1)
