@@ -156,6 +156,7 @@ FUSIONS = {
     "HierarchicalFusion": nn.HierarchicalFusion((5, 4)),
     "HighwayFusion": nn.HighwayFusion(2),
     "LowRankTensorFusion": nn.LowRankTensorFusion(3),
+    "LpNormFusion": nn.LpNormFusion(interactions=2),
     "MaxFusion": nn.MaxFusion(width=4),
     "ModalityShiftFusion": nn.ModalityShiftFusion(beta=0.5),
     "SelfAttentionFusion": nn.SelfAttentionFusion(4, heads=2),
@@ -177,6 +178,7 @@ HEADS = {
         (TABLE,),
     ),
     "IdentityHead": (nn.IdentityHead(), (5, None), (TABLE,)),
+    "LpNormHead": (nn.LpNormHead(("a", "b"), (2, 3)), (5, 3), (TABLE,)),
     "MLPHead": (nn.MLPHead((6,), activation="tanh"), (5, 3), (TABLE,)),
     "MixtureHead": (
         nn.MixtureHead(2, nn.MLPHead((6,))),

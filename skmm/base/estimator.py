@@ -27,7 +27,6 @@ from skmm.base.saving import NetSaving
 from skmm.base.targets import require_target
 from skmm.base.weights import mean_one, row_weights, split_rows
 from skmm.data import check_modalities
-from skmm.nn import MLPHead
 from skmm.nn.assemble import assemble
 from skmm.nn.resolve import resolve
 from skmm.nn.seeds import base_seed, derive, seeded
@@ -201,7 +200,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
         return self._assemble(
             encoders_in_use(self),
             resolve(self.fusion, blocks.fusion, "Fusion"),
-            MLPHead() if self.head is None else self.head,
+            self.head,
         )
 
     def _assemble(self, encoders, fusion, head):

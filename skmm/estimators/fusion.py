@@ -1,9 +1,10 @@
 """One net on all modalities: encode, fuse, predict."""
 
 from skmm.base import ClassifierFace, ModalityEstimator, RegressorFace
+from skmm.base.modality_weights import WeighsModalities
 
 
-class FusionClassifier(ClassifierFace, ModalityEstimator):
+class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
     """Encode every modality, fuse the embeddings, classify.
 
     Parameters
@@ -149,7 +150,7 @@ class FusionClassifier(ClassifierFace, ModalityEstimator):
         self._store(locals())
 
 
-class FusionRegressor(RegressorFace, ModalityEstimator):
+class FusionRegressor(WeighsModalities, RegressorFace, ModalityEstimator):
     """Encode every modality, fuse the embeddings, predict values.
 
     Parameters

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from skmm.data.names import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
+from skmm.nn.heads import MLPHead
 from skmm.nn.probing import (
     built,
     check_tokens,
@@ -167,6 +168,17 @@ def _warn(text):
     warnings.warn(text, UserWarning, stacklevel=6)
 
 
+def choose_head(head, fusion):
+    """Return the head that is given, that a built fusion needs, or ``MLPHead()``."""
+    own = fusion.own_head()
+    if head is not None and own is not None:
+        raise ValueError(
+            f"fusion={type(fusion).__name__} brings its own head, "
+            f"{type(own).__name__}; leave head=None, got {head!r}."
+        )
+    return next((h for h in (head, own) if h is not None), MLPHead())
+
+
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     """Build clones of the templates into one module; the templates stay as they are.
 
@@ -174,7 +186,9 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     ----------
     encoders : dict of str to Block or Module
         One per modality, as from `complete`.
-    fusion, head : Block
+    fusion : Block
+    head : Block or None
+        None is the fusion's own head, or ``MLPHead()``.
     shapes : dict
         Shape of one row per modality.
     n_outputs : int or None
@@ -204,7 +218,8 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     with seeded("fusion"):
         fusion = built(fusion, widths, "fusion")
         probe_fusion(fusion, widths)
+    sizes = fusion.out_features, n_outputs
     with seeded("head"):
-        head = built(head, (fusion.out_features, n_outputs), "head")
-        probe_head(head, (fusion.out_features, n_outputs))
+        head = built(choose_head(head, fusion), sizes, "head")
+        probe_head(head, sizes)
     return MultimodalModule(PerModality(parts), fusion, head, widths)

@@ -107,6 +107,15 @@ class Block(BaseEstimator, nn.Module):
         """
         return []
 
+    def own_head(self):
+        """Head that a built fusion needs behind it; None is whichever is wanted.
+
+        Returns
+        -------
+        Block or None
+        """
+        return None
+
     @property
     def is_built(self):
         """Whether the weights exist."""

@@ -11,6 +11,7 @@ from skmm.nn.fusion.basic import (
 from skmm.nn.fusion.bilinear import BilinearFusion
 from skmm.nn.fusion.gated import ExpertFusion, GatedFusion, HighwayFusion
 from skmm.nn.fusion.hierarchical import HierarchicalFusion
+from skmm.nn.fusion.lp_norm import LpNormFusion
 from skmm.nn.fusion.mixtures import MixtureFusion
 from skmm.nn.fusion.no_harm import NoHarmFusion
 from skmm.nn.fusion.shift import ModalityShiftFusion
@@ -29,6 +30,7 @@ __all__ = [
     "HierarchicalFusion",
     "HighwayFusion",
     "LowRankTensorFusion",
+    "LpNormFusion",
     "MaxFusion",
     "MeanFusion",
     "MixtureFusion",

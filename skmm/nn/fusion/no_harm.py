@@ -148,6 +148,11 @@ class NoHarmFusion(EqualWidthFusion):
         weights = self._weights().detach().clone()
         return weights if self.factor == "vector" else weights[:, 0]
 
+    def modality_weights(self):
+        """``{modality: weight}``, the mean over units if each has its own."""
+        weights = self._weights().detach().mean(1)
+        return dict(zip(self.names, weights.tolist(), strict=True))
+
     def undecayed(self):
         """Return the factor: weight decay would pull it to the first modality."""
         return [] if self.free is None else [self.free]

@@ -78,6 +78,8 @@ MAKERS = {
     "hierarchical": lambda: nn.HierarchicalFusion((5, 3), activation="tanh"),
     "highway": lambda: nn.HighwayFusion(2),
     "low_rank_tensor": nn.LowRankTensorFusion,
+    "lp_norm": lambda: nn.LpNormFusion(interactions=3),
+    "lp_norm-raw": lambda: nn.LpNormFusion(interactions=2, normalize=False, width=3),
     "max": nn.MaxFusion,
     "max-3": lambda: nn.MaxFusion(width=3),
     "mean": nn.MeanFusion,

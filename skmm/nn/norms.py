@@ -1,0 +1,186 @@
+"""Batch normalisation of blocks and of products of modalities."""
+
+from itertools import combinations
+
+import torch
+from torch import nn
+
+__all__ = ["FeatureBatchNorm", "IterativeBatchNorm", "VectorBatchNorm"]
+
+
+class FeatureBatchNorm(nn.BatchNorm1d):
+    """BatchNorm without weights that looks at some rows only; the others become zero.
+
+    Parameters
+    ----------
+    n_features : int
+    momentum : float or None, default=0.1
+        None averages all batches alike.
+    eps : float, default=1e-5
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import FeatureBatchNorm
+    >>> there = torch.tensor([True, True, False])
+    >>> FeatureBatchNorm(1)(torch.tensor([[1.0], [3.0], [9.0]]), there).round().tolist()
+    [[-1.0], [1.0], [0.0]]
+    """
+
+    def __init__(self, n_features, momentum=0.1, eps=1e-5):
+        super().__init__(n_features, eps, momentum, affine=False)
+
+    def forward(self, x, there=None):
+        """(batch, d) and a mask (batch,) or None to (batch, d)."""
+        if there is None or there.all():
+            return super().forward(x)
+        out = x.masked_fill(~there[:, None], 0.0)
+        if there.sum() > self.training:  # of one row there is no variance
+            out = out.index_copy(0, there.nonzero()[:, 0], super().forward(x[there]))
+        return out
+
+
+class VectorBatchNorm(nn.Module):
+    r"""Subtract the mean, and divide by one number: the total variance becomes one.
+
+    .. math:: (x - \mathrm{E}\,x) / \sqrt{\textstyle\sum_j \mathrm{Var}\,x_j + \epsilon}
+
+    So blocks of any width have one scale, and lengths and angles in a block stay.
+
+    Parameters
+    ----------
+    n_features : int
+    momentum : float or None, default=0.1
+        Of the running mean and variance, which predictions use; None averages all
+        batches alike.
+    eps : float, default=1e-5
+
+    References
+    ----------
+    Varshneya et al., "InTense", IJCAI 2024.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import VectorBatchNorm
+    >>> x = VectorBatchNorm(3)(torch.randn(100, 3))
+    >>> round(x.var(0, correction=0).sum().item(), 3)
+    1.0
+    """
+
+    def __init__(self, n_features, momentum=0.1, eps=1e-5):
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("variance", torch.ones(()))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x, there=None):
+        """(batch, d) and a mask (batch,) or None to (batch, d)."""
+        mean, variance = self.mean, self.variance
+        rows = x if there is None else x[there]
+        if self.training and len(rows) > 1:
+            mean = rows.mean(0)
+            variance = (rows - mean).square().mean(0).sum()
+            self._note(mean.detach(), variance.detach() * len(rows) / (len(rows) - 1))
+        out = (x - mean) / (variance + self.eps).sqrt()
+        return out if there is None else out.masked_fill(~there[:, None], 0.0)
+
+    def _note(self, mean, variance):
+        self.batches += 1
+        share = 1 / int(self.batches) if self.momentum is None else self.momentum
+        self.mean.lerp_(mean, share)
+        self.variance.lerp_(variance, share)
+
+
+class IterativeBatchNorm(nn.Module):
+    r"""Outer product of several modalities without what fewer of them already say.
+
+    .. math:: c(I) = \bigotimes_{m \in I} z_m
+        - \sum_{\emptyset \ne S \subseteq I} \mathrm{E}\Bigl[\bigotimes_{m \in S}
+        z_m\Bigr] \otimes c(I \setminus S), \qquad c(\emptyset) = 1
+
+    then `VectorBatchNorm`. Axes are those of the modalities in I, in order, whichever
+    of them an expectation was taken over.
+
+    Parameters
+    ----------
+    widths : tuple of int
+        Of the modalities.
+    momentum : float or None, default=0.1
+        Of the running means; None averages all batches alike.
+    eps : float, default=1e-5
+
+    References
+    ----------
+    Varshneya et al., "InTense", IJCAI 2024, for three modalities; the recursion is that
+    of Wick products.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn import IterativeBatchNorm
+    >>> parts = [torch.randn(50, 2), torch.ones(50, 3)]  # one is constant
+    >>> IterativeBatchNorm((2, 3))(parts).abs().max().item() < 1e-3
+    True
+    """
+
+    def __init__(self, widths, momentum=0.1, eps=1e-5):
+        super().__init__()
+        self.momentum, self.order = momentum, range(len(widths))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        for subset in self._subsets(self.order):
+            sizes = [widths[m] for m in subset]
+            self.register_buffer(_key(subset), torch.zeros(sizes))
+        self.block = VectorBatchNorm(torch.Size(widths).numel(), momentum, eps)
+
+    @staticmethod
+    def _subsets(order):
+        """All subsets but the empty one."""
+        sizes = range(1, len(order) + 1)
+        return [subset for size in sizes for subset in combinations(order, size)]
+
+    def forward(self, parts, there=None):
+        """Parts (batch, d_m) and a mask (batch,) or None to (batch, product of d_m)."""
+        means = self._means(parts, there)
+        rest = {(): parts[0].new_ones(len(parts[0]))}
+        for subset in self._subsets(self.order):
+            left = _outer(parts, subset)
+            for known in self._subsets(subset):
+                others = tuple(m for m in subset if m not in known)
+                left = left - _joined(means[known], known, rest[others], others, subset)
+            rest[subset] = left
+        return self.block(rest[tuple(self.order)].flatten(1), there)
+
+    def _means(self, parts, there):
+        """Expectation of the product over each subset, of this batch or running."""
+        subsets = self._subsets(self.order)
+        rows = parts if there is None else [part[there] for part in parts]
+        if not self.training or len(rows[0]) < 2:
+            return {subset: getattr(self, _key(subset)) for subset in subsets}
+        means = {subset: _outer(rows, subset).mean(0) for subset in subsets}
+        self.batches += 1
+        share = 1 / int(self.batches) if self.momentum is None else self.momentum
+        for subset, mean in means.items():
+            getattr(self, _key(subset)).lerp_(mean.detach(), share)
+        return means
+
+
+def _key(subset):
+    return "mean_" + "_".join(map(str, subset))
+
+
+def _letters(subset):
+    return "".join(chr(ord("a") + m) for m in subset)
+
+
+def _outer(parts, subset):
+    """Product (batch, d_1, ..., d_k) of the parts of a subset."""
+    axes = ",".join("z" + letter for letter in _letters(subset))
+    return torch.einsum(f"{axes}->z{_letters(subset)}", *(parts[m] for m in subset))
+
+
+def _joined(mean, known, rest, others, subset):
+    """Mean over `known` times rows of `others`, axes in the order of `subset`."""
+    axes = f"{_letters(known)},z{_letters(others)}->z{_letters(subset)}"
+    return torch.einsum(axes, mean, rest)
