@@ -171,7 +171,7 @@ def _warn(text):
 def choose_head(head, fusion):
     """Return the head that is given, that a built fusion needs, or ``MLPHead()``."""
     own = fusion.own_head()
-    if head is not None and own is not None:
+    if None not in (head, own) and type(head) is not type(own):
         raise ValueError(
             f"fusion={type(fusion).__name__} brings its own head, "
             f"{type(own).__name__}; leave head=None, got {head!r}."
