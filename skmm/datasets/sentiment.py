@@ -1,0 +1,95 @@
+"""Values that three modalities of a speaker contribute to, in known shares."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils import Bunch, check_random_state
+
+from skmm._sklearn import Interval, validate_parameter_constraints
+from skmm.data import ModalityDict
+
+WIDTHS = {"text": 30, "audio": 10, "video": 20}
+CONSTRAINTS = {
+    "n_samples": [Interval(Integral, 1, None, closed="left")],
+    "shares": [tuple, list],
+    "noise": [Interval(Real, 0, None, closed="left")],
+    "random_state": ["random_state"],
+    "return_info": ["boolean"],
+}
+
+
+def make_sentiment_like(
+    n_samples=1000,
+    shares=(0.6, 0.3, 0.1),
+    *,
+    noise=0.5,
+    random_state=None,
+    return_info=False,
+):
+    r"""Make a sentiment from -3 to 3 to which text, audio and video contribute.
+
+    .. math:: y = \textstyle\sum_m \sqrt{q_m}\, s_m + \mathrm{noise},
+        \qquad s_m \sim N(0, 1)
+
+    Each latent value is shown in the columns of its modality, mixed with noise of the
+    same scale by a random rotation.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+    shares : sequence of three floats, default=(0.6, 0.3, 0.1)
+        Shares q of text, audio and video in the variance of what can be known; they are
+        scaled to sum to one.
+    noise : float, default=0.5
+        Standard deviation of what cannot be known.
+    random_state : int, RandomState or None, default=None
+    return_info : bool, default=False
+        Return what is known about the problem as well.
+
+    Returns
+    -------
+    X : ModalityDict
+        "text" (n, 30), "audio" (n, 10), "video" (n, 20), of float64.
+    y : ndarray (n_samples,)
+        Clipped to -3 and 3.
+    info : Bunch, if `return_info`
+        - shares : dict of str to float
+        - latents : dict of str to ndarray (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If there are not three shares, or they are negative or all zero.
+
+    Examples
+    --------
+    >>> from skmm.datasets import make_sentiment_like
+    >>> X, y = make_sentiment_like(50, random_state=0)
+    >>> {name: leaf.shape for name, leaf in X.items()}
+    {'text': (50, 30), 'audio': (50, 10), 'video': (50, 20)}
+    """
+    validate_parameter_constraints(CONSTRAINTS, locals(), "make_sentiment_like")
+    q = np.asarray(shares, float)
+    if len(q) != 3 or (q < 0).any() or not q.sum() > 0:
+        raise ValueError(
+            f"shares must be three numbers of zero or more; got {tuple(shares)}."
+        )
+    rng, q = check_random_state(random_state), q / q.sum()
+    latents = {name: rng.normal(size=n_samples) for name in WIDTHS}
+    X = ModalityDict({n: _shown(rng, s, WIDTHS[n]) for n, s in latents.items()})
+    known = sum(np.sqrt(w) * s for w, s in zip(q, latents.values(), strict=True))
+    y = np.clip(known + noise * rng.normal(size=n_samples), -3, 3)
+    if not return_info:
+        return X, y
+    return (
+        X,
+        y,
+        Bunch(shares=dict(zip(WIDTHS, q.tolist(), strict=True)), latents=latents),
+    )
+
+
+def _shown(rng, latent, width):
+    """Columns (n, width), a rotation of the latent value and noise."""
+    columns = np.column_stack([latent, rng.normal(size=(len(latent), width - 1))])
+    rotation, _ = np.linalg.qr(rng.normal(size=(width, width)))
+    return columns @ rotation
