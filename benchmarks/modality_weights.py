@@ -2,20 +2,20 @@
 
 *DNA*: a gene with a motif beside random sequences, and two sequences whose motifs make
 an exclusive or; weights with and without normalisation of products, and what is left if
-the rows of the gene are shuffled. *Degree inflation*: a modality that is nearly constant
-takes the weight of the other one through their product, unless products are normalised;
-an exclusive or keeps its weight. *Sentiment*: in how many seeds the ranking of planted
-shares is recovered.
+the rows of the gene are shuffled. *Degree inflation*: a modality that is nearly
+constant takes the weight of the other one through their product, unless products are
+normalised; an exclusive or keeps its weight. *Sentiment*: in how many seeds the ranking
+of planted shares is recovered.
 
 Run with ``OMP_NUM_THREADS=1 python benchmarks/modality_weights.py [--quick]``.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from common import RESULTS, arguments, machine, report, row
 from tqdm import tqdm
 
 from skmm import FusionClassifier, FusionRegressor, ModalityDict
-from skmm._plotting import new_axes
 from skmm.datasets import make_dna_motif, make_sentiment_like
 from skmm.nn import Conv1dEncoder, Flatten, LpNormFusion
 
@@ -29,11 +29,13 @@ def dna(kind, seed, quick, **settings):
     if settings.pop("shuffled", False):
         order = np.random.default_rng(seed).permutation(len(y))
         X = X.assign(gene=X["gene"][order])
-    fusion = LpNormFusion(**{"interactions": 2, "width": 16} | settings)
+    fusion = LpNormFusion(
+        **{"strength": 0.05, "interactions": 2, "width": 16} | settings
+    )
     model = FusionClassifier(
         Conv1dEncoder(width=32),
         fusion=fusion,
-        max_epochs=15 if quick else 40,
+        max_epochs=15 if quick else 30,
         lr=2e-3,
         random_state=seed,
     ).fit(X[:n], y[:n])
@@ -67,9 +69,8 @@ def judged(case, weights, accuracy):
     best = weights.idxmax()
     text = f"{case}: " + ", ".join(f"{n} {w:.3f}" for n, w in weights.items())
     if case.startswith("motif") and "shuffled" not in case:
-        wanted = row(
-            "DNA, weight of the gene", text, weights["gene"], 0.8, at_most=False
-        )
+        gene = weights["gene"]
+        wanted = row("DNA, weight of the gene", text, gene, 0.8, at_most=False)
     elif case.startswith("xor"):
         pair = weights["gene x enhancer"]
         wanted = row("DNA, weight of the pair", text, pair, 0.8, at_most=False)
@@ -142,17 +143,15 @@ def sentiment_rows(quick):
 
 def draw(bars):
     """Weights of the DNA experiment, as the slides show them."""
-    names = list(bars)
-    axes = new_axes()
-    for i, case in enumerate(names):
-        weights = bars[case]
+    figure, axes = plt.subplots(figsize=(8, 4))
+    for i, (case, weights) in enumerate(bars.items()):
         positions = np.arange(len(weights)) + i * (len(weights) + 1)
         axes.bar(positions, weights, label=case)
         for x, name in zip(positions, weights.index, strict=True):
             axes.text(x, 0.02, name, rotation=90, ha="center", va="bottom", fontsize=6)
     axes.set(ylabel="weight", xticks=[], ylim=(0, 1.05))
     axes.legend(fontsize=7)
-    axes.figure.savefig(RESULTS / "modality_weights.png", dpi=150)
+    figure.savefig(RESULTS / "modality_weights.png", dpi=150)
 
 
 def main():
