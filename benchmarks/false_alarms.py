@@ -16,8 +16,8 @@ Run with ``OMP_NUM_THREADS=1 python benchmarks/false_alarms.py [--quick] [--jobs
 """
 
 import argparse
-import itertools
 import sys
+from itertools import chain, product
 
 import numpy as np
 from common import machine, report
@@ -157,7 +157,7 @@ def false_alarm_rows(name, sizes, sets, jobs):
 def power_rows(name, sizes, sets, jobs):
     """How often a gain is found."""
     rows = []
-    for n, gain in itertools.product(sizes, GAINS):
+    for n, gain in product(sizes, GAINS):
         strength = strength_for(name, "useful", n, gain, max(20, sets // 4))
         rows.append(row(name, "useful", n, sets, strength, jobs))
     return rows
@@ -169,12 +169,14 @@ def main():
     sizes = (72,) if chosen.quick else (72, 250)
     facts = machine("torch", "scikit-learn") | {"resampling": f"{REPEATS} x {FOLDS}"}
     if "alarms" in chosen.tables:
-        rows = [false_alarm_rows(m, sizes, sets, chosen.jobs) for m in chosen.models]
-        report(sum(rows, []), "false_alarms", facts, chosen.quick)
+        rows = (false_alarm_rows(m, sizes, sets, chosen.jobs) for m in chosen.models)
+        report(list(chain.from_iterable(rows)), "false_alarms", facts, chosen.quick)
     if "power" in chosen.tables:
         sizes = sizes if chosen.quick else (*sizes, 1000)
-        rows = [power_rows(m, sizes, sets, chosen.jobs) for m in chosen.models]
-        report(sum(rows, []), "false_alarms_power", facts, chosen.quick)
+        rows = (power_rows(m, sizes, sets, chosen.jobs) for m in chosen.models)
+        report(
+            list(chain.from_iterable(rows)), "false_alarms_power", facts, chosen.quick
+        )
 
 
 if __name__ == "__main__":
