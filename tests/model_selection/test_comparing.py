@@ -12,10 +12,10 @@ from sklearn.model_selection import RepeatedKFold, ShuffleSplit
 
 from skmm.model_selection import BootstrapOutOfBag
 from skmm.model_selection._comparing.judging import importance_of, judge
-from skmm.model_selection._comparing.measures import BY_ROWS, choose_measure
 from skmm.model_selection._comparing.outcomes import Outcome, Statistics
-from skmm.model_selection._comparing.splits import make_splits
-from skmm.model_selection._comparing.statistics import by_rows, by_splits, holm
+from skmm.model_selection.measures import BY_ROWS, choose_measure
+from skmm.model_selection.splits import make_splits
+from skmm.model_selection.statistics import by_rows, by_splits, holm
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 3)), RNG.integers(2, size=60)

@@ -6,6 +6,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skmm._sklearn import safe_indexing
+from skmm._views import noting
 from skmm.model_selection.replicas import fit_replicas, trains_together
 
 TOGETHER = 25  # splits that are trained as one batch, then stored
@@ -63,7 +64,7 @@ class Fits:
         for start in range(0, len(missing), TOGETHER):
             part = missing[start : start + TOGETHER]
             trains = [self.splits.pairs[j][0] for j in part]
-            with _Naming(name, f"one of {part}"):
+            with _naming(name, f"one of {part}"):
                 models = fit_replicas(model, view, self.y, trains)
             found = {
                 j: self._judge(fitted, view, name, j)
@@ -84,7 +85,7 @@ class Fits:
 
     def _judged(self, model, view, name, j):
         train = self.splits.pairs[j][0]
-        with _Naming(name, j):
+        with _naming(name, j):
             model.fit(safe_indexing(view, train), self.y[train])
         return self._judge(model, view, name, j)
 
@@ -92,7 +93,7 @@ class Fits:
         """Losses of the test rows of a split, or a score."""
         test = self.splits.pairs[j][1]
         rows, y = safe_indexing(view, test), self.y[test]
-        with _Naming(name, j):
+        with _naming(name, j):
             if self.measure.rows is not None:
                 return {"losses": self.measure.rows(model, rows, y).tolist()}
             score = float(self.measure.score(model, rows, y))
@@ -104,15 +105,6 @@ class Fits:
             return {"score": score}
 
 
-class _Naming:
+def _naming(name, split):
     """Say in which subset and split something failed."""
-
-    def __init__(self, name, split):
-        self.where = f"subset {name!r}, split {split}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, Exception):
-            error.add_note(f"compare_modalities: in {self.where}.")
+    return noting(f"compare_modalities: in subset {name!r}, split {split}")

@@ -42,8 +42,8 @@ class Splits:
         return len(self.pairs) // self.n_repeats
 
 
-def make_splits(resampling, estimator, X, y, groups, random_state):
-    """Draw the splits that all subsets share.
+def make_splits(resampling, estimator, X, y, groups, random_state, name="resampling"):
+    """Draw the splits that all models share.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ def make_splits(resampling, estimator, X, y, groups, random_state):
     y : ndarray of shape (n, ...)
     groups : ndarray of shape (n,) or None
     random_state : int, RandomState or None
+    name : str, default="resampling"
+        What the caller calls the first parameter.
     """
     classes = is_classifier(estimator)
     if resampling is None:
@@ -64,7 +66,7 @@ def make_splits(resampling, estimator, X, y, groups, random_state):
         labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
         pairs = [tuple(map(np.asarray, p)) for p in splitter.split(X, labels, groups)]
     if len(pairs) < 2:
-        raise ValueError(f"resampling gives {len(pairs)} split(s); 2 are the least.")
+        raise ValueError(f"{name} gives {len(pairs)} split(s); 2 are the least.")
     tested = np.bincount(np.concatenate([t for _, t in pairs]), minlength=len(X))
     whole = tested.min() == tested.max() and len(pairs) > tested[0]
     ratio = np.mean([len(test) / len(np.unique(train)) for train, test in pairs])

@@ -1,0 +1,184 @@
+"""What a model loses when modalities are replaced, on rows that it was not fitted on.
+
+A loss is one number per row, or, for scores that are no mean over rows, the score of
+all rows with the opposite sign. Lower is better.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from skmm._sklearn import check_sample_weight
+from skmm._views import noting
+from skmm.base.targets import require_target
+from skmm.data import check_modalities
+from skmm.inspection._replacing import replaced
+from skmm.model_selection.replicas import fit_replicas
+from skmm.model_selection.statistics import by_rows, by_splits
+from skmm.nn.seeds import derive
+
+
+@dataclass
+class Rows:
+    """Checked rows, their weights and groups.
+
+    Attributes
+    ----------
+    X : ModalityDict
+    y : ndarray of shape (n, ...)
+    weight : ndarray of shape (n,), or None
+    groups : ndarray of shape (n,), or None
+    """
+
+    X: object
+    y: np.ndarray
+    weight: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def take(self, index):
+        """Some of the rows."""
+        parts = (self.X, self.y, self.weight, self.groups)
+        return Rows(*(None if part is None else part[index] for part in parts))
+
+
+def checked_rows(estimator, X, y, sample_weight=None, groups=None):
+    """Check what a user gives."""
+    X = check_modalities(X, finite=False)
+    require_target(estimator, y, len(X))
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    if groups is not None:
+        groups = column_or_1d(groups)
+        if len(groups) != len(X):
+            raise ValueError(f"groups has {len(groups)} entries; X has {len(X)} rows.")
+    return Rows(X, np.asarray(y), sample_weight, groups)
+
+
+def require_fitted(estimator, name):
+    """Refuse an estimator that cannot be asked."""
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise NotFittedError(
+            f"estimator, {type(estimator).__name__}, is not fitted: fit it on other "
+            f"rows than those for {name}, or give cv= to have it fitted in folds."
+        ) from error
+
+
+class Held:
+    """A fitted model and rows that it is asked about.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    rows : Rows
+    measure : Measure
+    where : str
+        Which split, for errors.
+
+    Attributes
+    ----------
+    whole : ndarray of shape (n,) or (1,)
+        Losses with all modalities.
+    weight : ndarray of the same shape
+        Of mean one.
+    """
+
+    def __init__(self, model, rows, measure, where):
+        self.model, self.rows, self.measure, self.where = model, rows, measure, where
+        if len(rows.X) < 2:
+            raise ValueError(
+                f"{where}: 1 row is held out; 2 are the least that can be permuted. "
+                "Give more rows, or another cv."
+            )
+        self.weight = np.ones(1)
+        if measure.rows is not None:
+            self.weight = np.ones(len(rows.X)) if rows.weight is None else rows.weight
+            self.weight = self.weight / self.weight.mean()
+        with noting(f"{where}, with all modalities"):
+            self.whole = self.losses(rows.X)
+
+    def losses(self, X):
+        """Losses of the model on X."""
+        y, weight = self.rows.y, self.rows.weight
+        if self.measure.rows is not None:
+            return self.measure.rows(self.model, X, y)
+        extra = {} if weight is None else {"sample_weight": weight}
+        score = float(self.measure.score(self.model, X, y, **extra))
+        if np.isnan(score):
+            raise ValueError(
+                f"the {self.measure.name} is NaN, as where the rows have one class. "
+                "Use stratified splits, or a score by rows, as 'neg_log_loss'."
+            )
+        return np.array([-score])
+
+    def loss(self):
+        """Mean loss with all modalities."""
+        return float(np.mean(self.weight * self.whole))
+
+    def without(self, names, method, n_repeats, seed):
+        """Return what is lost without some modalities: (n_repeats,), and by rows."""
+        found = [self._once(names, method, seed, r) for r in range(n_repeats)]
+        means, rows = zip(*found, strict=True)
+        return np.array(means), np.mean(rows, axis=0)
+
+    def _once(self, names, method, seed, repeat):
+        where = f"{self.where}, {method} modality {' + '.join(names)!r}"
+        with noting(f"{where}, repeat {repeat}"):
+            seed = derive(seed, method, *names, repeat)
+            other, donors = replaced(self.rows.X, names, method, seed)
+            lost = self.losses(other)
+        gain = lost - self.whole
+        mean = np.mean(self.weight * gain)
+        away = self.weight * (gain - mean)
+        rows = mean + away
+        if donors is not None and len(rows) > 1:  # a row answers for what it lends, too
+            rows[donors] += away
+        return mean, rows
+
+
+def held_out(models, rows, tests, measure, name):
+    """One Held per model and its test rows; None are all rows."""
+    held = []
+    for split, (model, test) in enumerate(zip(models, tests, strict=True)):
+        where = name if test is None else f"{name}: in split {split}"
+        part = rows if test is None else rows.take(test)
+        held.append(Held(model, part, measure, where))
+    return held
+
+
+def fitted_on(estimator, rows, splits, n_jobs):
+    """Clones of an estimator, fitted on the training rows of each split."""
+    trains = [train for train, _ in splits.pairs]
+    weight = rows.weight
+    return fit_replicas(
+        estimator, rows.X, rows.y, trains, sample_weight=weight, n_jobs=n_jobs
+    )
+
+
+def losses_without(held, groups, method, n_repeats, seed, n_jobs):
+    """``{label: [(repeats, rows) for each of held]}``."""
+    jobs = [(number, label) for label in groups for number in range(len(held))]
+    seeds = [derive(seed, "split", number) for number in range(len(held))]
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(held[number].without)(groups[label], method, n_repeats, seeds[number])
+        for number, label in jobs
+    )
+    out = {label: [] for label in groups}
+    for (_, label), result in zip(jobs, found, strict=True):
+        out[label].append(result)
+    return out
+
+
+def judged(values, measure, splits, groups):
+    """Difference from one value per split, or per row of one fitted model.
+
+    Returns None for one fitted model and a score that is no mean over rows.
+    """
+    if splits is not None:
+        return by_splits(np.asarray(values), splits.ratio)
+    return None if measure.rows is None else by_rows(values, groups=groups)
