@@ -16,7 +16,7 @@ from skmm._sklearn import check_sample_weight
 from skmm._views import noting
 from skmm.base.targets import require_target
 from skmm.data import check_modalities
-from skmm.inspection._replacing import replaced
+from skmm.inspection._replacing import JOINED, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.statistics import by_rows, by_splits
 from skmm.nn.seeds import derive
@@ -79,6 +79,8 @@ class Held:
     measure : Measure
     where : str
         Which split, for errors.
+    method : str
+        By which modalities will be replaced.
 
     Attributes
     ----------
@@ -88,8 +90,9 @@ class Held:
         Of mean one.
     """
 
-    def __init__(self, model, rows, measure, where):
-        self.model, self.rows, self.measure, self.where = model, rows, measure, where
+    def __init__(self, model, rows, measure, where, method):
+        self.rows, self.measure, self.where = rows, measure, where
+        self.model, self.X, self.method = model, rows.X, method
         if len(rows.X) < 2:
             raise ValueError(
                 f"{where}: 1 row is held out; 2 are the least that can be permuted. "
@@ -100,7 +103,9 @@ class Held:
             self.weight = np.ones(len(rows.X)) if rows.weight is None else rows.weight
             self.weight = self.weight / self.weight.mean()
         with noting(f"{where}, with all modalities"):
-            self.whole = self.losses(rows.X)
+            if method == "permute" and not measure.sees_rows:
+                self.model, self.X = encoded_once(model, rows.X)
+            self.whole = self.losses(self.X)
 
     def losses(self, X):
         """Losses of the model on X."""
@@ -120,17 +125,17 @@ class Held:
         """Mean loss with all modalities."""
         return float(np.mean(self.weight * self.whole))
 
-    def without(self, names, method, n_repeats, seed):
+    def without(self, names, n_repeats, seed):
         """Return what is lost without some modalities: (n_repeats,), and by rows."""
-        found = [self._once(names, method, seed, r) for r in range(n_repeats)]
+        found = [self._once(names, seed, r) for r in range(n_repeats)]
         means, rows = zip(*found, strict=True)
         return np.array(means), np.mean(rows, axis=0)
 
-    def _once(self, names, method, seed, repeat):
-        where = f"{self.where}, {method} modality {' + '.join(names)!r}"
+    def _once(self, names, seed, repeat):
+        where = f"{self.where}, {self.method} modality {JOINED.join(names)!r}"
         with noting(f"{where}, repeat {repeat}"):
-            seed = derive(seed, method, *names, repeat)
-            other, donors = replaced(self.rows.X, names, method, seed)
+            seed = derive(seed, self.method, *names, repeat)
+            other, donors = replaced(self.X, names, self.method, seed)
             lost = self.losses(other)
         gain = lost - self.whole
         mean = np.mean(self.weight * gain)
@@ -141,13 +146,13 @@ class Held:
         return mean, rows
 
 
-def held_out(models, rows, tests, measure, name):
+def held_out(models, rows, tests, measure, name, method):
     """One Held per model and its test rows; None are all rows."""
     held = []
     for split, (model, test) in enumerate(zip(models, tests, strict=True)):
         where = name if test is None else f"{name}: in split {split}"
         part = rows if test is None else rows.take(test)
-        held.append(Held(model, part, measure, where))
+        held.append(Held(model, part, measure, where, method))
     return held
 
 
@@ -160,12 +165,12 @@ def fitted_on(estimator, rows, splits, n_jobs):
     )
 
 
-def losses_without(held, groups, method, n_repeats, seed, n_jobs):
+def losses_without(held, groups, n_repeats, seed, n_jobs):
     """``{label: [(repeats, rows) for each of held]}``."""
     jobs = [(number, label) for label in groups for number in range(len(held))]
     seeds = [derive(seed, "split", number) for number in range(len(held))]
     found = Parallel(n_jobs=n_jobs)(
-        delayed(held[number].without)(groups[label], method, n_repeats, seeds[number])
+        delayed(held[number].without)(groups[label], n_repeats, seeds[number])
         for number, label in jobs
     )
     out = {label: [] for label in groups}

@@ -12,15 +12,20 @@ drop       nothing: it is marked as missing
 from functools import partial
 
 import numpy as np
+import torch
 from sklearn.pipeline import Pipeline
 
 from skmm.base import takes_modalities
 from skmm.data.names import check_names
 from skmm.data.recombine import recombined, with_changed
+from skmm.data.tensors import TensorRows
+from skmm.estimators import FusionClassifier, FusionRegressor, MulMixClassifier
+from skmm.preprocessing import ModalityTransformer
 
 METHODS = ("permute", "noise", "drop")
 DRAWS = 10  # repeats by default
 JOINED = " + "
+ENCODE_ONCE = (FusionClassifier, FusionRegressor, MulMixClassifier)
 
 
 def groups_of(modalities, X):
@@ -80,6 +85,9 @@ def replaced(X, names, method, seed):
     rng = np.random.default_rng(seed)
     if method == "permute":
         donors = rng.permutation(len(X))
+        if isinstance(X, TensorRows):
+            index = torch.from_numpy(donors).to(X.x[next(iter(X.x))].device)
+            return X.recombined(dict.fromkeys(names, index)), donors
         return recombined(X, dict.fromkeys(names, donors)), donors
     for name in names:
         X = X.with_missing(name) if method == "drop" else _noised(X, name, rng)
@@ -115,3 +123,21 @@ def refuse_unread(estimator, X, groups):
             "of skmm, as LateFusionClassifier or LateFusionRegressor with this one "
             "inside."
         )
+
+
+def encoded_once(model, X):
+    """Return a model and rows that predict the same, with encoders already applied.
+
+    To permute embeddings is to permute the modalities that they are of. Where a model
+    has no encoders, or its steps may look at several modalities, both stay as they are.
+    """
+    whole = getattr(model, "best_estimator_", model)
+    first, last = (), whole
+    if isinstance(whole, Pipeline):
+        first, last = [step for _, step in whole.steps[:-1]], whole.steps[-1][1]
+    apart = all(type(step) is ModalityTransformer for step in first)
+    if not apart or type(last) not in ENCODE_ONCE:
+        return model, X
+    for step in first:
+        X = step.transform(X)
+    return last, last._encoded(X)

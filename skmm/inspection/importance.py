@@ -164,21 +164,21 @@ def modality_importance(
     if method == "drop":
         refuse_unread(estimator, rows.X, chosen)
     measure, seed = choose_measure(estimator, scoring, rows.y), base_seed(random_state)
-    held, splits = asked(estimator, rows, measure, cv, seed, n_jobs, NAME)
-    found = losses_without(held, chosen, method, n_repeats, seed, n_jobs)
+    held, splits = asked(estimator, rows, measure, method, cv, seed, n_jobs, NAME)
+    found = losses_without(held, chosen, n_repeats, seed, n_jobs)
     return _concluded(found, held, measure, splits, rows.groups, alpha)
 
 
-def asked(estimator, rows, measure, cv, seed, n_jobs, name):
+def asked(estimator, rows, measure, method, cv, seed, n_jobs, name):
     """Models and the rows that they were not fitted on: one, or one per split."""
     if cv is None:
         require_fitted(estimator, name)
-        return held_out([estimator], rows, [None], measure, name), None
+        return held_out([estimator], rows, [None], measure, name, method), None
     parts = (rows.X, rows.y, rows.groups)
     splits = make_splits(cv, estimator, *parts, seed % 2**32, "cv")
     models = fitted_on(estimator, rows, splits, n_jobs)
     tests = [test for _, test in splits.pairs]
-    return held_out(models, rows, tests, measure, name), splits
+    return held_out(models, rows, tests, measure, name, method), splits
 
 
 def _concluded(found, held, measure, splits, groups, alpha):

@@ -380,3 +380,28 @@ def test_a_scorer_that_fails_is_located():
     with pytest.raises(RuntimeError) as caught:
         modality_importance(NET, X, Y, scoring=fragile, cv=2)
     assert "in split 0, with all modalities" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("scoring", [None, "roc_auc"])
+@pytest.mark.parametrize("missing", [False, True])
+def test_encoding_once_changes_nothing(scoring, missing, monkeypatch):
+    rows = with_holes(X) if missing else X
+    scale = ModalityTransformer({"a": StandardScaler()})
+    model = make_pipeline(scale, clone(NET)).fit(rows, Y)
+    settings = dict(scoring=scoring, n_repeats=3, random_state=0)
+    calls, encoder = [], model[-1].net_.module_.encoders["b"]
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder, "forward", _counted(encoder.forward, calls))
+        quick = modality_importance(model, rows, Y, **settings)
+    assert len(calls) == 1
+    monkeypatch.setattr("skmm.inspection._replacing.ENCODE_ONCE", ())
+    slow = modality_importance(model, rows, Y, **settings)
+    np.testing.assert_allclose(quick.importances, slow.importances, atol=1e-5)
+
+
+def _counted(forward, calls):
+    def counting(*args):
+        calls.append(1)
+        return forward(*args)
+
+    return counting
