@@ -18,6 +18,7 @@ from skmm.base.targets import require_target
 from skmm.data import check_modalities
 from skmm.inspection._replacing import JOINED, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
+from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_rows, by_splits
 from skmm.nn.seeds import derive
 
@@ -146,23 +147,49 @@ class Held:
         return mean, rows
 
 
-def held_out(models, rows, tests, measure, name, method):
-    """One Held per model and its test rows; None are all rows."""
-    held = []
-    for split, (model, test) in enumerate(zip(models, tests, strict=True)):
-        where = name if test is None else f"{name}: in split {split}"
-        part = rows if test is None else rows.take(test)
-        held.append(Held(model, part, measure, where, method))
-    return held
+def asked(estimator, rows, measure, method, cv, seed, n_jobs, name):
+    """Models, with rows that they were not fitted on, and the splits if there are any.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted if `cv` is None.
+    rows : Rows
+    measure : Measure
+    method : str
+    cv : int, splitter, iterable or None
+    seed : int
+    n_jobs : int or None
+    name : str
+        Of the function that asks.
+
+    Returns
+    -------
+    held : list of Held
+    splits : Splits or None
+    """
+    if cv is None:
+        require_fitted(estimator, name)
+        return [Held(estimator, rows, measure, name, method)], None
+    parts = (rows.X, rows.y, rows.groups)
+    splits = make_splits(cv, estimator, *parts, seed % 2**32, "cv")
+    held = held_out(estimator, rows, splits, measure, name, method, n_jobs)
+    return held, splits
 
 
-def fitted_on(estimator, rows, splits, n_jobs):
-    """Clones of an estimator, fitted on the training rows of each split."""
+def held_out(estimator, rows, splits, measure, name, method, n_jobs):
+    """Clones of an estimator, fitted on each split, with its test rows."""
     trains = [train for train, _ in splits.pairs]
     weight = rows.weight
-    return fit_replicas(
+    models = fit_replicas(
         estimator, rows.X, rows.y, trains, sample_weight=weight, n_jobs=n_jobs
     )
+    return [
+        Held(model, rows.take(test), measure, f"{name}: in split {split}", method)
+        for split, (model, (_, test)) in enumerate(
+            zip(models, splits.pairs, strict=True)
+        )
+    ]
 
 
 def losses_without(held, groups, n_repeats, seed, n_jobs):
@@ -187,3 +214,16 @@ def judged(values, measure, splits, groups):
     if splits is not None:
         return by_splits(np.asarray(values), splits.ratio)
     return None if measure.rows is None else by_rows(values, groups=groups)
+
+
+def columns_of(difference, alpha):
+    """Error, interval and p value of a difference; NaN where it is None."""
+    if difference is None:
+        return dict.fromkeys(["standard_error", "lower", "upper", "p"], np.nan)
+    lower, upper = difference.interval(alpha)
+    return {
+        "standard_error": difference.standard_error,
+        "lower": lower,
+        "upper": upper,
+        "p": difference.p_above(),
+    }

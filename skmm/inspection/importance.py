@@ -8,16 +8,14 @@ from sklearn.utils import Bunch
 
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.inspection._losing import (
+    asked,
     checked_rows,
-    fitted_on,
-    held_out,
+    columns_of,
     judged,
     losses_without,
-    require_fitted,
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
 from skmm.model_selection.measures import choose_measure
-from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import holm
 from skmm.nn.seeds import base_seed
 
@@ -169,18 +167,6 @@ def modality_importance(
     return _concluded(found, held, measure, splits, rows.groups, alpha)
 
 
-def asked(estimator, rows, measure, method, cv, seed, n_jobs, name):
-    """Models and the rows that they were not fitted on: one, or one per split."""
-    if cv is None:
-        require_fitted(estimator, name)
-        return held_out([estimator], rows, [None], measure, name, method), None
-    parts = (rows.X, rows.y, rows.groups)
-    splits = make_splits(cv, estimator, *parts, seed % 2**32, "cv")
-    models = fitted_on(estimator, rows, splits, n_jobs)
-    tests = [test for _, test in splits.pairs]
-    return held_out(models, rows, tests, measure, name, method), splits
-
-
 def _concluded(found, held, measure, splits, groups, alpha):
     """All results, from (repeats, rows) per modality and split."""
     importances = np.array(
@@ -208,16 +194,3 @@ def _row_of(costs, measure, splits, groups, alpha):
     values = costs[0][1] if splits is None else means
     row = {"importance": float(np.mean(means))}
     return row | columns_of(judged(values, measure, splits, groups), alpha)
-
-
-def columns_of(difference, alpha):
-    """Error, interval and p value of a difference; NaN where it is None."""
-    if difference is None:
-        return dict.fromkeys(["standard_error", "lower", "upper", "p"], np.nan)
-    lower, upper = difference.interval(alpha)
-    return {
-        "standard_error": difference.standard_error,
-        "lower": lower,
-        "upper": upper,
-        "p": difference.p_above(),
-    }
