@@ -59,14 +59,25 @@ def checked_rows(estimator, X, y, sample_weight=None, groups=None):
     return Rows(X, np.asarray(y), sample_weight, groups)
 
 
-def require_fitted(estimator, name):
-    """Refuse an estimator that cannot be asked."""
+def require_fitted(estimator, name, parameter="estimator", otherwise=""):
+    """Refuse an estimator that cannot be asked.
+
+    Parameters
+    ----------
+    estimator : estimator
+    name : str
+        Of the function that would ask it.
+    parameter : str, default="estimator"
+        What that function calls it.
+    otherwise : str, default=""
+        What else there is to do.
+    """
     try:
         check_is_fitted(estimator)
     except NotFittedError as error:
         raise NotFittedError(
-            f"estimator, {type(estimator).__name__}, is not fitted: fit it on other "
-            f"rows than those for {name}, or give cv= to have it fitted in folds."
+            f"{parameter}, {type(estimator).__name__}, is not fitted: fit it on other "
+            f"rows than those for {name}{otherwise}."
         ) from error
 
 
@@ -169,7 +180,8 @@ def asked(estimator, rows, measure, method, cv, seed, n_jobs, name):
     splits : Splits or None
     """
     if cv is None:
-        require_fitted(estimator, name)
+        otherwise = ", or give cv= to have it fitted in folds"
+        require_fitted(estimator, name, otherwise=otherwise)
         return [Held(estimator, rows, measure, name, method)], None
     parts = (rows.X, rows.y, rows.groups)
     splits = make_splits(cv, estimator, *parts, seed % 2**32, "cv")
