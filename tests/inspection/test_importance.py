@@ -28,6 +28,7 @@ from tests.toys import two_tables, with_holes
 
 METHODS = ["permute", "noise", "drop"]
 X, Y = two_tables(80)
+ORDER = np.random.default_rng(0).permutation(80)
 NET = FusionClassifier(max_epochs=3, lr=0.01, random_state=0)
 
 
@@ -216,6 +217,26 @@ def test_groups_are_single_observations():
         model, rows[twice], y[twice], groups=twice, **settings
     ).table
     pd.testing.assert_frame_equal(once, grouped)
+
+
+def test_folds_keep_groups_together():
+    groups = np.repeat(np.arange(20), 4)
+    rows = X.assign(g=groups[:, None].astype(float))
+
+    class Watched(Sum):
+        def fit(self, X, y=None):
+            self.trained_ = set(X["g"][:, 0])
+            return self
+
+        def predict(self, X):
+            assert not self.trained_ & set(X["g"][:, 0])
+            return super().predict(X)
+
+    settings = dict(cv=2, modalities=["a"])
+    with pytest.raises(AssertionError):
+        modality_importance(Watched(), rows[ORDER], Y, **settings)
+    found = modality_importance(Watched(), rows, Y, groups=groups, **settings)
+    assert found.importances.shape == (1, 20)
 
 
 def test_modalities_do_not_depend_on_each_other():

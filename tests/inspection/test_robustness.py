@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 
 from skmm import FusionClassifier, FusionRegressor, LateFusionClassifier, ModalityDict
 from skmm.inspection import (
@@ -24,7 +25,7 @@ from tests.toys import two_tables, with_holes
 
 X, Y = two_tables(80)
 MODEL = FusionClassifier(max_epochs=20, lr=0.01, random_state=0).fit(X, Y)
-LATE = LateFusionClassifier(random_state=0).fit(X, Y)
+LATE = LateFusionClassifier(LogisticRegression()).fit(X, Y)
 FEW = [0, 0.5, 1]
 
 
