@@ -93,7 +93,7 @@ class ModalityImportanceDisplay:
         axis.axvline(0, color="black", linewidth=0.8)
         axis.errorbar(rows["importance"], range(len(rows)), xerr=half, fmt="o")
         axis.set(yticks=range(len(rows)), yticklabels=plain(rows.index))
-        axis.set(xlabel=f"loss without it, {self.measure}")
+        axis.set(xlabel=f"importance, in {self.measure}")
         return self
 
 

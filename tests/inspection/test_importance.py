@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skmm import (
     FusionClassifier,
+    FusionRegressor,
     LateFusionClassifier,
     ModalityDict,
     MulMixClassifier,
@@ -23,6 +24,7 @@ from skmm import (
 )
 from skmm.data.recombine import recombined
 from skmm.inspection import modality_importance
+from skmm.model_selection.statistics import holm
 from skmm.preprocessing import ModalityTransformer
 from tests.toys import two_tables, with_holes
 
@@ -198,6 +200,33 @@ def test_weights_of_rows_are_rows():
         model, rows[copies], y[copies], scoring="r2", **settings
     )
     np.testing.assert_allclose(r2.importances, again.importances)
+
+
+def test_several_modalities_are_several_tests():
+    model = clone(NET).fit(X, Y)
+    both = modality_importance(model, X, Y, random_state=0).table["p"]
+    alone = [
+        modality_importance(model, X, Y, modalities=[name], random_state=0).table["p"]
+        for name in X
+    ]
+    np.testing.assert_allclose(both, holm(np.ravel(alone)))
+
+
+def test_a_baseline_score_keeps_its_sign():
+    model = clone(NET).fit(X, Y)
+    found = modality_importance(model, X, Y, scoring="roc_auc", random_state=0)
+    assert found.baseline == pytest.approx(get_scorer("roc_auc")(model, X, Y))
+    assert found.measure == "roc_auc" and (found.importances_mean > 0).all()
+
+
+def test_splits_are_permuted_each_in_its_own_way():
+    twice = np.repeat(np.arange(40), 2)  # halves of equal rows, with equal models
+    halves = np.arange(0, 80, 2), np.arange(1, 80, 2)
+    rows, y = additive(40, 0)
+    found = modality_importance(
+        Sum(), rows[twice], y[twice], cv=[halves, halves[::-1]], random_state=0
+    )
+    assert (found.importances[:, :10] != found.importances[:, 10:]).all()
 
 
 def test_equal_weights_change_nothing():
@@ -403,12 +432,20 @@ def test_a_scorer_that_fails_is_located():
     assert "in split 0, with all modalities" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("scoring", [None, "roc_auc"])
+@pytest.mark.parametrize(
+    ("last", "scoring"),
+    [
+        (NET, None),
+        (NET, "roc_auc"),
+        (MulMixClassifier(max_epochs=2, random_state=0), None),
+        (FusionRegressor(max_epochs=2, random_state=0), "r2"),
+    ],
+)
 @pytest.mark.parametrize("missing", [False, True])
-def test_encoding_once_changes_nothing(scoring, missing, monkeypatch):
+def test_encoding_once_changes_nothing(last, scoring, missing, monkeypatch):
     rows = with_holes(X) if missing else X
     scale = ModalityTransformer({"a": StandardScaler()})
-    model = make_pipeline(scale, clone(NET)).fit(rows, Y)
+    model = make_pipeline(scale, clone(last)).fit(rows, Y)
     settings = dict(scoring=scoring, n_repeats=3, random_state=0)
     calls, encoder = [], model[-1].net_.module_.encoders["b"]
     with monkeypatch.context() as patch:

@@ -110,6 +110,12 @@ def test_what_is_dropped_stays_dropped_at_higher_levels():
     assert low.mean() == pytest.approx(0.3, abs=0.1)
 
 
+def test_modalities_are_corrupted_each_in_its_own_way():
+    rows, spy = X.assign(b=X["a"]), Spy().fit(X, Y)
+    robustness_curve(spy, rows, Y, DropCorruption(), levels=[0, 0.5], n_repeats=1)
+    assert (spy.seen_[-1]["a"] != spy.seen_[-1]["b"]).any()
+
+
 @pytest.mark.parametrize(
     ("corruption", "changed"),
     [
