@@ -3,6 +3,8 @@
 from skmm.inspection.correlation import CrossCorrelationDisplay
 from skmm.inspection.displays import ModalityImportanceDisplay, RobustnessDisplay
 from skmm.inspection.importance import modality_importance
+from skmm.inspection.interaction_display import InteractionDisplay
+from skmm.inspection.interactions import emap, interaction_decomposition
 from skmm.inspection.mixtures import MixtureDisplay
 from skmm.inspection.over_learning import over_learning
 from skmm.inspection.robustness import (
@@ -15,12 +17,15 @@ from skmm.inspection.utilization import conditional_utilization
 
 __all__ = [
     "CrossCorrelationDisplay",
+    "InteractionDisplay",
     "MixtureDisplay",
     "ModalityImportanceDisplay",
     "RobustnessCurve",
     "RobustnessDisplay",
     "conditional_utilization",
     "effective_robustness",
+    "emap",
+    "interaction_decomposition",
     "modality_importance",
     "over_learning",
     "relative_robustness",

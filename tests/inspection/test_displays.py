@@ -5,9 +5,11 @@ import pytest
 
 from skmm import FusionClassifier
 from skmm.inspection import (
+    InteractionDisplay,
     ModalityImportanceDisplay,
     RobustnessCurve,
     RobustnessDisplay,
+    interaction_decomposition,
     modality_importance,
 )
 from skmm.preprocessing import DropCorruption
@@ -98,3 +100,14 @@ def test_one_estimator():
 def test_curves_must_be_of_one_score(curves):
     with pytest.raises(ValueError, match="RobustnessCurves of one score"):
         RobustnessDisplay.from_curves(curves)
+
+
+def test_parts_are_bars():
+    display = InteractionDisplay.from_estimator(MODEL, X).plot()
+    found = interaction_decomposition(MODEL, X)
+    widths = [bar.get_width() for bar in display.axes_.patches]
+    np.testing.assert_allclose(widths, found.table["size"].iloc[::-1])
+    assert texts(display.axes_.get_yticklabels()) == ["a + b", "b", "a"]
+    colors = [bar.get_facecolor() for bar in display.axes_.patches]
+    assert colors[1] == colors[2] != colors[0]
+    assert f"{found.interaction_share:.0%}" in display.axes_.get_title()
