@@ -16,7 +16,7 @@ from skmm._sklearn import check_sample_weight
 from skmm._views import noting
 from skmm.base.targets import require_target
 from skmm.data import check_modalities
-from skmm.inspection._replacing import JOINED, encoded_once, replaced
+from skmm.inspection._replacing import JOINED, METHODS, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_rows, by_splits
@@ -105,14 +105,16 @@ class Held:
     def __init__(self, model, rows, measure, where, method):
         self.rows, self.measure, self.where = rows, measure, where
         self.model, self.X, self.method = model, rows.X, method
-        if len(rows.X) < 2:
+        if len(rows.X) < 2 and method in METHODS:
             raise ValueError(
-                f"{where}: 1 row is held out; 2 are the least that can be permuted. "
+                f"{where}: 1 row is held out; 2 are the least that can be told apart. "
                 "Give more rows, or another cv."
             )
         self.weight = np.ones(1)
         if measure.rows is not None:
             self.weight = np.ones(len(rows.X)) if rows.weight is None else rows.weight
+            if not self.weight.any():
+                raise ValueError(f"{where}: all rows have sample_weight 0.")
             self.weight = self.weight / self.weight.mean()
         with noting(f"{where}, with all modalities"):
             if method == "permute" and not measure.sees_rows:

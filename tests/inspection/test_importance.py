@@ -395,6 +395,10 @@ def test_missing_can_be_told_or_is_refused():
         ({"alpha": 1.0}, "'alpha' parameter"),
         ({"groups": [1, 2]}, "groups has 2 entries; X has 80 rows"),
         ({"sample_weight": [1.0]}, "sample_weight.shape"),
+        (
+            {"sample_weight": np.arange(80) >= 20, "cv": KFold(4)},
+            "in split 0: all rows have sample_weight 0",
+        ),
         ({"cv": [(np.arange(60), np.arange(60, 80))]}, r"cv gives 1 split"),
         ({"cv": 80}, "cannot be greater than|1 row is held out"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.model_selection import KFold, LeaveOneOut, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -105,6 +105,13 @@ def test_a_refit_is_a_fit_without_the_modality():
     terms = (whole - part - share * whole) / whole.mean()
     error = terms.std(ddof=1) * np.sqrt(1 / 4 + 20 / 60)
     assert row["standard_error"] == pytest.approx(error)
+
+
+def test_a_refit_may_be_judged_by_single_rows():
+    rows, y = X[:12], Y[:12]
+    found = conditional_utilization(LINEAR, rows, y, without="refit", cv=LeaveOneOut())
+    whole = cross_val_score(LINEAR, rows, y, cv=LeaveOneOut())
+    assert found.score == pytest.approx(whole.mean())
 
 
 def test_a_refit_finds_elsewhere_what_a_copy_said():
