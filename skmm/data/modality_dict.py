@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from skmm.data import cells, frames, leaves, rows
+from skmm.data import cells, frames, leaves, rows, sizes
 
 
 class ModalityDict(Mapping):
@@ -86,6 +86,9 @@ class ModalityDict(Mapping):
     def shape(self):
         """(number of rows, number of modalities)."""
         return len(self), len(self._leaves)
+
+    def __sizeof__(self):
+        return sum(sizes.size_of(leaf) for leaf in self.values())
 
     @property
     def present(self):

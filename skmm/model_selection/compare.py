@@ -159,7 +159,8 @@ def compare_modalities(
     groups : array-like of shape (n,), optional
         Rows of one group stay together, and are one observation.
     n_jobs : int or None, default=None
-        Processes, for what cannot be trained as one batch.
+        Processes, or jobs of the backend that ``joblib.parallel_config`` names: one
+        fit each, or one batch of 25 where fits are trained together.
     replicas : "auto" or bool, default="auto"
         Train refits of small dense nets as one batch where possible; False never.
     cache : path-like or None, default=None
@@ -255,12 +256,9 @@ def _seed(random_state, cache):
 def _outcomes(fits, subsets, seed, verbose):
     """``{name of the subset: Outcome}``."""
     total = len(subsets) * len(fits.splits.pairs)
-    outcomes = {}
     with tqdm(total=total, unit="fit", disable=not verbose) as bar:
-        for subset in subsets:
-            results = fits.of(subset, seed, bar)
-            outcomes[str(subset)] = outcome_of(results, fits.splits)
-    return outcomes
+        results = fits.of(subsets, seed, bar)
+    return {name: outcome_of(found, fits.splits) for name, found in results.items()}
 
 
 def _concluded(outcomes, nothing, subsets, statistics, measure, alpha, names):
