@@ -1,4 +1,4 @@
-"""One modality to a scikit-learn part: what it is given, and whose its errors are."""
+"""One modality to a scikit-learn part: what it is given, and where its errors are."""
 
 from contextlib import contextmanager
 
@@ -17,3 +17,13 @@ def naming(name):
     except (ValueError, TypeError, AttributeError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"modality {name!r}: {error}") from error
+
+
+@contextmanager
+def noting(where):
+    """Add to errors where they happened, as a note."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"{where}.")
+        raise

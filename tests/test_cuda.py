@@ -16,6 +16,7 @@ from skmm import (
     LateFusionClassifier,
     NoHarmFusionClassifier,
 )
+from skmm.inspection import modality_importance
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas
 from skmm.nn import Chemception, ConvEncoder, MLPEncoder
 from skmm.training import Stage
@@ -241,3 +242,11 @@ def allocated():
     gc.collect()
     torch.cuda.synchronize()
     return torch.cuda.memory_allocated()
+
+
+def test_importances_as_on_the_cpu():
+    importances = [
+        modality_importance(model(device).fit(X, Y), X, Y, random_state=0).importances
+        for device in (GPU, "cpu")
+    ]
+    np.testing.assert_allclose(*importances, atol=1e-2)

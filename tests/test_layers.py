@@ -10,7 +10,7 @@ import skmm
 ROOT = Path(skmm.__file__).parent
 ORDER = ["data", "nn", "objectives", "training", "base"]
 LEVEL = {room: level for level, room in enumerate(ORDER, start=1)}
-LEVEL |= {"estimators": 6, "representation": 6, "model_selection": 7, "inspection": 7}
+LEVEL |= {"estimators": 6, "representation": 6, "model_selection": 7, "inspection": 8}
 SIDE = {"preprocessing", "datasets", "metrics"}  # see data only
 MAY_USE_SIDE = {"model_selection", "inspection", "utils"}
 ONLY_IN = {

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm.base.problem import to_rows
 from skmm.data import check_modalities
+from skmm.data.tensors import TensorRows
 from skmm.training import history_frame, predict_outputs
 
 
@@ -13,11 +14,31 @@ class EmbeddingFace(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _outputs(self, X, method="forward"):
         check_is_fitted(self, "net_")
-        X = check_modalities(X, self, reset=False)
-        module = self.net_.module_
+        rows = X if isinstance(X, TensorRows) else self._rows(X)
+        return predict_outputs(self.net_.module_, rows, method=method)
+
+    def _rows(self, X):
+        X, module = check_modalities(X, self, reset=False), self.net_.module_
         device = next((p.device for p in module.parameters()), self.net_.device)
-        rows = to_rows(X, module, device)
-        return predict_outputs(module, rows, method=method)
+        return to_rows(X, module, device)
+
+    def _encoded(self, X):
+        """Rows with embeddings in place of modalities, for many predictions.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+
+        Returns
+        -------
+        TensorRows
+            The predictions of classes, probabilities and values take it for X.
+        """
+        check_is_fitted(self, "net_")
+        rows = self._rows(X)
+        found = predict_outputs(self.net_.module_, rows, method="encode")
+        device = next(iter(rows.x.values()))[:1].device
+        return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
 
     def transform(self, X):
         """Fused embedding, the input of the head.

@@ -69,6 +69,23 @@ class TensorRows:
         """Return the same rows with embeddings (n, width) of some modalities."""
         return replace(self, x={**self.x, **embeddings}, encoded=frozenset(embeddings))
 
+    def recombined(self, rows):
+        """Return rows in which modalities, and who lacks them, come from other ones.
+
+        Parameters
+        ----------
+        rows : dict of str to Tensor (n,) of int
+            Modalities not named keep theirs; names that are not in `x` do not matter.
+        """
+        rows = {name: index for name, index in rows.items() if name in self.x}
+        x = {name: rows_at(self.x[name], index) for name, index in rows.items()}
+        present = self.present
+        if present is not None:
+            columns = zip(self.x, present.unbind(1), strict=True)
+            masks = [mask[rows[n]] if n in rows else mask for n, mask in columns]
+            present = torch.stack(masks, dim=1)
+        return replace(self, x={**self.x, **x}, present=present)
+
 
 class LazyRows:
     """Rows of a memory-mapped or sparse leaf, made dense batch by batch.

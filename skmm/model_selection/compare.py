@@ -14,11 +14,11 @@ from skmm.data import check_modalities
 from skmm.model_selection._comparing import judging, pictures
 from skmm.model_selection._comparing.cache import FitCache, key_of
 from skmm.model_selection._comparing.fits import Fits
-from skmm.model_selection._comparing.measures import choose_measure
 from skmm.model_selection._comparing.outcomes import Statistics, outcome_of
-from skmm.model_selection._comparing.splits import make_splits
 from skmm.model_selection._comparing.subsets import choose_subsets
 from skmm.model_selection._comparing.verdict import sentence
+from skmm.model_selection.measures import choose_measure
+from skmm.model_selection.splits import make_splits
 from skmm.nn.seeds import base_seed
 
 CONSTRAINTS = {

@@ -14,6 +14,7 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     ----------
     module : MultimodalModule
     rows : TensorRows
+        May hold embeddings in place of some modalities.
     batch_size : int, optional
         Rows per slice; None chooses by their size.
     method : str, default="forward"
@@ -30,7 +31,8 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     with torch.inference_mode():
         for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
             part = rows.take(slice(start, stop))
-            outputs = ask(part.x, part.present)
+            known = {"encoded": part.encoded} if part.encoded else {}
+            outputs = ask(part.x, part.present, **known)
             if stop - start == len(rows):
                 return _mapped(torch.Tensor.cpu, outputs)
             # into one tensor: many small ones would keep the freed memory in pieces

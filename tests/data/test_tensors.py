@@ -4,6 +4,7 @@ import torch
 from scipy import sparse
 
 from skmm import ModalityDict
+from skmm.data.recombine import recombined
 from skmm.data.tensors import LazyRows, PickedRows, rows_at, to_tensors
 
 CPU = torch.device("cpu")
@@ -90,3 +91,16 @@ def test_text_that_is_no_unicode_is_named_unless_its_row_is_missing():
     there = rows_of(texts, torch.int64, a=[True, False, False]).x["a"]
     assert there.shape == (3, 4) and (there[1:] == 0).all()
     rows_of([text.encode("utf-8", "replace").decode() for text in texts], torch.int64)
+
+
+def test_rows_recombined_as_the_container_is():
+    X = ModalityDict(a=np.arange(8.0).reshape(4, 2), b=np.arange(4.0))
+    order, dtypes = np.array([2, 0, 3, 1]), dict.fromkeys("ab", torch.float32)
+    for rows in (X, X.with_missing("b", [0]).with_missing("a", [1])):
+        ours = to_tensors(rows, dtypes, "cpu").recombined(
+            {"b": torch.from_numpy(order), "unused": torch.from_numpy(order)}
+        )
+        theirs = to_tensors(recombined(rows, {"b": order}), dtypes, "cpu")
+        assert all(torch.equal(ours.x[name], theirs.x[name]) for name in "ab")
+        if rows.has_missing:
+            assert torch.equal(ours.present, theirs.present)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss, mean_squared_error
-from sklearn.model_selection import RepeatedKFold, ShuffleSplit
+from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit
 
 from skmm.model_selection import BootstrapOutOfBag
 from skmm.model_selection._comparing.judging import importance_of, judge
-from skmm.model_selection._comparing.measures import BY_ROWS, choose_measure
 from skmm.model_selection._comparing.outcomes import Outcome, Statistics
-from skmm.model_selection._comparing.splits import make_splits
-from skmm.model_selection._comparing.statistics import by_rows, by_splits, holm
+from skmm.model_selection.measures import BY_ROWS, choose_measure
+from skmm.model_selection.splits import make_splits
+from skmm.model_selection.statistics import by_rows, by_splits, holm
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 3)), RNG.integers(2, size=60)
@@ -115,13 +115,22 @@ def test_default_splits_are_ten_times_five_folds():
     assert counts <= {11, 12, 13}
 
 
-def test_groups_stay_together():
+@pytest.mark.parametrize("resampling", [None, 3, BootstrapOutOfBag(3)])
+def test_groups_stay_together(resampling):
     groups = np.repeat(np.arange(15), 4)
     for model, y in ((LogisticRegression(), Y), (LinearRegression(), X[:, 0])):
-        splits = make_splits(None, model, X, y, groups, 0)
-        assert splits.n_repeats == 10
+        splits = make_splits(resampling, model, X, y, groups, 0)
+        assert len(splits.pairs) == (50 if resampling is None else 3)
         for train, test in splits.pairs:
             assert not set(groups[train]) & set(groups[test])
+
+
+def test_splitters_that_separate_groups_are_refused():
+    groups = np.repeat(np.arange(15), 4)
+    with pytest.raises(ValueError, match=r"resampling=KFold.* separates rows of one"):
+        make_splits(KFold(3, shuffle=True), LogisticRegression(), X, Y, groups, 0)
+    with pytest.raises(ValueError, match=r"cv=GroupKFold.* needs groups"):
+        make_splits(GroupKFold(3), LogisticRegression(), X, Y, None, 0, "cv")
 
 
 @pytest.mark.parametrize(

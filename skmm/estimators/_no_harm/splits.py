@@ -11,7 +11,7 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
-from skmm.estimators._groups import pairs_of, refuse_one_group, refuse_split_groups
+from skmm.base.groups import pairs_of, refuse_one_group, refuse_split_groups
 from skmm.nn.seeds import derive
 
 

@@ -8,6 +8,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skmm._sklearn import safe_indexing
+from skmm._views import noting
 from skmm.model_selection.replicas import fit_replicas, trains_together
 
 TOGETHER = 25  # splits that are trained as one batch, then stored
@@ -105,7 +106,7 @@ class Work:
         """Name, and results of splits ``{j: (train, test)}``, one after the other."""
         found = {}
         for j, (train, test) in pairs.items():
-            with _Naming(self.name, j):
+            with _naming(self.name, j):
                 model = clone(self.model).fit(
                     safe_indexing(self.X, train), self.y[train]
                 )
@@ -115,7 +116,7 @@ class Work:
     def together(self, pairs):
         """The same, with the splits trained as one batch."""
         trains = [train for train, _ in pairs.values()]
-        with _Naming(self.name, f"one of {list(pairs)}"):
+        with _naming(self.name, f"one of {list(pairs)}"):
             models = fit_replicas(self.model, self.X, self.y, trains)
         fitted = zip(pairs.items(), models, strict=True)
         return self.name, {j: self._judged(m, j, test) for (j, (_, test)), m in fitted}
@@ -123,7 +124,7 @@ class Work:
     def _judged(self, model, j, test):
         """Losses of the test rows of a split, or a score."""
         X, y, measure = safe_indexing(self.X, test), self.y[test], self.measure
-        with _Naming(self.name, j):
+        with _naming(self.name, j):
             if measure.rows is not None:
                 return {"losses": measure.rows(model, X, y).tolist()}
             score = float(measure.score(model, X, y))
@@ -135,15 +136,6 @@ class Work:
             return {"score": score}
 
 
-class _Naming:
+def _naming(name, split):
     """Say in which subset and split something failed."""
-
-    def __init__(self, name, split):
-        self.where = f"subset {name!r}, split {split}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if isinstance(error, Exception):
-            error.add_note(f"compare_modalities: in {self.where}.")
+    return noting(f"compare_modalities: in subset {name!r}, split {split}")

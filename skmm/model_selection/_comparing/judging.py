@@ -5,7 +5,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from skmm.model_selection._comparing.statistics import holm
+from skmm.model_selection.statistics import holm
 
 HELPS, NOTHING_SHOWN, HARMS = "helps", "no evidence", "harms"
 PERCENTILES = (2.5, 97.5)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skmm.model_selection._comparing.statistics import by_rows, by_splits
+from skmm.model_selection.statistics import by_rows, by_splits
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmm.base import restrict, takes_modalities
-from skmm.data import leaves
 from skmm.data.names import check_names
+from skmm.data.recombine import recombined
 from skmm.nn.seeds import derive
 from skmm.preprocessing import NoiseModality
 
@@ -46,10 +46,9 @@ class Subset:
         seed = derive(seed, self.control, name) % 2**32
         if self.control == "permuted":  # who lacks it goes with the rest of the row
             order = np.random.default_rng(seed).permutation(len(X))
-            leaf, present = leaves.take(X[name], order), present[order]
-        else:
-            leaf = self._noise(X[name], seed)
-        return X.assign(**{name: leaf}).with_missing(name, np.flatnonzero(~present))
+            return recombined(X, {name: order})
+        leaf = self._noise(X[name], seed)
+        return X.assign({name: leaf}).with_missing(name, np.flatnonzero(~present))
 
     def _noise(self, leaf, seed):
         """Noise of the shape, and the columns, of a leaf."""

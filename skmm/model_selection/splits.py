@@ -1,6 +1,7 @@
 """Which rows are trained on and tested on, and what that means for the statistics."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -13,6 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_random_state
 
+from skmm.base.groups import pairs_of, refuse_split_groups
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 
 REPEATS, FOLDS = 10, 5
@@ -42,8 +44,8 @@ class Splits:
         return len(self.pairs) // self.n_repeats
 
 
-def make_splits(resampling, estimator, X, y, groups, random_state):
-    """Draw the splits that all subsets share.
+def make_splits(resampling, estimator, X, y, groups, random_state, name="resampling"):
+    """Draw the splits that all models share.
 
     Parameters
     ----------
@@ -54,21 +56,32 @@ def make_splits(resampling, estimator, X, y, groups, random_state):
     y : ndarray of shape (n, ...)
     groups : ndarray of shape (n,) or None
     random_state : int, RandomState or None
+    name : str, default="resampling"
+        What the caller calls the first parameter.
     """
     classes = is_classifier(estimator)
     if resampling is None:
         _refuse_small_classes(y if classes else None)
         pairs = _repeated(X, y, groups, classes, check_random_state(random_state))
     else:
-        splitter = check_cv(resampling, y, classifier=classes)
+        splitter = _splitter(resampling, y, groups, classes)
         labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
-        pairs = [tuple(map(np.asarray, p)) for p in splitter.split(X, labels, groups)]
+        pairs = pairs_of(splitter, labels, groups, X, name)
+        pairs = [tuple(map(np.asarray, pair)) for pair in pairs]
+        refuse_split_groups(resampling, pairs, groups, name)
     if len(pairs) < 2:
-        raise ValueError(f"resampling gives {len(pairs)} split(s); 2 are the least.")
+        raise ValueError(f"{name} gives {len(pairs)} split(s); 2 are the least.")
     tested = np.bincount(np.concatenate([t for _, t in pairs]), minlength=len(X))
     whole = tested.min() == tested.max() and len(pairs) > tested[0]
     ratio = np.mean([len(test) / len(np.unique(train)) for train, test in pairs])
     return Splits(pairs, int(tested[0]) if whole else None, float(ratio))
+
+
+def _splitter(resampling, y, groups, classes):
+    """Return a splitter; a number of folds keeps groups together."""
+    if groups is not None and isinstance(resampling, Integral):
+        return (StratifiedGroupKFold if classes else GroupKFold)(resampling)
+    return check_cv(resampling, y, classifier=classes)
 
 
 def _repeated(X, y, groups, classes, rng):

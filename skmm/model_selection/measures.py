@@ -22,11 +22,14 @@ class Measure:
         scores that are no mean over rows.
     score : callable or None
         ``score(model, X, y)`` returns one number, greater is better.
+    sees_rows : bool
+        Whether it is a user's own function, which may look at X.
     """
 
     name: str
     rows: Callable | None = None
     score: Callable | None = None
+    sees_rows: bool = False
 
 
 def log_loss_of_rows(model, X, y):
@@ -80,7 +83,8 @@ def choose_measure(estimator, scoring, y):
             )
         return BY_ROWS[scoring]
     name = scoring if isinstance(scoring, str) else "score"
-    return Measure(name, score=check_scoring(estimator, scoring))
+    scorer = check_scoring(estimator, scoring)
+    return Measure(name, score=scorer, sees_rows=not isinstance(scoring, str))
 
 
 def _default(estimator):

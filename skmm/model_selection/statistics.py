@@ -57,15 +57,15 @@ class Difference:
         return np.sign(self.mean) * np.inf if self.mean else 0.0
 
 
-def by_rows(values, n_folds, groups=None):
+def by_rows(values, n_folds=None, groups=None):
     """Difference from one value per row.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
         Differences of losses, averaged over repeats.
-    n_folds : int
-        K.
+    n_folds : int or None, default=None
+        K; None where one model answered for all rows, and is what is spoken of.
     groups : array-like of shape (n,), optional
         Rows of one group are averaged first, and are one observation.
     """
@@ -73,7 +73,8 @@ def by_rows(values, n_folds, groups=None):
         _, members = np.unique(groups, return_inverse=True)
         values = np.bincount(members, values) / np.bincount(members)
     n = len(values)
-    error = values.std(ddof=1) / np.sqrt(n) * np.sqrt(n_folds / (n_folds - 1))
+    error = values.std(ddof=1) / np.sqrt(n)
+    error *= 1.0 if n_folds is None else np.sqrt(n_folds / (n_folds - 1))
     return Difference(float(values.mean()), float(error), n - 1)
 
 
@@ -96,7 +97,7 @@ def holm(p_values):
 
     Examples
     --------
-    >>> from skmm.model_selection._comparing.statistics import holm
+    >>> from skmm.model_selection.statistics import holm
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """

@@ -9,7 +9,7 @@ from skmm._sklearn import GroupsConsumerMixin
 IGNORED = "The groups parameter is ignored by"  # the pairs are checked instead
 
 
-def pairs_of(splitter, y, groups):
+def pairs_of(splitter, y, groups, X=None, name="cv"):
     """Pairs of rows to train on and rows held out, of a splitter.
 
     Parameters
@@ -17,21 +17,26 @@ def pairs_of(splitter, y, groups):
     splitter : splitter
     y : ndarray (n,)
     groups : ndarray (n,) or None
+    X : ModalityDict, optional
+        For splitters that look at it; then y may be None.
+    name : str, default="cv"
+        What the caller calls the splitter.
 
     Raises
     ------
     ValueError
         If the splitter needs groups, and there are none.
     """
+    X = np.empty((len(y), 1)) if X is None else X
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", IGNORED, UserWarning)
-            return list(splitter.split(np.empty((len(y), 1)), y, groups))
+            return list(splitter.split(X, y, groups))
     except ValueError as error:
         if groups is None and isinstance(splitter, GroupsConsumerMixin):
             raise ValueError(
-                f"cv={splitter!r} needs groups: give them to fit, as fit(X, y, "
-                "groups=groups)."
+                f"{name}={splitter!r} needs groups: give them with X and y, as "
+                "groups=groups."
             ) from error
         raise
 
@@ -46,13 +51,22 @@ def refuse_one_group(groups, why):
         )
 
 
-def refuse_split_groups(cv, pairs, groups):
-    """Refuse folds that separate rows of a group: who saw some, judges no others."""
+def refuse_split_groups(cv, pairs, groups, name="cv"):
+    """Refuse folds that separate rows of a group: who saw some, judges no others.
+
+    Parameters
+    ----------
+    cv : int or splitter
+    pairs : list of (ndarray, ndarray)
+    groups : ndarray (n,) or None
+    name : str, default="cv"
+        What the caller calls the first parameter.
+    """
     for train, test in pairs if groups is not None else ():
         both = np.intersect1d(groups[train], groups[test]).tolist()
         if both:
             raise ValueError(
-                f"cv={cv!r} separates rows of one group: {both[0]!r} is trained on and "
-                "held out. Give a number of folds, which keeps groups together, a "
+                f"{name}={cv!r} separates rows of one group: {both[0]!r} is trained on "
+                "and held out. Give a number of folds, which keeps groups together, a "
                 "splitter such as GroupKFold, or leave groups out."
             )

@@ -1,0 +1,106 @@
+"""Containers in which some modalities come from other rows, or are changed."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skmm.data import leaves
+from skmm.data.modality_dict import ModalityDict
+from skmm.data.rows import common_length
+
+
+def recombined(X, rows):
+    """Container in which modalities come from rows of their own choice.
+
+    Who lacks a modality comes with its rows.
+
+    Parameters
+    ----------
+    X : ModalityDict of n rows
+    rows : dict of str to ndarray of int, each of one length
+        Modalities not named keep their rows, and are not copied; then the length is n.
+
+    Returns
+    -------
+    ModalityDict
+
+    Examples
+    --------
+    >>> from skmm import ModalityDict
+    >>> from skmm.data.recombine import recombined
+    >>> X = ModalityDict(a=[1, 2, 3], b=["x", "y", "z"]).with_missing("b", [0])
+    >>> swapped = recombined(X, {"b": [1, 2, 0]})
+    >>> swapped["a"].tolist(), swapped["b"].tolist(), swapped.present["b"].tolist()
+    ([1, 2, 3], ['y', 'z', 'x'], [True, True, False])
+    """
+    parts, masks = dict(X.items()), X.present
+    for name, own in rows.items():
+        parts[name] = leaves.take(X[name], own)
+        masks[name] = masks[name][own]
+    return ModalityDict._made(parts, masks, common_length(parts))
+
+
+def with_changed(X, name, change):
+    """Container in which numbers of one modality are changed where it is present.
+
+    Parameters
+    ----------
+    X : ModalityDict of n rows
+    name : str
+    change : callable
+        Gets the k present rows as floats, an ndarray (k, ...) of two or more
+        dimensions, and returns an array of that shape.
+
+    Returns
+    -------
+    ModalityDict
+        In which the modality is of its old kind; missing rows stay as they are.
+
+    Raises
+    ------
+    TypeError
+        If the modality is text, sparse, of several lengths, or a DataFrame with
+        columns that are no numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import ModalityDict
+    >>> from skmm.data.recombine import with_changed
+    >>> X = ModalityDict(a=np.ones((2, 3)))
+    >>> with_changed(X, "a", np.negative)["a"].tolist()
+    [[-1.0, -1.0, -1.0], [-1.0, -1.0, -1.0]]
+    """
+    leaf, mask = X[name], X.present[name]
+    values = _numbers(leaf, name)
+    new = values.copy()
+    rows = new[:, None] if new.ndim == 1 else new  # a view
+    if mask.any():
+        rows[mask] = change(rows[mask])
+    return ModalityDict._made({**X, name: _like(new, leaf)}, X.present, len(X))
+
+
+def _numbers(leaf, name):
+    """Values of a leaf as an array of floats, which may be its own memory."""
+    kind = leaves.kind(leaf)
+    if kind == "frame":
+        others = leaf.columns.difference(leaf.select_dtypes(["number", "bool"]).columns)
+        kind = f"a table with columns {list(others)[:5]}" if len(others) else kind
+    if kind not in ("dense", "tensor", "frame"):
+        kind = {"ragged": "of several lengths"}.get(kind, kind)
+        raise TypeError(
+            f"modality {name!r} is {kind}: only numbers, in an array, tensor or "
+            "DataFrame, can be changed into others."
+        )
+    if kind == "frame":
+        return leaf.to_numpy(np.float64)
+    values = leaf.cpu().numpy() if kind == "tensor" else np.asarray(leaf)
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
+
+
+def _like(values, leaf):
+    if isinstance(leaf, pd.DataFrame):
+        return pd.DataFrame(values, leaf.index, leaf.columns)
+    if isinstance(leaf, torch.Tensor):
+        return torch.from_numpy(values).to(leaf.device)
+    return values
