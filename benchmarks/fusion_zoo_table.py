@@ -1,0 +1,85 @@
+"""Tables, claims and the picture of the fusion zoo."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from common import row
+from fusion_zoo_methods import ADDITIVE, SINGLE
+
+SOLVES_XOR = ("bilinear", "tensor", "low-rank tensor", "concat, MLP", "transformer")
+
+
+def frame_of(results):
+    """One row per problem, seed and method, with the loss of the best single."""
+    frame = pd.DataFrame(results).rename(columns={"configuration": "problem"})
+    single = frame.method.str.startswith(SINGLE)
+    best = frame[single].groupby(["problem", "seed"])["loss"].min().rename("single")
+    return frame.join(best, on=["problem", "seed"])
+
+
+def by_problem(frame):
+    """Mean test log-loss, methods by problems; the best single is a method."""
+    fused = frame[~frame.method.str.startswith(SINGLE)]
+    losses = fused.pivot_table(index="method", columns="problem", values="loss")
+    singles = frame.groupby("problem")["single"].mean()
+    order = list(dict.fromkeys(frame.problem))
+    return pd.concat([losses, singles.to_frame("best single").T])[order]
+
+
+def table(results):
+    """One row per method, sorted by its mean rank over the problems."""
+    frame = frame_of(results)
+    losses = by_problem(frame)
+    fused = frame[~frame.method.str.startswith(SINGLE)]
+    fused = fused.assign(
+        harm=fused.loss > fused.single, overfit=fused.loss - fused.train
+    )
+    means = fused.groupby("method")
+    columns = {
+        "mean rank": losses.rank().mean(axis=1),
+        "harm %": 100 * means["harm"].mean(),
+        "test - train": means["overfit"].mean(),
+        "interactions": means["interactions"].mean(),
+        "parameters": means["parameters"].mean(),
+        "ms/epoch": 1000 * means["seconds_per_epoch"].mean(),
+    }
+    found = pd.concat([pd.DataFrame(columns), losses.add_prefix("loss: ")], axis=1)
+    found = found.sort_values("mean rank").round(3)
+    return found.rename_axis("method").reset_index().to_dict("records")
+
+
+def claims(results):
+    """What must hold by the methods' formulas."""
+    frame = frame_of(results)
+    frame = frame[frame.problem == "xor"]
+    right = 1 - frame.groupby("method")["error"].mean()
+    share = frame.groupby("method")["interactions"].mean()
+    rows = [
+        row("xor is solved", name, right[name], 0.95, at_most=False)
+        for name in SOLVES_XOR
+        if name in right
+    ]
+    additive = sorted(ADDITIVE & set(right.index))
+    rows += [row("xor is not solved", name, right[name], 0.6) for name in additive]
+    sums = [name for name in additive if name != "late average"]  # of probabilities
+    rows += [row("no interactions", name, share[name], 1e-6) for name in sums]
+    return rows
+
+
+def draw(results, path):
+    """Losses above the best method of each problem, sorted by rank."""
+    losses = by_problem(frame_of(results))
+    losses = losses.loc[losses.rank().mean(axis=1).sort_values().index]
+    above = losses - losses.min()
+    figure, axes = plt.subplots(figsize=(8, 8), layout="constrained")
+    shown = np.clip(above, 0, 0.2)
+    image = axes.imshow(shown, cmap="viridis_r", aspect="auto")
+    axes.set_xticks(range(losses.shape[1]), losses.columns, rotation=30, ha="right")
+    axes.set_yticks(range(len(losses)), losses.index)
+    for i, j in np.ndindex(above.shape):
+        value = above.iloc[i, j]
+        if np.isfinite(value):
+            color = "white" if value > 0.1 else "black"
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=color)
+    figure.colorbar(image, label="test log-loss above the best (cut at 0.2)")
+    figure.savefig(path, dpi=110)
