@@ -20,23 +20,35 @@ from skmm.datasets import make_dna_motif, make_sentiment_like
 from skmm.nn import Conv1dEncoder, Flatten, LpNormFusion
 
 SHARES = (0.6, 0.3, 0.1)
+SHAPES = {  # an exclusive or of motifs is found with many, shorter sequences only
+    "motif": {"rows": 2000, "length": 100, "motif": 8, "strength": 0.05, "epochs": 30},
+    "xor": {"rows": 8000, "length": 50, "motif": 6, "strength": 0.02, "epochs": 20},
+}
 
 
 def dna(kind, seed, quick, **settings):
     """Weights, and accuracy on rows not learnt."""
-    n = 600 if quick else 2000
-    X, y = make_dna_motif(n + 1000, kind, random_state=seed)
+    shape = SHAPES[kind]
+    n = shape["rows"] // (2 if quick else 1)
+    X, y = make_dna_motif(
+        n + 1000,
+        kind,
+        length=shape["length"],
+        motif_length=shape["motif"],
+        random_state=seed,
+    )
     if settings.pop("shuffled", False):
         order = np.random.default_rng(seed).permutation(len(y))
         X = X.assign(gene=X["gene"][order])
     fusion = LpNormFusion(
-        **{"strength": 0.05, "interactions": 2, "width": 16} | settings
+        **{"strength": shape["strength"], "interactions": 2, "width": 8} | settings
     )
     model = FusionClassifier(
-        Conv1dEncoder(width=32),
+        Conv1dEncoder(kernel_size=(shape["motif"], 3, 3), width=32),
         fusion=fusion,
-        max_epochs=15 if quick else 30,
-        lr=2e-3,
+        max_epochs=shape["epochs"],
+        lr=3e-3,
+        batch_size=64,
         random_state=seed,
     ).fit(X[:n], y[:n])
     return model.modality_weights_["weight"], model.score(X[n:], y[n:])
