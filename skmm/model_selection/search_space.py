@@ -1,5 +1,7 @@
 """What is worth trying of any estimator, and drawing from it in a trial."""
 
+from sklearn.base import clone
+
 from skmm.base.search_space import search_space_of
 from skmm.model_selection._tuning.spaces import Space
 
@@ -58,7 +60,8 @@ def suggest(trial, space):
     Returns
     -------
     dict of str to object
-        For ``set_params``.
+        For ``set_params``. Blocks are copies: to set ``fusion__hidden`` on one does not
+        change the space.
 
     Raises
     ------
@@ -80,4 +83,4 @@ def suggest(trial, space):
     >>> suggest(trial, space)
     {'lr': 0.01, 'fusion': MeanFusion(width=32)}
     """
-    return Space(space).suggest(trial)
+    return clone(Space(space).suggest(trial), safe=False)

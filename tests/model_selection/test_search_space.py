@@ -101,19 +101,23 @@ def test_choices_that_cannot_be_told_apart_are_refused(choices):
 
 
 def test_choices_come_back_as_objects():
-    fusions = [ConcatFusion(), MeanFusion(width=4)]
+    space = {"fusion": [ConcatFusion(), MeanFusion(4)], "lr": stats.loguniform(1e-4, 1)}
     study = optuna.create_study()
     trial = study.ask()
-    drawn = suggest(trial, {"fusion": fusions, "lr": stats.loguniform(1e-4, 1)})
-    assert drawn["fusion"] in fusions
+    drawn = suggest(trial, space)
     study.tell(trial, 1.0)
-    assert (
-        suggest(study.best_trial, {"fusion": fusions, "lr": stats.loguniform(1e-4, 1)})[
-            "fusion"
-        ]
-        is drawn["fusion"]
-    )
-    assert study.best_trial.params["fusion"] == label_of(drawn["fusion"])
+    again = suggest(study.best_trial, space)
+    assert drawn["lr"] == again["lr"] == study.best_params["lr"]
+    assert type(drawn["fusion"]) is type(again["fusion"])
+    assert study.best_params["fusion"] == label_of(drawn["fusion"])
+
+
+def test_what_is_drawn_can_be_changed_without_changing_the_space():
+    trial = trial_of({"fusion": "ConcatFusion()", "fusion__hidden": "(8,)"})
+    space = {"fusion": [ConcatFusion()], "fusion__hidden": [(8,)]}
+    for _ in range(2):
+        model = FusionClassifier().set_params(**suggest(trial, space))
+        assert model.fusion.hidden == (8,)
 
 
 SPACES = [
@@ -132,7 +136,7 @@ def test_of_several_dicts_one_is_drawn_first():
     assert {frozenset(d) for d in drawn} == {frozenset(part) for part in SPACES}
     assert {t.params[PART] for t in study.trials} == {0, 1}
     for trial, params in zip(study.trials, drawn, strict=True):
-        assert suggest(trial, SPACES) == params
+        assert label_of(suggest(trial, SPACES)) == label_of(params)
 
 
 def test_what_is_drawn_alike_has_one_name_in_the_study():
