@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -367,6 +368,29 @@ def test_optunas_pictures_and_importances():
 def test_a_tree_is_searched_as_well():
     found = search(DecisionTreeClassifier(random_state=0), {"max_depth": randint(1, 5)})
     assert found.fit(TABLE, Y).best_params_["max_depth"] in range(1, 5)
+
+
+def test_an_estimator_that_only_the_space_makes_valid():
+    parts = {"a": MLPEncoder((4,)), "b": MLPEncoder((6,))}
+    model = quick(encoders=parts, fusion="mean")  # of unequal widths
+    found = search(model, {"fusion": [ConcatFusion(), MeanFusion(5)]}).fit(X, Y)
+    assert (found.cv_results_["state"] == "COMPLETE").all()
+
+
+def test_a_search_can_be_restricted_to_modalities():
+    found = skmm.restrict(search(), ["a"]).fit(X, Y)
+    assert found.best_estimator_.modalities_in_ == ["a"]
+
+
+def test_routed_metadata():
+    weight = np.linspace(0.5, 2, 60)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = quick().set_fit_request(sample_weight=True)
+        model.set_score_request(sample_weight=True)
+        found = search(model, n_trials=2).fit(X, Y, sample_weight=weight)
+        alone = clone(model).set_params(**found.best_params_)
+        alone.fit(X, Y, sample_weight=weight)
+    np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
 
 
 def test_a_bar(capsys):

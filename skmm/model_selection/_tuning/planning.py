@@ -103,7 +103,11 @@ def _together(search, evaluation, jobs):
     if not search.replicas or evaluation.pruned or not only_weights:
         return 1
     y, rows = indexable_target(evaluation.y), evaluation.splits[0][0]
-    if not trains_together(evaluation.estimator, evaluation.X, y, rows):
+    try:
+        stacks = trains_together(evaluation.estimator, evaluation.X, y, rows)
+    except Exception:  # what is searched may mend it, and if not, trials tell
+        return 1
+    if not stacks:
         return 1
     return min(TOGETHER, max(1, search.n_trials // jobs))
 

@@ -30,7 +30,9 @@ def run_processes(work, place, key, jobs, search):
     """
     storage, *rest = place
     if is_shared(storage):
-        _run(work, place, key, jobs, search)
+        search.study_ = open_study(*place)
+        claim(search.study_, key)
+        _run(work, place, jobs)
         return
     if storage is not None:
         raise ValueError(
@@ -38,16 +40,15 @@ def run_processes(work, place, key, jobs, search):
             "Use n_jobs=None, or give a path or URL."
         )
     with tempfile.TemporaryDirectory() as folder:
-        journal = str(Path(folder) / "study.log")
+        place = (str(Path(folder) / "study.log"), *rest)
+        study = open_study(*place)
         try:
-            _run(work, (journal, *rest), key, jobs, search)
+            _run(work, place, jobs)
         finally:  # also after Ctrl-C
-            search.study_ = _in_memory(search.study_, rest)
+            search.study_ = _in_memory(study, rest)
 
 
-def _run(work, place, key, jobs, search):
-    search.study_ = open_study(*place)
-    claim(search.study_, key)
+def _run(work, place, jobs):
     for start in range(STARTS):
         shown = [work.verbose and first == 0 for first in range(jobs)]
         tasks = (delayed(_work)(replace(work, verbose=v), place) for v in shown)
