@@ -158,12 +158,13 @@ def sentiment_rows(quick):
 
 def draw(bars):
     """Weights of the DNA experiment, as the slides show them."""
-    figure, axes = plt.subplots(figsize=(8, 4))
-    for i, (case, weights) in enumerate(bars.items()):
-        positions = np.arange(len(weights)) + i * (len(weights) + 1)
+    (figure, axes), start = plt.subplots(figsize=(8, 4), layout="constrained"), 0
+    for case, weights in bars.items():
+        positions = start + np.arange(len(weights))
         axes.bar(positions, weights, label=case)
         for x, name in zip(positions, weights.index, strict=True):
             axes.text(x, 0.02, name, rotation=90, ha="center", va="bottom", fontsize=6)
+        start = positions[-1] + 2
     axes.set(ylabel="weight", xticks=[], ylim=(0, 1.05))
     axes.legend(fontsize=7)
     figure.savefig(RESULTS / "modality_weights.png", dpi=150)
