@@ -128,7 +128,6 @@ class ModalitySearchCV(BaseSearchCV):
     Examples
     --------
     >>> import numpy as np
-    import sklearn.utils
     >>> from scipy.stats import loguniform
     >>> from skmm import FusionClassifier, ModalityDict
     >>> from skmm.model_selection import ModalitySearchCV
