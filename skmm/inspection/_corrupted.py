@@ -9,7 +9,7 @@ from sklearn.base import clone, is_classifier
 from skmm._views import naming, noting
 from skmm.data.names import check_names
 from skmm.data.recombine import with_changed
-from skmm.inspection._losing import require_fitted
+from skmm.inspection._losing import require_fitted, require_known_labels
 from skmm.nn.seeds import derive
 
 ROBUSTNESS = "robustness_curve"
@@ -63,10 +63,11 @@ class Corrupted:
         return X
 
 
-def check_models(models):
+def check_models(models, y):
     """Refuse models that are not fitted, or of which one is no classifier."""
     for model, name in zip(models, ("estimator", "baseline"), strict=False):
         require_fitted(model, ROBUSTNESS, name)
+        require_known_labels(model, y)
     if is_classifier(models[0]) != is_classifier(models[-1]):
         raise ValueError(
             f"estimator and baseline, {type(models[0]).__name__} and "
@@ -98,7 +99,8 @@ def by_modality(corruption, modalities, X):
 
 def _strength(part, name):
     """Name of the parameter that the level is put into."""
-    known = part.get_params() if hasattr(part, "get_params") else {}
+    is_transformer = hasattr(part, "get_params") and not isinstance(part, type)
+    known = part.get_params() if is_transformer else {}
     found = [parameter for parameter in STRENGTHS if parameter in known]
     if not found:
         raise TypeError(

@@ -19,8 +19,10 @@ from skmm.data import check_modalities
 from skmm.inspection._replacing import JOINED, METHODS, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
-from skmm.model_selection.statistics import by_rows, by_splits
+from skmm.model_selection.statistics import by_clusters, by_rows, by_splits
 from skmm.nn.seeds import derive
+
+FEWEST = 10  # observations: of fewer, intervals are too short
 
 
 @dataclass
@@ -57,6 +59,25 @@ def checked_rows(estimator, X, y, sample_weight=None, groups=None):
         if len(groups) != len(X):
             raise ValueError(f"groups has {len(groups)} entries; X has {len(X)} rows.")
     return Rows(X, np.asarray(y), sample_weight, groups)
+
+
+def require_known_labels(estimator, y):
+    """Refuse labels of which a fitted classifier knows none.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    y : ndarray of shape (n, ...)
+    """
+    classes = getattr(estimator, "classes_", None)
+    if not isinstance(classes, np.ndarray) or y.ndim > 1:
+        return
+    known, labels = set(classes.tolist()), np.unique(y).tolist()
+    if not any(label in known for label in labels):
+        raise ValueError(
+            f"y has none of the classes that {type(estimator).__name__} was fitted on, "
+            f"{classes.tolist()[:5]}; it has {labels[:5]}. Write them as in fit."
+        )
 
 
 def require_fitted(estimator, name, parameter="estimator", otherwise=""):
@@ -184,6 +205,7 @@ def asked(estimator, rows, measure, method, cv, seed, n_jobs, name):
     if cv is None:
         otherwise = ", or give cv= to have it fitted in folds"
         require_fitted(estimator, name, otherwise=otherwise)
+        require_known_labels(estimator, rows.y)
         return [Held(estimator, rows, measure, name, method)], None
     parts = (rows.X, rows.y, rows.groups)
     splits = make_splits(cv, estimator, *parts, seed % 2**32, "cv")
@@ -223,11 +245,15 @@ def losses_without(held, groups, n_repeats, seed, n_jobs):
 def judged(values, measure, splits, groups):
     """Difference from one value per split, or per row of one fitted model.
 
-    Returns None for one fitted model and a score that is no mean over rows.
+    Returns None for one fitted model and a score that is no mean over rows, or less
+    than `FEWEST` rows or groups.
     """
     if splits is not None:
         return by_splits(np.asarray(values), splits.ratio)
-    return None if measure.rows is None else by_rows(values, groups=groups)
+    if measure.rows is None:
+        return None
+    found = by_rows(values) if groups is None else by_clusters(values, groups)
+    return found if found.df >= FEWEST - 1 else None
 
 
 def columns_of(difference, alpha):

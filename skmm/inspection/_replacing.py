@@ -43,7 +43,8 @@ def groups_of(modalities, X):
             f"replaced together; got {modalities!r}. X has {list(X)}."
         )
     listed = list(X) if modalities is None else modalities
-    groups = [(one,) if isinstance(one, str) else tuple(one) for one in listed]
+    many = (list, tuple)
+    groups = [tuple(one) if isinstance(one, many) else (one,) for one in listed]
     for group in groups:
         if not group:
             raise ValueError(f"modalities has an empty group: {list(modalities)!r}.")

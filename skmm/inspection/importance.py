@@ -79,7 +79,7 @@ def modality_importance(
     sample_weight : array-like of shape (n,), optional
         Of the rows in means; with `cv`, for fitting too.
     groups : array-like of shape (n,), optional
-        Rows of one group are one observation; with `cv` they stay together.
+        Rows of one group go together: in the standard error, and with `cv` in folds.
     alpha : float, default=0.05
         Intervals have level 1 - alpha.
     random_state : int, RandomState or None, default=None
@@ -130,7 +130,8 @@ def modality_importance(
         g_{ij} = \ell_{ij} - \ell_{ii}
 
     and the standard error is that of the mean of the :math:`d_i`. Borrowing alone would
-    give intervals that are too short. For other scores there is no error without `cv`.
+    give intervals that are too short. For other scores, and for less than 10 rows or
+    groups, there is no error without `cv`: it is NaN.
     With `cv` it is that of the corrected resampled t over splits, about the way of
     fitting.
 

@@ -232,7 +232,7 @@ def robustness_curve(
     validate_parameter_constraints(CONSTRAINTS, locals(), ROBUSTNESS)
     rows, models = checked_rows(estimator, X, y), [estimator]
     models += [] if baseline is None else [baseline]
-    check_models(models)
+    check_models(models, rows.y)
     corruptions = by_modality(corruption, modalities, rows.X)
     levels = checked_levels(levels, corruptions)
     scorers = [check_scoring(model, scoring) for model in models]

@@ -83,7 +83,7 @@ def conditional_utilization(
     sample_weight : array-like of shape (n,), optional
         Of the rows in scores; with `cv`, for fitting too.
     groups : array-like of shape (n,), optional
-        Rows of one group are one observation; with `cv` they stay together.
+        Rows of one group go together: in the standard error, and with `cv` in folds.
     alpha : float, default=0.05
         Intervals have level 1 - alpha.
     random_state : int, RandomState or None, default=None
@@ -117,7 +117,8 @@ def conditional_utilization(
     The interval is of the ratio, linearised: that of the mean of
     :math:`u + (d - u A) / A(\text{all})` over rows, with d what is lost and A the
     accuracy in one row; with `cv` over splits, by the corrected resampled t. For one
-    fitted model and a score that is no mean over rows it is NaN.
+    fitted model and a score that is no mean over rows, or less than 10 rows or groups,
+    it is NaN.
 
     References
     ----------

@@ -78,6 +78,23 @@ def by_rows(values, n_folds=None, groups=None):
     return Difference(float(values.mean()), float(error), n - 1)
 
 
+def by_clusters(values, groups):
+    """Difference of the mean over rows, of which those of one group go together.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    groups : array-like of shape (n,)
+        Large groups count as many rows, unlike in `by_rows`.
+    """
+    _, members = np.unique(groups, return_inverse=True)
+    mean, away = values.mean(), np.bincount(members, values - values.mean())
+    count = len(away)
+    factor = count / (count - 1) if count > 1 else np.nan
+    error = np.sqrt(factor * np.square(away).sum()) / len(values)
+    return Difference(float(mean), float(error), count - 1)
+
+
 def by_splits(values, ratio):
     """Difference from one value per split: the corrected resampled t.
 

@@ -76,6 +76,8 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
     trials = found.study_.trials
     again = [t for t in trials if t.user_attrs.get("retry_of") == held.number]
     done = [t for t in trials if t.state.name == "COMPLETE"]
+    again = [t for t in again if t.state.name != "FAIL"]  # not what two have queued
+    assert count(trials, "WAITING") == count(trials, "RUNNING") == 0
     assert len(done) == 6 and len(again) == 1 and again[0] in done
     assert again[0].params == held.params == trials[held.number].params
     assert trials[held.number].state.name == "FAIL"
@@ -210,7 +212,24 @@ def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
     assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL"]
 
 
-def test_of_two_that_bury_a_trial_one_runs_it_again(study):
+def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
+    a, b = Places(study, 2), Places(study, 2)
+    gone(a)
+    queue = study.enqueue_trial
+
+    def late(*args, **kwargs):
+        monkeypatch.setattr(study, "enqueue_trial", queue)
+        assert b.take() is not None  # buries it first, and runs it again
+        queue(*args, **kwargs)
+
+    monkeypatch.setattr(study, "enqueue_trial", late)
+    assert a.take() is not None  # the other place
+    states = [t.state.name for t in study.trials]
+    assert states == ["FAIL", "RUNNING", "FAIL", "RUNNING"]
+    assert "retry_of" not in study.trials[3].user_attrs
+
+
+def test_of_two_retries_one_runs(study):
     places = Places(study, 2)
     gone(places)
     run(places)

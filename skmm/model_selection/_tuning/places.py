@@ -6,6 +6,8 @@ the same order, and the later one gives its trial back. A trial whose process di
 failed and its parameters wait to be run again, once; until they do it keeps its place.
 """
 
+from contextlib import suppress
+
 from skmm.model_selection._tuning.alive import WORKER, Watch, this_worker
 from skmm.model_selection._tuning.optional import import_optuna
 
@@ -126,6 +128,17 @@ class Places:
             deaths = trial.user_attrs.get(DEATHS, 0) + died
             attributes = {RETRY_OF: trial.number, DEATHS: deaths}
             self.study.enqueue_trial(trial.params, user_attrs=attributes)
+            self._drop_doubles(trial.number)
+
+    def _drop_doubles(self, number):
+        """Keep one retry of a trial, if several processes have queued it at once."""
+        retries = [t for t in self._trials() if t.user_attrs.get(RETRY_OF) == number]
+        for trial in retries[1:]:
+            if trial.state == self.states.WAITING:
+                with suppress(import_optuna().exceptions.UpdateFinishedTrialError):
+                    self.study._storage.set_trial_state_values(
+                        trial._trial_id, self.states.FAIL
+                    )
 
 
 def _may_run_again(trial):
