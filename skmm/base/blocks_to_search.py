@@ -12,7 +12,9 @@ ConvEncoder        hidden, dropout              the dense layers behind convolut
 Conv1dEncoder      width                        of the embedding
 LSTMEncoder        width, dropout               of the embedding
 Chemception        filters                      16 is the published small network
-fusions            hidden or width              what they join is narrow or wide
+fusions            hidden, width, rank,         what they join is narrow or wide; ranks
+                   layers, beta                 of 1 to 16 as published
+token encoders     width                        of a token
 MLPHead            hidden, dropout              none, or one hidden layer
 =================  ===========================  ======================================
 
@@ -36,11 +38,24 @@ TABLES = {
     "LSTMEncoder": {"width": [*WIDTHS]},
     "Chemception": {"filters": [8, 16, 32]},
     "ConcatFusion": {"hidden": [(), (32,), (64,)]},
+    "CrossAttentionFusion": {"width": [*WIDTHS]},
+    "ExpertFusion": {"hidden": [(32,), (64,), (64, 64)]},
+    "GatedFusion": {"width": [*WIDTHS]},
+    "HierarchicalFusion": {"hidden": [(32,), (64, 64), (64, 64, 64)]},
+    "HighwayFusion": {"layers": [1, 2, 3]},
+    "LowRankTensorFusion": {"rank": [1, 2, 4, 8, 16], "width": [*WIDTHS]},
+    "ModalityShiftFusion": {"beta": [0.25, 0.5, 1.0, 2.0]},
+    "SelfAttentionFusion": {"width": [*WIDTHS]},
+    "TensorFusion": {"width": [4, 8, 16]},
+    "TransformerFusion": {"width": [*WIDTHS], "layers": [1, 2, 4]},
     "MLPHead": {"hidden": [(), (32,), (64,)]},
+    "PatchTokens": {"width": [*WIDTHS]},
+    "SequenceTokens": {"width": [*WIDTHS]},
     "MLPDecoder": {"hidden": [(), (64,), (128,)]},
 }
 DROPPING = {"MLPEncoder", "ConvEncoder", "LSTMEncoder", "MLPHead"}
-FUSIONS = ("concat", "mean", "product", "attention")  # no one of them is best for all
+DROPPING |= {"ExpertFusion", "ModalityShiftFusion", "TransformerFusion"}
+FUSIONS = ("concat", "mean", "product", "attention", "gated")  # none is best for all
 
 
 def of_part(part, prefix):

@@ -2,10 +2,12 @@
 
 from scipy.stats import loguniform
 
+from skmm import nn as blocks
 from skmm._params import NestedParams
 from skmm.base.blocks_to_search import fusions, heads, of_part, with_present
 from skmm.base.problem import to_rows
 from skmm.data import check_modalities
+from skmm.nn.resolve import resolve
 
 LR = (5e-5, 1e-2)  # of Adam and its kin; the thesis has 6e-5 and 1e-4
 LR_OF_SGD = (1e-3, 0.3)
@@ -40,7 +42,7 @@ class Searchable(NestedParams):
         """
         space = self._training_space()
         space |= self._fusion_space()
-        if getattr(self, "head", 0) is None:
+        if getattr(self, "head", 0) is None and not self._brings_head():
             space["head"] = heads()
         else:
             space |= of_part(getattr(self, "head", None), "head")
@@ -61,9 +63,14 @@ class Searchable(NestedParams):
         fusion = getattr(self, "fusion", None)
         if self.modalities is not None and len(self.modalities) < 2:
             return {}
-        if isinstance(fusion, str):
+        if isinstance(fusion, str) and not self._brings_head():
             return {"fusion": fusions(fusion)}
         return of_part(fusion, "fusion")
+
+    def _brings_head(self):
+        """Whether the fusion has a head of its own, which suits no other fusion."""
+        fusion = resolve(getattr(self, "fusion", None), blocks.fusion, "Fusion")
+        return getattr(fusion, "brings_head", False)
 
     def _parts_space(self, outer):
         """Of the parts in a dict those in use; of one for all, its parameters."""

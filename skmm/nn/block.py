@@ -59,6 +59,7 @@ class Block(BaseEstimator, nn.Module):
 
     in_dtype = torch.float32
     stackable = False
+    brings_head = False
     per_replica: ClassVar[dict] = {}
     _parameter_constraints: dict = {}
 
@@ -109,6 +110,8 @@ class Block(BaseEstimator, nn.Module):
 
     def own_head(self):
         """Head that a built fusion needs behind it; None is whichever is wanted.
+
+        A class that needs one says so, ``brings_head = True``.
 
         Returns
         -------

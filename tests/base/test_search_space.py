@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, ParameterSampler
 from sklearn.pipeline import make_pipeline
 
 import skmm
@@ -12,6 +13,8 @@ from skmm import nn
 from skmm.base.search_space import search_space_of
 from skmm.preprocessing import ModalityTransformer
 from tests.toys import MeanEmbedding, two_tables
+
+APART = {"MixtureFusion", "SideBySideFusion"}  # of other estimators
 
 
 def test_published_rates_lie_inside():
@@ -124,3 +127,18 @@ def test_the_space_is_new_at_every_call():
     model.default_search_space()["batch_size"].clear()
     assert model.default_search_space()["batch_size"]
     assert np.isfinite(model.default_search_space()["lr"].rvs(random_state=0))
+
+
+@pytest.mark.parametrize("name", sorted(set(nn.fusion.__all__) - APART))
+def test_every_fusion_can_be_searched(name):
+    X, y = two_tables(40)
+    fusion, settings = getattr(nn, name)(), {"max_epochs": 1, "random_state": 0}
+    model = skmm.FusionClassifier(nn.MLPEncoder((16,)), fusion=fusion, **settings)
+    for params in ParameterSampler(model.default_search_space(), 2, random_state=0):
+        clone(model).set_params(**params).fit(X, y)
+
+
+def test_a_fusion_with_a_head_of_its_own_has_no_other():
+    for fusion in ("lp_norm", nn.LpNormFusion()):
+        space = skmm.FusionClassifier(fusion=fusion).default_search_space()
+        assert not {"head", "fusion"} & set(space)
