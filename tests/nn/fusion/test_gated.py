@@ -131,7 +131,7 @@ def test_which_modality_is_primary():
 def test_without_the_others_the_central_stream_is_alone():
     block = built(lambda: HierarchicalFusion((5, 4), activation="tanh"), "ab")
     parts = embeddings(names="ab")
-    block.factors.data[1:] = 0.0
+    block.factors.data[1:], block.passes.data[:] = 0.0, 0.5
     streams = [torch.tanh(block.streams[0][n](p)) for n, p in parts.items()]
     centre = torch.tanh(block.central[0](sum(streams)))
     expected = torch.tanh(block.central[1](block.passes[0] * centre))

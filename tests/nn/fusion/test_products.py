@@ -128,7 +128,9 @@ def test_a_tensor_that_is_too_large_states_its_size():
 def low_rank(rank=4, width=3, names="abc"):
     torch.manual_seed(1)
     template = LowRankTensorFusion(rank, width=width)
-    return template.build(dict.fromkeys(names, 4)).double()
+    block = template.build(dict.fromkeys(names, 4)).double()
+    block.bias.data = torch.linspace(1, 2, block.out_features).double()
+    return block
 
 
 def whole(block):
