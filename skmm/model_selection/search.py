@@ -57,9 +57,9 @@ class ModalitySearchCV(BaseSearchCV):
         Fit the best parameters on all rows. With several metrics the name of the one
         that is searched by. A callable gets ``cv_results_`` and returns an index.
     sampler : Optuna sampler or None, default=None
-        None is ``TPESampler``, seeded by `random_state` and the number of each trial,
-        so that no two processes draw the same, and a search that was interrupted draws
-        what it would have drawn.
+        None is ``TPESampler``, seeded by `random_state` and the order of trials, so
+        that no two processes draw the same, and one process that was interrupted goes
+        on with the draws that it would have made.
     pruner : Optuna pruner or None, default=None
         Ends trials that are not promising; None lets all finish. See Notes.
     storage : path-like, URL, Optuna storage or None, default=None
@@ -76,7 +76,7 @@ class ModalitySearchCV(BaseSearchCV):
     error_score : "raise" or float, default=nan
         What a trial gets in which a fit or score fails; a warning counts them.
     return_train_score : bool, default=False
-        Score the training rows as well.
+        Score the training rows as well; NaN of trials that a study has without.
     random_state : int, RandomState or None, default=None
         Of the draws. The estimator and `cv` have their own.
     verbose : int, default=0

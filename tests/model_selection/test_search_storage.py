@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
 from skmm.model_selection._tuning import working
+from skmm.model_selection._tuning.evaluation import Result
 from tests.toys import two_tables
 
 optuna = pytest.importorskip("optuna")
@@ -91,10 +92,20 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
     lost, again = found.study_.trials[2:4]
     assert lost.params == again.params and again.user_attrs["retry_of"] == 2
     whole = search(None, Slow()).fit(TABLE, Y)
-    ours, all_at_once = (
-        [params["C"] for params in s.cv_results_["params"]] for s in (found, whole)
-    )
-    assert ours[:3] == all_at_once[:3]
+    assert found.cv_results_["params"] == whole.cv_results_["params"]
+
+
+def test_draws_after_ctrl_c_are_those_without(tmp_path, monkeypatch):
+    """Also those that learn from earlier trials, after the tenth."""
+    whole = search(None, Slow(), n_trials=14).fit(TABLE, Y)
+    broken = search(tmp_path / "study.log", Slow(), n_trials=14)
+    for at in (8, 1, 29):
+        monkeypatch.setattr(Slow, "fits", 0)
+        monkeypatch.setattr(Slow, "at", at)
+        with pytest.raises(KeyboardInterrupt):
+            broken.fit(TABLE, Y)
+    broken.fit(TABLE, Y)
+    assert broken.cv_results_["params"] == whole.cv_results_["params"]
 
 
 def test_ctrl_c_without_a_storage_leaves_the_study(monkeypatch):
@@ -123,6 +134,22 @@ def test_ctrl_c_in_a_batch_of_nets(tmp_path, monkeypatch):
     ] * 5
     lost = [t.params for t in found.study_.trials[:5]]
     assert [t.params for t in found.study_.trials[5:]] == lost
+
+
+@pytest.mark.parametrize("scoring", [None, ["accuracy", "roc_auc"]])
+def test_training_scores_can_be_asked_for_later(scoring, tmp_path):
+    path = tmp_path / "study.log"
+    metrics = {"scoring": scoring, "refit": scoring[0] if scoring else True}
+    name = scoring[1] if scoring else "score"
+    search(path, n_trials=2, **metrics).fit(TABLE, Y)
+    found = search(path, n_trials=2, return_train_score=True, **metrics).fit(TABLE, Y)
+    assert np.isnan(found.cv_results_[f"mean_train_{name}"]).all()
+    found = search(path, n_trials=4, return_train_score=True, **metrics).fit(TABLE, Y)
+    known = np.isfinite(found.cv_results_[f"mean_train_{name}"])
+    assert known.tolist() == [False, False, True, True]
+    without = search(path, n_trials=5, **metrics).fit(TABLE, Y)
+    assert np.isfinite(without.cv_results_[f"mean_test_{name}"]).all()
+    assert f"mean_train_{name}" not in without.cv_results_
 
 
 OTHERS = {
@@ -231,15 +258,33 @@ def test_memory_is_not_shared_between_processes():
         search(storage, Untouched(), n_jobs=2).fit(TABLE, Y)
 
 
-def test_a_result_that_comes_too_late_does_not_count(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatch):
     """Its process was thought to be dead, and the trial has run elsewhere."""
     evaluate = working.Evaluation.alone
 
     def buried(self, trial, params):
         if trial.number == 1:
             trial.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            if fails:
+                return Result([], error="late", cause=RuntimeError("late"))
         return evaluate(self, trial, params)
 
     monkeypatch.setattr(working.Evaluation, "alone", buried)
+    found = search(tmp_path / "study.log", error_score="raise").fit(TABLE, Y)
+    assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]
+
+
+def test_a_result_that_is_overtaken_while_it_is_written_does_not_count(
+    tmp_path, monkeypatch
+):
+    store = working.Work._store
+
+    def late(self, study, trial, result, value):
+        if trial.number == 1:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        store(self, study, trial, result, value)
+
+    monkeypatch.setattr(working.Work, "_store", late)
     found = search(tmp_path / "study.log").fit(TABLE, Y)
     assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]

@@ -229,6 +229,63 @@ def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
     assert "retry_of" not in study.trials[3].user_attrs
 
 
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+@pytest.mark.parametrize("after", ["get_trial", "set_trial_user_attr"])
+def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monkeypatch):
+    journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
+    storage = journal if kind == "journal" else url
+    study, other = (open_study(storage, None, None, None) for _ in range(2))
+    a, b = Places(study, 2), Places(other, 2)
+    x = gone(a)
+    original = getattr(study._storage, after)
+
+    def late(*args, **kwargs):
+        found = original(*args, **kwargs)
+        monkeypatch.setattr(study._storage, after, original)
+        b._bury()  # a bit faster
+        return found
+
+    monkeypatch.setattr(study._storage, after, late)
+    run(a)
+    run(b)
+    states = [t.state.name for t in study.trials]
+    assert count(study.trials, "COMPLETE") == 2 and "WAITING" not in states
+    again = [t for t in study.trials if t.user_attrs.get("retry_of") == 0]
+    assert [t.params for t in again if t.state.name == "COMPLETE"] == [{"x": x}]
+
+
+def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
+    places = Places(study, 1)
+    gone(places)
+    study._storage.set_trial_user_attr(0, "error", "ValueError")
+    run(places)
+    assert [t.number for t in places.finished()] == [1]
+
+
+def test_retries_keep_their_place_in_the_order(study):
+    places = Places(study, 4)
+    gone(places)
+    run(places)  # the retry
+    trial = places.take()
+    places.give_back([trial])
+    places.give_back([places.take()])  # a retry of a retry
+    orders = [places.order_of(places.take()) for _ in range(3)]
+    assert [t.user_attrs.get("retry_of") for t in study.trials[:5]] == [
+        *(None, 0, None, 2, 3)
+    ]
+    assert orders == [1, 2, 3]
+
+
+def test_a_retry_queued_twice_is_removed(study):
+    places = Places(study, 2)
+    gone(places)
+    run(places)
+    for _ in range(2):
+        study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
+    run(places)
+    assert "WAITING" not in [t.state.name for t in study.trials]
+
+
 def test_of_two_retries_one_runs(study):
     places = Places(study, 2)
     gone(places)

@@ -58,7 +58,10 @@ class Results:
             "trial_number": [trial.number for trial in self.trials],
             "state": [trial.state.name for trial in self.trials],
         }
-        like = next(t for t in self.trials if self._is_whole(t)).user_attrs[FOLDS][0]
+        like = dict(next(filter(self._is_whole, self.trials)).user_attrs[FOLDS][0])
+        like.pop("train_scores", None)
+        if search.return_train_score:
+            like["train_scores"] = like["test_scores"]
         out = [fold for trial in self.trials for fold in self._folds(trial, like)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", UNKNOWN, UserWarning)
@@ -68,13 +71,19 @@ class Results:
         return len(trial.user_attrs.get(FOLDS, [])) == self.n_splits
 
     def _folds(self, trial, like):
-        """Scores and seconds of all folds; NaN, or `error_score`, of those not run."""
+        """Scores and seconds of all folds, with the keys of `like`.
+
+        Of folds not run they are NaN, or `error_score`; training scores are NaN where
+        trials were run without them.
+        """
         known = trial.user_attrs.get(FOLDS, [])
         if ERROR in trial.user_attrs:
             known, missing = [], np.nan if trial.value is None else trial.value
         else:
             missing = np.nan
         blank = {key: _filled(value, missing) for key, value in like.items()}
+        none = {key: _filled(value, np.nan) for key, value in like.items()}
+        known = [{key: fold.get(key, none[key]) for key in like} for fold in known]
         return [*known, *[blank] * (self.n_splits - len(known))]
 
 
