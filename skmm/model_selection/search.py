@@ -15,11 +15,10 @@ from skmm._sklearn import (
     check_method_params,
 )
 from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.planning import evaluation_of, run_search
+from skmm.model_selection._tuning.planning import evaluation_of, run_search, space_of
 from skmm.model_selection._tuning.results import Results
 from skmm.model_selection._tuning.spaces import Space
 from skmm.model_selection.replicas import indexable
-from skmm.model_selection.search_space import default_search_space
 
 SHARED = {  # with BaseSearchCV
     name: BaseSearchCV._parameter_constraints[name]
@@ -44,7 +43,8 @@ class ModalitySearchCV(BaseSearchCV):
     space : dict, list of dict or None, default=None
         Parameter names to lists of choices, frozen distributions of ``scipy.stats`` or
         distributions of Optuna; of several dicts each trial draws one. None is
-        ``default_search_space(estimator)``.
+        ``default_search_space(estimator)``; with a pruner without what changes the
+        loss.
     n_trials : int, default=50
         Finished trials in the study, pruned and failed ones included, whoever ran them.
     timeout : float or None, default=None
@@ -111,9 +111,10 @@ class ModalitySearchCV(BaseSearchCV):
     A pruner is told of every epoch, at step ``fold * epochs + epoch``, minus the mean
     of this epoch's validation loss and of those of the folds before. It is of the rows
     that ``early_stopping`` sets aside, if it does, else of the fold held out. What
-    changes this loss, as `objective`, cannot be in the space then. Of estimators
-    without callbacks it is told the mean score after each fold. Telling does not change
-    what is trained.
+    changes this loss, as `objective` or another estimator as a choice, cannot be in the
+    space then. Rows of classes that a fold is not trained on do not count. Of
+    estimators without callbacks it is told the mean score after each fold. Telling does
+    not change what is trained.
 
     A trial whose process died is failed, and its parameters run again, once. On the
     same machine this is seen at once, on another after some minutes without a sign of
@@ -226,8 +227,7 @@ class ModalitySearchCV(BaseSearchCV):
             On Ctrl-C; finished trials are in `study_` and in the storage.
         """
         self._validate_params()
-        space = self.space
-        space = default_search_space(self.estimator) if space is None else space
+        space = space_of(self)
         checked = Space(space)
         X, y = sklearn.utils.indexable(indexable(X), indexable(y))
         params = check_method_params(X, params=params)

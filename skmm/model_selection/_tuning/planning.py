@@ -12,10 +12,11 @@ from skmm.model_selection._comparing.cache import key_of
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.model_selection._tuning.processes import run_processes
-from skmm.model_selection._tuning.reporting import refuse_other_losses
+from skmm.model_selection._tuning.reporting import comparable, refuse_other_losses
 from skmm.model_selection._tuning.storage import claim, open_study
 from skmm.model_selection._tuning.working import TOGETHER, Work
 from skmm.model_selection.replicas import indexable_target, trains_together
+from skmm.model_selection.search_space import default_search_space
 from skmm.nn.seeds import base_seed
 
 
@@ -31,7 +32,6 @@ def evaluation_of(search, X, y, params):
     """
     routed = search._get_routed_params_for_fit(params)
     splitter = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
-    nop = import_optuna().pruners.NopPruner
     return Evaluation(
         clone(search.estimator),
         X,
@@ -42,8 +42,26 @@ def evaluation_of(search, X, y, params):
         routed.scorer.score,
         search.return_train_score,
         _metric_of(search),
-        not isinstance(search.pruner, (type(None), nop)),
+        _prunes(search),
     )
+
+
+def space_of(search):
+    """The space that is searched: the user's, or what is worth trying.
+
+    Parameters
+    ----------
+    search : ModalitySearchCV
+    """
+    if search.space is not None:
+        return search.space
+    space = default_search_space(search.estimator)
+    return comparable(search.estimator, space) if _prunes(search) else space
+
+
+def _prunes(search):
+    nop = import_optuna().pruners.NopPruner
+    return not isinstance(search.pruner, (type(None), nop))
 
 
 def _metric_of(search):
@@ -69,7 +87,7 @@ def run_search(search, evaluation, space, checked):
     checked : Space
     """
     if evaluation.pruned:
-        refuse_other_losses(search.estimator, checked.names)
+        refuse_other_losses(search.estimator, checked)
     key = {} if search.storage is None else _key_of(search, evaluation, checked)
     sampler = copy.deepcopy(search.sampler)
     place = (search.storage, search.study_name, sampler, search.pruner)
