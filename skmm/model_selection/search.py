@@ -237,7 +237,7 @@ class ModalitySearchCV(BaseSearchCV):
         run_search(self, evaluation, space, checked)
         finished = Places(self.study_, self.n_trials).finished()
         results = Results(finished, checked, self.n_splits_)
-        results.refuse_none()
+        results.refuse_none(self.timeout)
         self.cv_results_ = results.formatted(self)
         self._choose(evaluation.metric)
         if self.refit:

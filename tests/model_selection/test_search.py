@@ -316,6 +316,11 @@ def test_time_that_is_over_starts_no_trial():
     assert 0 < len(found.cv_results_["params"]) < 10**4
 
 
+def test_time_that_is_over_before_the_first_trial_is_named():
+    with pytest.raises(ValueError, match=r"timeout=1e-09 was over"):
+        search(LogisticRegression(), LINEAR, timeout=1e-9).fit(TABLE, Y)
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -352,6 +357,19 @@ def test_optunas_settings_stay_and_nothing_experimental_is_shown():
     level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
     search(n_trials=2).fit(X, Y)
     assert optuna.logging.get_verbosity() == level and warnings.filters == filters
+
+
+@pytest.mark.parametrize("level", [optuna.logging.INFO, optuna.logging.ERROR])
+def test_nothing_is_said_without_verbose(level, tmp_path, caplog):
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(level)
+    try:
+        for storage in (None, tmp_path / "s.log", tmp_path / "s.log"):
+            search(LogisticRegression(), LINEAR, storage=storage).fit(TABLE, Y)
+        assert optuna.logging.get_verbosity() == level
+    finally:
+        optuna.logging.set_verbosity(before)
+    assert caplog.records == []
 
 
 def test_optunas_pictures_and_importances():

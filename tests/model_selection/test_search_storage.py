@@ -10,8 +10,9 @@ from sklearn.model_selection import KFold
 
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
-from skmm.model_selection._tuning import working
+from skmm.model_selection._tuning import journal, working
 from skmm.model_selection._tuning.evaluation import Result
+from skmm.model_selection._tuning.storage import open_study
 from tests.toys import two_tables
 
 optuna = pytest.importorskip("optuna")
@@ -243,6 +244,39 @@ def test_a_damaged_journal_is_refused(tmp_path):
     path.write_bytes(b"\n".join(lines) + b"\n")
     with pytest.raises(ValueError, match=r"storage=.*cannot be used"):
         search(path, Untouched(), error_score="raise").fit(TABLE, Y)
+
+
+@pytest.mark.parametrize("left", ["some", "all but its end"])
+def test_a_line_that_was_broken_off_costs_nothing_else(left, tmp_path):
+    path = tmp_path / "study.log"
+    first = search(path).fit(TABLE, Y).cv_results_
+    whole = path.read_bytes()
+    record = whole.splitlines()[-1]
+    path.write_bytes(whole + (record[:25] if left == "some" else record))
+    found = search(path, n_trials=7).fit(TABLE, Y).cv_results_
+    assert found["params"][:5] == first["params"] and len(found["params"]) == 7
+    lines = path.read_text().splitlines()
+    assert all("op_code" in json.loads(line) for line in lines)
+    assert path.read_bytes().startswith(whole)
+
+
+def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
+    path = str(tmp_path / "study.log")
+    study = open_study(path, None, None, None)
+    study.ask()
+    with open(path, "ab") as file:
+        file.write(b'{"op_code":4,' + b"x" * 2**17)
+    study.ask()
+    assert len(open_study(path, None, None, None).trials) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"a", b"\n", b"a\nb", b"a\nb\n", b"\n\na"])
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_the_last_line_without_an_end(content, block, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "BLOCK", block)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert journal.torn(path) == content.split(b"\n")[-1]
 
 
 def test_the_journal_is_json(tmp_path):

@@ -95,8 +95,8 @@ class Report:
     After each epoch that is minus the validation loss, the mean of this epoch's and of
     those of the folds before. It is of the rows that early stopping sets aside, if it
     does, else of the fold held out. For estimators without callbacks it is the mean
-    score, after each fold. A fold in which no row held out is of a class that is trained
-    on has no loss, and tells nothing.
+    score, after each fold. Where no row held out is of a class that is trained on there
+    is no loss, and nothing is told.
 
     Parameters
     ----------

@@ -29,8 +29,19 @@ class Results:
         self.trials, self.n_splits = trials, n_splits
         self.params = [space.suggest(trial) for trial in trials]
 
-    def refuse_none(self):
-        """Raise an error if no trial has a score; warn of those that failed."""
+    def refuse_none(self, timeout):
+        """Raise an error if no trial has a score; warn of those that failed.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Of the search.
+        """
+        if not self.trials:
+            raise ValueError(
+                f"no trial has a score: timeout={timeout} was over before one was "
+                "finished. Give more seconds."
+            )
         states = [trial.state.name for trial in self.trials]
         failed = [t for t in self.trials if ERROR in t.user_attrs]
         first = f" The first error: {failed[0].user_attrs[ERROR]}" if failed else ""
