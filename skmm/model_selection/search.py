@@ -52,7 +52,8 @@ class ModalitySearchCV(BaseSearchCV):
     scoring : str, callable, list, tuple, dict or None, default=None
         As for ``RandomizedSearchCV``; greater is better.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        As there. With `storage`, splits must be the same at every call.
+        As there, but with `groups` a number of folds keeps them together, and splitters
+        that do not are refused. With `storage`, splits must be the same at every call.
     refit : bool, str or callable, default=True
         Fit the best parameters on all rows. With several metrics the name of the one
         that is searched by. A callable gets ``cv_results_`` and returns an index.
@@ -74,7 +75,9 @@ class ModalitySearchCV(BaseSearchCV):
         Draw 10 trials at a time and train nets of the same structure as one batch,
         where nets can be stacked and there is no pruner; False never.
     error_score : "raise" or float, default=nan
-        What a trial gets in which a fit or score fails; a warning counts them.
+        What a trial gets in which a fit or score fails; a warning counts them. If the
+        first trial fails, and the estimator without its parameters fails alike, that is
+        raised: as of NaN in X, or of parameters of `fit` that the estimator lacks.
     return_train_score : bool, default=False
         Score the training rows as well; NaN of trials that a study has without.
     random_state : int, RandomState or None, default=None
@@ -220,7 +223,8 @@ class ModalitySearchCV(BaseSearchCV):
         ValueError, TypeError
             If a parameter is out of range, the space cannot be drawn from, the storage
             cannot be used or has another search under that name, or no trial has a
-            score. With ``error_score="raise"`` also if a fit fails.
+            score. With ``error_score="raise"`` also if a fit fails. A study in which no
+            trial counts then is removed from the storage.
         ImportError
             Without Optuna.
         KeyboardInterrupt

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skmm.model_selection._tuning import alive
+from skmm.model_selection._tuning import alive, processes
 from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.storage import open_study
-from tests.model_selection.workers import ENDS, HOLD, TABLE, Y, search
+from skmm.model_selection._tuning.storage import open_storage, open_study
+from tests.model_selection.workers import ENDS, HOLD, START, TABLE, Y, search
 
 optuna = pytest.importorskip("optuna")
 pytestmark = pytest.mark.skipif(
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
-CODE = "import sys; from tests.model_selection.workers import main; main(*sys.argv[1:])"
 
 
 def started(storage, **environment):
@@ -59,9 +58,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
     journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
     storage, mark = journal if kind == "journal" else url, tmp_path / "held"
     victim = started(storage, **{HOLD: str(mark)})
-    wait_for(mark.exists)
-    helper = started(storage)
+    helper = started(storage, **{START: str(mark)})
     try:
+        wait_for(mark.exists)
         wait_for(lambda: count(trials_of(storage), "COMPLETE") == 5)
         (held,) = (t for t in trials_of(storage) if t.state.name == "RUNNING")
         assert helper.poll() is None  # it waits for what the victim runs
@@ -104,6 +103,26 @@ def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
 
 def _means(found):
     return found.cv_results_["mean_test_score"]
+
+
+def test_an_error_in_processes_leaves_no_study(tmp_path, monkeypatch):
+    """Nor what they ran when they were ended."""
+    ended = {**alive.this_worker(), "pid": 2**22 + 1}
+
+    def run(worker):
+        def broken(work, place, jobs):
+            open_study(*place).ask().set_user_attr("worker", worker)
+            raise ValueError("what came is wrong")
+
+        return broken
+
+    path = str(tmp_path / "study.log")
+    for worker, names in ((ended, []), (alive.this_worker(), ["ModalitySearchCV"])):
+        monkeypatch.setattr(processes, "_run", run(worker))
+        with pytest.raises(ValueError, match="what came"):
+            search(path, n_jobs=2).fit(TABLE, Y)
+        storage = open_storage(path)
+        assert optuna.get_all_study_names(storage) == names
 
 
 # -- the same without processes ------------------------------------------------------

@@ -10,7 +10,7 @@ thought dead: whatever is written then counts for nothing and raises no error.
 
 from contextlib import suppress
 
-from skmm.model_selection._tuning.alive import WORKER, Watch, this_worker
+from skmm.model_selection._tuning.alive import WORKER, Watch, has_ended, this_worker
 from skmm.model_selection._tuning.optional import import_optuna
 
 ERROR, LOST, RETRY_OF, DEATHS = "error", "lost", "retry_of", "deaths"
@@ -35,6 +35,14 @@ class Places:
     def finished(self):
         """Trials that have a result: a score, none as they were pruned, or an error."""
         return [trial for trial in self._trials() if self.has_result(trial)]
+
+    def is_empty(self):
+        """Whether no trial has a result, waits, or is run by a living process."""
+        trials, running = self._trials(), self.states.RUNNING
+        return not any(
+            holds and not (t.state == running and has_ended(t.user_attrs.get(WORKER)))
+            for t, holds in zip(trials, self._holds(trials), strict=True)
+        )
 
     def has_result(self, trial):
         """Whether a trial counts as done."""

@@ -2,11 +2,12 @@
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skmm.model_selection._tuning.journal import MendingLock, refuse_other_file
 from skmm.model_selection._tuning.optional import import_optuna
+from skmm.model_selection._tuning.places import Places
 
 NAME = "ModalitySearchCV"  # of a study that the user does not name
 OF = "skmm"  # attribute of the study that says what it is of
@@ -133,6 +134,34 @@ def claim(study, key):
             f"{', '.join(other)}. Give another study_name or storage; splits are the "
             "same if cv is a number, or a splitter with a fixed random_state."
         )
+
+
+@contextmanager
+def removing_if_empty(search):
+    """Leave no study behind if an error ends a search that has finished no trial.
+
+    What was wrong can then be mended, and the name used again.
+
+    Parameters
+    ----------
+    search : ModalitySearchCV
+    """
+    try:
+        yield
+    except Exception:
+        study = search.study_
+        with suppress(Exception):  # that error says more
+            if search.storage is not None and _is_empty(study):
+                import_optuna().delete_study(
+                    study_name=study.study_name, storage=study._storage
+                )
+                del search.study_
+        raise
+
+
+def _is_empty(study):
+    """Whether a study is of a search alone, and no trial of it counts."""
+    return {*study.user_attrs} <= {OF} and Places(study, 1).is_empty()
 
 
 def _has_results(study):

@@ -104,11 +104,20 @@ class Work:
         if result.error is None and not result.pruned and not np.isfinite(value):
             result.cause = ValueError(f"a score is {value}")
             result.error = f"ValueError: {result.cause}"
-        if result.error is not None and self.error_score == "raise":
+        if result.error is not None and self._ends_all(places, result):
             result.cause.add_note(f"In trial {trial.number}, with {trial.params}.")
             raise result.cause
         with unless_finished():
             self._store(places.study, trial, result, value)
+
+    def _ends_all(self, places, result):
+        """Whether an error is raised: on demand, or as it is not of what is searched.
+
+        Whether it is not is asked of the trial that is finished first.
+        """
+        if self.error_score == "raise":
+            return True
+        return not places.finished() and self.evaluation.fails_as_given(result)
 
     def _store(self, study, trial, result, value):
         states = import_optuna().trial.TrialState
