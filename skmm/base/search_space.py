@@ -1,11 +1,13 @@
 """What is worth trying of an estimator's parameters, and how a search asks it."""
 
+import numpy as np
 from scipy.stats import loguniform
 
 from skmm import nn as blocks
 from skmm._params import NestedParams
 from skmm.base.blocks_to_search import fusions, heads, of_part, with_present
 from skmm.base.problem import to_rows
+from skmm.base.targets import ClassTarget, read_labels
 from skmm.data import check_modalities
 from skmm.nn.resolve import resolve
 
@@ -91,6 +93,8 @@ class SearchableNet(Searchable):
     def held_out(self, net, X, y):
         """Rows and target that a fit does not see, as the net in training reads them.
 
+        Rows of classes that it is not trained on are left out.
+
         Parameters
         ----------
         net : TensorNet
@@ -99,11 +103,24 @@ class SearchableNet(Searchable):
 
         Returns
         -------
-        (TensorRows, Tensor)
+        (TensorRows, Tensor) or None
+            None if no row is left.
         """
         X = check_modalities(X, self, reset=False)
+        X, y = _of_known_classes(X, y, self._target)
+        if X is None:
+            return None
         target = self._target.encode(self._target.read(y))
         return to_rows(X, net.module_, net.device), target.to(net.device)
+
+
+def _of_known_classes(X, y, target):
+    """Rows whose class the target knows; None and None if there are no such."""
+    if not isinstance(target, ClassTarget) or target.multilabel:
+        return X, y
+    y = read_labels(y)
+    known = np.flatnonzero(np.isin(y, target.classes_))
+    return (X[known], y[known]) if len(known) else (None, None)
 
 
 def search_space_of(estimator):

@@ -15,11 +15,10 @@ from skmm._sklearn import (
     check_method_params,
 )
 from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.planning import evaluation_of, run_search
+from skmm.model_selection._tuning.planning import evaluation_of, run_search, space_of
 from skmm.model_selection._tuning.results import Results
 from skmm.model_selection._tuning.spaces import Space
 from skmm.model_selection.replicas import indexable
-from skmm.model_selection.search_space import default_search_space
 
 SHARED = {  # with BaseSearchCV
     name: BaseSearchCV._parameter_constraints[name]
@@ -44,7 +43,8 @@ class ModalitySearchCV(BaseSearchCV):
     space : dict, list of dict or None, default=None
         Parameter names to lists of choices, frozen distributions of ``scipy.stats`` or
         distributions of Optuna; of several dicts each trial draws one. None is
-        ``default_search_space(estimator)``.
+        ``default_search_space(estimator)``; with a pruner without what changes the
+        loss.
     n_trials : int, default=50
         Finished trials in the study, pruned and failed ones included, whoever ran them.
     timeout : float or None, default=None
@@ -52,14 +52,15 @@ class ModalitySearchCV(BaseSearchCV):
     scoring : str, callable, list, tuple, dict or None, default=None
         As for ``RandomizedSearchCV``; greater is better.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        As there. With `storage`, splits must be the same at every call.
+        As there, but with `groups` a number of folds keeps them together, and splitters
+        that do not are refused. With `storage`, splits must be the same at every call.
     refit : bool, str or callable, default=True
         Fit the best parameters on all rows. With several metrics the name of the one
         that is searched by. A callable gets ``cv_results_`` and returns an index.
     sampler : Optuna sampler or None, default=None
-        None is ``TPESampler``, seeded by `random_state` and the number of each trial,
-        so that no two processes draw the same, and a search that was interrupted draws
-        what it would have drawn.
+        None is ``TPESampler``, seeded by `random_state` and the order of trials, so
+        that no two processes draw the same, and one process that was interrupted goes
+        on with the draws that it would have made.
     pruner : Optuna pruner or None, default=None
         Ends trials that are not promising; None lets all finish. See Notes.
     storage : path-like, URL, Optuna storage or None, default=None
@@ -74,9 +75,11 @@ class ModalitySearchCV(BaseSearchCV):
         Draw 10 trials at a time and train nets of the same structure as one batch,
         where nets can be stacked and there is no pruner; False never.
     error_score : "raise" or float, default=nan
-        What a trial gets in which a fit or score fails; a warning counts them.
+        What a trial gets in which a fit or score fails; a warning counts them. If the
+        first trial fails, and the estimator without its parameters fails alike, that is
+        raised: as of NaN in X, or of parameters of `fit` that the estimator lacks.
     return_train_score : bool, default=False
-        Score the training rows as well.
+        Score the training rows as well; NaN of trials that a study has without.
     random_state : int, RandomState or None, default=None
         Of the draws. The estimator and `cv` have their own.
     verbose : int, default=0
@@ -111,9 +114,10 @@ class ModalitySearchCV(BaseSearchCV):
     A pruner is told of every epoch, at step ``fold * epochs + epoch``, minus the mean
     of this epoch's validation loss and of those of the folds before. It is of the rows
     that ``early_stopping`` sets aside, if it does, else of the fold held out. What
-    changes this loss, as `objective`, cannot be in the space then. Of estimators
-    without callbacks it is told the mean score after each fold. Telling does not change
-    what is trained.
+    changes this loss, as `objective` or another estimator as a choice, cannot be in the
+    space then. Rows of classes that a fold is not trained on do not count. Of
+    estimators without callbacks it is told the mean score after each fold. Telling does
+    not change what is trained.
 
     A trial whose process died is failed, and its parameters run again, once. On the
     same machine this is seen at once, on another after some minutes without a sign of
@@ -219,15 +223,15 @@ class ModalitySearchCV(BaseSearchCV):
         ValueError, TypeError
             If a parameter is out of range, the space cannot be drawn from, the storage
             cannot be used or has another search under that name, or no trial has a
-            score. With ``error_score="raise"`` also if a fit fails.
+            score. With ``error_score="raise"`` also if a fit fails. A study in which no
+            trial counts then is removed from the storage.
         ImportError
             Without Optuna.
         KeyboardInterrupt
             On Ctrl-C; finished trials are in `study_` and in the storage.
         """
         self._validate_params()
-        space = self.space
-        space = default_search_space(self.estimator) if space is None else space
+        space = space_of(self)
         checked = Space(space)
         X, y = sklearn.utils.indexable(indexable(X), indexable(y))
         params = check_method_params(X, params=params)
@@ -237,7 +241,7 @@ class ModalitySearchCV(BaseSearchCV):
         run_search(self, evaluation, space, checked)
         finished = Places(self.study_, self.n_trials).finished()
         results = Results(finished, checked, self.n_splits_)
-        results.refuse_none()
+        results.refuse_none(self.timeout)
         self.cv_results_ = results.formatted(self)
         self._choose(evaluation.metric)
         if self.refit:

@@ -64,11 +64,7 @@ def make_splits(resampling, estimator, X, y, groups, random_state, name="resampl
         _refuse_small_classes(y if classes else None)
         pairs = _repeated(X, y, groups, classes, check_random_state(random_state))
     else:
-        splitter = _splitter(resampling, y, groups, classes)
-        labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
-        pairs = pairs_of(splitter, labels, groups, X, name)
-        pairs = [tuple(map(np.asarray, pair)) for pair in pairs]
-        refuse_split_groups(resampling, pairs, groups, name)
+        pairs = pairs_for(resampling, classes, X, y, groups, name)
     if len(pairs) < 2:
         raise ValueError(f"{name} gives {len(pairs)} split(s); 2 are the least.")
     tested = np.bincount(np.concatenate([t for _, t in pairs]), minlength=len(X))
@@ -77,8 +73,30 @@ def make_splits(resampling, estimator, X, y, groups, random_state, name="resampl
     return Splits(pairs, int(tested[0]) if whole else None, float(ratio))
 
 
+def pairs_for(resampling, classes, X, y, groups, name):
+    """Pairs of training and test rows, which separate no groups.
+
+    Parameters
+    ----------
+    resampling : int, splitter or iterable of pairs
+        A number of folds keeps groups together; splitters that do not are refused.
+    classes : bool
+        Whether y are classes.
+    X : ModalityDict
+    y : ndarray of shape (n, ...)
+    groups : ndarray of shape (n,) or None
+    name : str
+        What the caller calls the first parameter.
+    """
+    splitter = _splitter(resampling, y, groups, classes)
+    labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
+    pairs = pairs_of(splitter, labels, groups, X, name)
+    pairs = [tuple(map(np.asarray, pair)) for pair in pairs]
+    refuse_split_groups(resampling, pairs, groups, name)
+    return pairs
+
+
 def _splitter(resampling, y, groups, classes):
-    """Return a splitter; a number of folds keeps groups together."""
     if groups is not None and isinstance(resampling, Integral):
         return (StratifiedGroupKFold if classes else GroupKFold)(resampling)
     return check_cv(resampling, y, classifier=classes)

@@ -13,7 +13,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
+    KFold,
     RandomizedSearchCV,
+    StratifiedGroupKFold,
     cross_val_score,
 )
 from sklearn.pipeline import make_pipeline
@@ -24,6 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import skmm
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
+from skmm.model_selection._tuning.storage import open_study
 from skmm.nn import ConcatFusion, MeanFusion, MLPEncoder
 from skmm.preprocessing import ModalityTransformer
 from tests.toys import two_tables
@@ -51,15 +54,12 @@ def search(estimator=None, space=RATES, **params):
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @parametrize_with_checks(
     [
-        ModalitySearchCV(
-            LogisticRegression(), {"C": [0.1, 1]}, n_trials=2, cv=2, error_score="raise"
-        ),
+        ModalitySearchCV(LogisticRegression(), {"C": [0.1, 1]}, n_trials=2, cv=2),
         ModalitySearchCV(
             Ridge(solver="svd"),
             {"alpha": [0.1, 1]},
             n_trials=2,
             cv=2,
-            error_score="raise",
         ),
     ],
     expected_failed_checks=lambda estimator: {
@@ -236,8 +236,92 @@ def test_groups_reach_the_splitter():
     groups = np.arange(60) // 5
     found = search(cv=GroupKFold(4), n_trials=1).fit(X, Y, groups=groups)
     assert found.n_splits_ == 4
-    with pytest.raises(ValueError, match="groups"):
+    with pytest.raises(ValueError, match="needs groups: give them with X and y"):
         search(cv=GroupKFold(4)).fit(X, Y)
+
+
+@pytest.mark.parametrize("cv", [3, None])
+@pytest.mark.parametrize("model", [LogisticRegression(), Ridge()])
+def test_a_number_of_folds_keeps_groups_together(cv, model):
+    groups = np.tile(np.arange(12), 5)
+    kind = StratifiedGroupKFold if isinstance(model, LogisticRegression) else GroupKFold
+    known = search(model, {"tol": [1e-3]}, cv=kind(cv or 5), n_trials=1)
+    found = search(model, {"tol": [1e-3]}, cv=cv, n_trials=1)
+    for one in (known, found):
+        one.fit(TABLE, Y, groups=groups.tolist())
+    key = "split2_test_score"
+    assert found.cv_results_[key] == known.cv_results_[key]
+    with pytest.raises(ValueError, match=r"cv=KFold.* separates rows of one group"):
+        search(model, {"tol": [1e-3]}, cv=KFold(3)).fit(TABLE, Y, groups=groups)
+
+
+NAN = np.where(np.arange(60)[:, None] == 7, np.nan, TABLE)
+MISTAKES = {
+    "NaN": (lambda s: s.fit(NAN, Y), "NaN"),
+    "weights": (lambda s: s.fit(TABLE, Y, sample_weight=[1.0] * 5), "weight has 5"),
+    "groups": (lambda s: s.fit(TABLE, Y, groups=[1] * 5), "groups has 5 rows"),
+    "no y": (lambda s: s.fit(TABLE), "y"),
+    "unknown": (lambda s: s.fit(TABLE, Y, colour=1), "colour"),
+    "pruner": (lambda s: s.set_params(pruner=PRUNER).fit(NAN, Y), "NaN"),
+}
+PRUNER = optuna.pruners.MedianPruner()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_of_the_caller_are_raised_and_leave_no_study(mistake, tmp_path):
+    call, words = MISTAKES[mistake]
+    searched = search(LogisticRegression(), LINEAR, storage=tmp_path / "study.log")
+    with pytest.raises((ValueError, TypeError), match=words) as caught:
+        call(searched)
+    assert "no trial has a score" not in str(caught.value)
+    assert not hasattr(searched, "study_")
+    searched.set_params(pruner=None).fit(TABLE, Y)
+    assert len(searched.study_.trials) == 4
+
+
+def test_mistakes_are_raised_for_nets_in_a_batch_too():
+    bad = X.assign(a=np.full((60, 3), np.nan))
+    with pytest.raises(ValueError, match=r"'a'.*NaN|NaN.*'a'"):
+        search().fit(bad, Y)
+    with pytest.raises(TypeError, match="colour"):
+        search().fit(X, Y, colour=1)
+
+
+def test_a_first_trial_that_fails_by_its_parameters_is_one_of_many():
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(
+        storage=storage, study_name="queued", direction="maximize"
+    )
+    study.enqueue_trial({"C": -1.0})  # which LogisticRegression refuses
+    with pytest.warns(FitFailedWarning, match="trials failed"):
+        found = search(
+            LogisticRegression(),
+            {"C": [-1.0, 1.0]},
+            storage=storage,
+            study_name="queued",
+            random_state=1,
+        ).fit(TABLE, Y)
+    states = found.cv_results_["state"].tolist()
+    assert states[0] == "FAIL" and "COMPLETE" in states
+
+
+def test_an_error_leaves_a_study_with_results(tmp_path):
+    path = tmp_path / "study.log"
+    search(LogisticRegression(), LINEAR, storage=path, n_trials=2).fit(TABLE, Y)
+
+    class Late(LogisticRegression):
+        def fit(self, X, y):
+            raise ValueError("late")
+
+    with pytest.raises(ValueError, match="other estimator"):
+        search(Late(), LINEAR, storage=path).fit(TABLE, Y)
+    broken = search(Failing(), {"C": [0.5, 5.0]}, error_score="raise", n_trials=20)
+    broken.set_params(storage=path, study_name="other")
+    study = open_study(path, "other", None, None)
+    study.enqueue_trial({"C": 0.5})
+    with pytest.raises(FloatingPointError):
+        broken.fit(TABLE, Y)
+    assert broken.study_.trials[0].state.name == "COMPLETE"
 
 
 def test_a_plain_dict_is_taken():
@@ -316,6 +400,11 @@ def test_time_that_is_over_starts_no_trial():
     assert 0 < len(found.cv_results_["params"]) < 10**4
 
 
+def test_time_that_is_over_before_the_first_trial_is_named():
+    with pytest.raises(ValueError, match=r"timeout=1e-09 was over"):
+        search(LogisticRegression(), LINEAR, timeout=1e-9).fit(TABLE, Y)
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
@@ -352,6 +441,19 @@ def test_optunas_settings_stay_and_nothing_experimental_is_shown():
     level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
     search(n_trials=2).fit(X, Y)
     assert optuna.logging.get_verbosity() == level and warnings.filters == filters
+
+
+@pytest.mark.parametrize("level", [optuna.logging.INFO, optuna.logging.ERROR])
+def test_nothing_is_said_without_verbose(level, tmp_path, caplog):
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(level)
+    try:
+        for storage in (None, tmp_path / "s.log", tmp_path / "s.log"):
+            search(LogisticRegression(), LINEAR, storage=storage).fit(TABLE, Y)
+        assert optuna.logging.get_verbosity() == level
+    finally:
+        optuna.logging.set_verbosity(before)
+    assert caplog.records == []
 
 
 def test_optunas_pictures_and_importances():

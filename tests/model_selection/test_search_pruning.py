@@ -222,3 +222,66 @@ def test_losses_that_do_not_compare_are_refused():
     with pytest.raises(ValueError, match=r"pruner.*'fusionclassifier__objective'"):
         search(pipeline, {"fusionclassifier__objective": ["cross_entropy"]}).fit(X, Y)
     search(quick(), RATES, n_trials=1).fit(X, Y)
+
+
+ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two rows
+FIRST, REST = np.arange(2), np.arange(2, 60)
+HALVES = [(REST[::2], np.r_[FIRST, REST[1::2]]), (REST[1::2], REST[::2])]
+NONE_KNOWN = [(REST, FIRST), *HALVES]
+
+
+@pytest.mark.parametrize("splits", [HALVES, NONE_KNOWN])
+@pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array(["x", "y", "z"])])
+def test_rows_of_classes_that_a_fold_is_not_trained_on_do_not_count(splits, labels):
+    y = labels[ODD]
+    silent = ModalitySearchCV(
+        quick(), RATES, n_trials=2, cv=splits, random_state=0, replicas=False
+    ).fit(X, y)
+    found = search(quick(), cv=splits, n_trials=2).fit(X, y)
+    for name in ("params", "mean_test_score", "split0_test_score"):
+        np.testing.assert_array_equal(silent.cv_results_[name], found.cv_results_[name])
+    told = found.study_.trials[0].intermediate_values
+    start = 4 * (len(splits) - 2)
+    assert list(told) == list(range(start, start + 8))
+    model = quick(**found.cv_results_["params"][0]).fit(X[REST[::2]], Y[REST[::2]])
+    proba = model.predict_proba(X[REST[1::2]])[np.arange(29), Y[REST[1::2]]]
+    assert told[start + 3] == pytest.approx(np.log(proba).mean(), rel=1e-4)
+
+
+def test_the_default_space_is_without_what_changes_the_loss():
+    model = skmm.MulMixClassifier(max_epochs=2, random_state=0)
+    assert "beta" in model.default_search_space()
+    found = ModalitySearchCV(model, n_trials=1, cv=2, pruner=Never()).fit(X, Y)
+    assert {*found.best_params_} == {*model.default_search_space()} - {"beta"}
+    pipeline = make_pipeline(ModalityTransformer({}), model)
+    found = ModalitySearchCV(pipeline, n_trials=1, cv=2, pruner=Never()).fit(X, Y)
+    assert "mulmixclassifier__beta" not in found.best_params_
+    silent = ModalitySearchCV(model, n_trials=1, cv=2).fit(X, Y)
+    assert "beta" in silent.best_params_
+
+
+NAME = "fusionclassifier"
+LONG = quick(max_epochs=6)
+WHOLE = {
+    "epochs": {NAME: [quick(), LONG]},
+    "kinds": {NAME: [quick(), skmm.MulMixClassifier(max_epochs=4)]},
+    "scores": {NAME: [quick(), LogisticRegression()]},
+    "steps": {"steps": [[(NAME, quick())], [(NAME, LONG)]]},
+    "parts": [{NAME: [LONG]}, {f"{NAME}__lr": [0.1]}],
+}
+
+
+@pytest.mark.parametrize("space", WHOLE.values(), ids=WHOLE)
+def test_estimators_as_choices_whose_losses_do_not_compare_are_refused(space):
+    pipeline = make_pipeline(ModalityTransformer({}), quick())
+    with pytest.raises(ValueError, match=r"pruner.*'(steps|fusionclassifier)'"):
+        search(pipeline, space).fit(X, Y)
+
+
+def test_estimators_as_choices_are_searched_where_losses_compare():
+    pipeline = make_pipeline(ModalityTransformer({}), quick())
+    space = {NAME: [quick(lr=0.01), quick(lr=0.1)]}
+    assert search(pipeline, space, n_trials=1).fit(X, Y).study_.trials[0].last_step
+    table, linear = np.hstack([X["a"], X["b"]]), make_pipeline(LogisticRegression())
+    scores = {"logisticregression": [LogisticRegression(C=2), LogisticRegression()]}
+    assert search(linear, scores, n_trials=1).fit(table, Y).best_params_

@@ -182,3 +182,24 @@ def test_without_optuna_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"skmm\[tune\]"):
         suggest(None, {"lr": [1]})
+
+
+@pytest.mark.parametrize(
+    "law", [stats.norm, stats.uniform, stats.rv_histogram(np.histogram([0.1, 0.2]))]
+)
+def test_laws_that_are_not_frozen_are_refused(law):
+    with pytest.raises(TypeError, match=r"'lr' must be .* frozen distribution"):
+        Space({"lr": law})
+
+
+def test_nan_is_no_choice():
+    for nan in (np.nan, np.float32("nan")):
+        with pytest.raises(ValueError, match="a choice of 'lr' is NaN"):
+            Space({"lr": [0.1, nan]})
+
+
+def test_names_are_strings():
+    with pytest.raises(TypeError, match=r"must be strings.*got 1\."):
+        Space({1: [1, 2]})
+    with pytest.raises(TypeError, match="must be strings"):
+        Space([{"lr": [0.1]}, {"lr": [0.2], None: [1]}])

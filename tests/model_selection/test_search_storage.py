@@ -10,7 +10,9 @@ from sklearn.model_selection import KFold
 
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
-from skmm.model_selection._tuning import working
+from skmm.model_selection._tuning import journal, working
+from skmm.model_selection._tuning.evaluation import Result
+from skmm.model_selection._tuning.storage import open_study
 from tests.toys import two_tables
 
 optuna = pytest.importorskip("optuna")
@@ -91,10 +93,20 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
     lost, again = found.study_.trials[2:4]
     assert lost.params == again.params and again.user_attrs["retry_of"] == 2
     whole = search(None, Slow()).fit(TABLE, Y)
-    ours, all_at_once = (
-        [params["C"] for params in s.cv_results_["params"]] for s in (found, whole)
-    )
-    assert ours[:3] == all_at_once[:3]
+    assert found.cv_results_["params"] == whole.cv_results_["params"]
+
+
+def test_draws_after_ctrl_c_are_those_without(tmp_path, monkeypatch):
+    """Also those that learn from earlier trials, after the tenth."""
+    whole = search(None, Slow(), n_trials=14).fit(TABLE, Y)
+    broken = search(tmp_path / "study.log", Slow(), n_trials=14)
+    for at in (8, 1, 29):
+        monkeypatch.setattr(Slow, "fits", 0)
+        monkeypatch.setattr(Slow, "at", at)
+        with pytest.raises(KeyboardInterrupt):
+            broken.fit(TABLE, Y)
+    broken.fit(TABLE, Y)
+    assert broken.cv_results_["params"] == whole.cv_results_["params"]
 
 
 def test_ctrl_c_without_a_storage_leaves_the_study(monkeypatch):
@@ -123,6 +135,22 @@ def test_ctrl_c_in_a_batch_of_nets(tmp_path, monkeypatch):
     ] * 5
     lost = [t.params for t in found.study_.trials[:5]]
     assert [t.params for t in found.study_.trials[5:]] == lost
+
+
+@pytest.mark.parametrize("scoring", [None, ["accuracy", "roc_auc"]])
+def test_training_scores_can_be_asked_for_later(scoring, tmp_path):
+    path = tmp_path / "study.log"
+    metrics = {"scoring": scoring, "refit": scoring[0] if scoring else True}
+    name = scoring[1] if scoring else "score"
+    search(path, n_trials=2, **metrics).fit(TABLE, Y)
+    found = search(path, n_trials=2, return_train_score=True, **metrics).fit(TABLE, Y)
+    assert np.isnan(found.cv_results_[f"mean_train_{name}"]).all()
+    found = search(path, n_trials=4, return_train_score=True, **metrics).fit(TABLE, Y)
+    known = np.isfinite(found.cv_results_[f"mean_train_{name}"])
+    assert known.tolist() == [False, False, True, True]
+    without = search(path, n_trials=5, **metrics).fit(TABLE, Y)
+    assert np.isfinite(without.cv_results_[f"mean_test_{name}"]).all()
+    assert f"mean_train_{name}" not in without.cv_results_
 
 
 OTHERS = {
@@ -218,6 +246,39 @@ def test_a_damaged_journal_is_refused(tmp_path):
         search(path, Untouched(), error_score="raise").fit(TABLE, Y)
 
 
+@pytest.mark.parametrize("left", ["some", "all but its end"])
+def test_a_line_that_was_broken_off_costs_nothing_else(left, tmp_path):
+    path = tmp_path / "study.log"
+    first = search(path).fit(TABLE, Y).cv_results_
+    whole = path.read_bytes()
+    record = whole.splitlines()[-1]
+    path.write_bytes(whole + (record[:25] if left == "some" else record))
+    found = search(path, n_trials=7).fit(TABLE, Y).cv_results_
+    assert found["params"][:5] == first["params"] and len(found["params"]) == 7
+    lines = path.read_text().splitlines()
+    assert all("op_code" in json.loads(line) for line in lines)
+    assert path.read_bytes().startswith(whole)
+
+
+def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
+    path = str(tmp_path / "study.log")
+    study = open_study(path, None, None, None)
+    study.ask()
+    with open(path, "ab") as file:
+        file.write(b'{"op_code":4,' + b"x" * 2**17)
+    study.ask()
+    assert len(open_study(path, None, None, None).trials) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"a", b"\n", b"a\nb", b"a\nb\n", b"\n\na"])
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_the_last_line_without_an_end(content, block, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "BLOCK", block)
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert journal.torn(path) == content.split(b"\n")[-1]
+
+
 def test_the_journal_is_json(tmp_path):
     space = {"solver": ["lbfgs", "newton-cg"], "C": loguniform(0.1, 1)}
     search(tmp_path / "study.log", space=space, n_trials=1).fit(TABLE, Y)
@@ -231,15 +292,33 @@ def test_memory_is_not_shared_between_processes():
         search(storage, Untouched(), n_jobs=2).fit(TABLE, Y)
 
 
-def test_a_result_that_comes_too_late_does_not_count(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatch):
     """Its process was thought to be dead, and the trial has run elsewhere."""
     evaluate = working.Evaluation.alone
 
     def buried(self, trial, params):
         if trial.number == 1:
             trial.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+            if fails:
+                return Result([], error="late", cause=RuntimeError("late"))
         return evaluate(self, trial, params)
 
     monkeypatch.setattr(working.Evaluation, "alone", buried)
+    found = search(tmp_path / "study.log", error_score="raise").fit(TABLE, Y)
+    assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]
+
+
+def test_a_result_that_is_overtaken_while_it_is_written_does_not_count(
+    tmp_path, monkeypatch
+):
+    store = working.Work._store
+
+    def late(self, study, trial, result, value):
+        if trial.number == 1:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        store(self, study, trial, result, value)
+
+    monkeypatch.setattr(working.Work, "_store", late)
     found = search(tmp_path / "study.log").fit(TABLE, Y)
     assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skmm.model_selection._tuning import alive
+from skmm.model_selection._tuning import alive, processes
 from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.storage import open_study
-from tests.model_selection.workers import ENDS, HOLD, TABLE, Y, search
+from skmm.model_selection._tuning.storage import open_storage, open_study
+from tests.model_selection.workers import ENDS, HOLD, START, TABLE, Y, search
 
 optuna = pytest.importorskip("optuna")
 pytestmark = pytest.mark.skipif(
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
-CODE = "import sys; from tests.model_selection.workers import main; main(*sys.argv[1:])"
 
 
 def started(storage, **environment):
@@ -59,9 +58,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
     journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
     storage, mark = journal if kind == "journal" else url, tmp_path / "held"
     victim = started(storage, **{HOLD: str(mark)})
-    wait_for(mark.exists)
-    helper = started(storage)
+    helper = started(storage, **{START: str(mark)})
     try:
+        wait_for(mark.exists)
         wait_for(lambda: count(trials_of(storage), "COMPLETE") == 5)
         (held,) = (t for t in trials_of(storage) if t.state.name == "RUNNING")
         assert helper.poll() is None  # it waits for what the victim runs
@@ -104,6 +103,26 @@ def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
 
 def _means(found):
     return found.cv_results_["mean_test_score"]
+
+
+def test_an_error_in_processes_leaves_no_study(tmp_path, monkeypatch):
+    """Nor what they ran when they were ended."""
+    ended = {**alive.this_worker(), "pid": 2**22 + 1}
+
+    def run(worker):
+        def broken(work, place, jobs):
+            open_study(*place).ask().set_user_attr("worker", worker)
+            raise ValueError("what came is wrong")
+
+        return broken
+
+    path = str(tmp_path / "study.log")
+    for worker, names in ((ended, []), (alive.this_worker(), ["ModalitySearchCV"])):
+        monkeypatch.setattr(processes, "_run", run(worker))
+        with pytest.raises(ValueError, match="what came"):
+            search(path, n_jobs=2).fit(TABLE, Y)
+        storage = open_storage(path)
+        assert optuna.get_all_study_names(storage) == names
 
 
 # -- the same without processes ------------------------------------------------------
@@ -227,6 +246,63 @@ def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
     states = [t.state.name for t in study.trials]
     assert states == ["FAIL", "RUNNING", "FAIL", "RUNNING"]
     assert "retry_of" not in study.trials[3].user_attrs
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+@pytest.mark.parametrize("after", ["get_trial", "set_trial_user_attr"])
+def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monkeypatch):
+    journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
+    storage = journal if kind == "journal" else url
+    study, other = (open_study(storage, None, None, None) for _ in range(2))
+    a, b = Places(study, 2), Places(other, 2)
+    x = gone(a)
+    original = getattr(study._storage, after)
+
+    def late(*args, **kwargs):
+        found = original(*args, **kwargs)
+        monkeypatch.setattr(study._storage, after, original)
+        b._bury()  # a bit faster
+        return found
+
+    monkeypatch.setattr(study._storage, after, late)
+    run(a)
+    run(b)
+    states = [t.state.name for t in study.trials]
+    assert count(study.trials, "COMPLETE") == 2 and "WAITING" not in states
+    again = [t for t in study.trials if t.user_attrs.get("retry_of") == 0]
+    assert [t.params for t in again if t.state.name == "COMPLETE"] == [{"x": x}]
+
+
+def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
+    places = Places(study, 1)
+    gone(places)
+    study._storage.set_trial_user_attr(0, "error", "ValueError")
+    run(places)
+    assert [t.number for t in places.finished()] == [1]
+
+
+def test_retries_keep_their_place_in_the_order(study):
+    places = Places(study, 4)
+    gone(places)
+    run(places)  # the retry
+    trial = places.take()
+    places.give_back([trial])
+    places.give_back([places.take()])  # a retry of a retry
+    orders = [places.order_of(places.take()) for _ in range(3)]
+    assert [t.user_attrs.get("retry_of") for t in study.trials[:5]] == [
+        *(None, 0, None, 2, 3)
+    ]
+    assert orders == [1, 2, 3]
+
+
+def test_a_retry_queued_twice_is_removed(study):
+    places = Places(study, 2)
+    gone(places)
+    run(places)
+    for _ in range(2):
+        study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
+    run(places)
+    assert "WAITING" not in [t.state.name for t in study.trials]
 
 
 def test_of_two_retries_one_runs(study):

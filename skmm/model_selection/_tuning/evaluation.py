@@ -108,10 +108,29 @@ class Evaluation:
         """The estimator with parameters, unfitted."""
         return clone(self.estimator).set_params(**clone(params, safe=False))
 
+    def fails_as_given(self, result):
+        """Whether the estimator fails alike with none of the parameters of a trial.
+
+        Parameters
+        ----------
+        result : Result
+            Of a trial that failed.
+        """
+        error, number = result.cause, len(result.folds)
+        if not isinstance(error, (ValueError, TypeError)) or number == len(self.splits):
+            return False
+        try:
+            self._fitted_and_scored(clone(self.estimator), *self.splits[number])
+        except Exception as again:
+            return _shown(again) == _shown(error)
+        return False
+
     def _fold(self, model, number, split, report):
-        train, test = split
         if self.pruned:
-            report.follow(model, number, *self._rows(test))
+            report.follow(model, number, *self._rows(split[1]))
+        return self._fitted_and_scored(model, *split)
+
+    def _fitted_and_scored(self, model, train, test):
         found = fit_and_score(
             model,
             self.X,

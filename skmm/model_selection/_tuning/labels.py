@@ -33,9 +33,14 @@ def labels_of(name, choices):
     Raises
     ------
     ValueError
-        If two have one label: a study could not tell them apart.
+        If two have one label, or one is NaN: a study could not tell them apart.
     """
     labels = [label_of(choice) for choice in choices]
+    if any(label != label for label in labels):
+        raise ValueError(
+            f"space: a choice of {name!r} is NaN, which no study can find again. Give "
+            "None if the estimator takes it, or search the other choices."
+        )
     for i, label in enumerate(labels):
         if label in labels[:i]:
             raise ValueError(

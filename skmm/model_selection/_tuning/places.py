@@ -4,11 +4,13 @@ A study has `n_trials` places. A trial holds one while it waits, runs or has a r
 and lower numbers come first: if two processes ask for the last place at once, both see
 the same order, and the later one gives its trial back. A trial whose process died is
 failed and its parameters wait to be run again, once; until they do it keeps its place.
+Any other process may finish a trial first, as one that buries it too, or one that was
+thought dead: whatever is written then counts for nothing and raises no error.
 """
 
 from contextlib import suppress
 
-from skmm.model_selection._tuning.alive import WORKER, Watch, this_worker
+from skmm.model_selection._tuning.alive import WORKER, Watch, has_ended, this_worker
 from skmm.model_selection._tuning.optional import import_optuna
 
 ERROR, LOST, RETRY_OF, DEATHS = "error", "lost", "retry_of", "deaths"
@@ -34,10 +36,19 @@ class Places:
         """Trials that have a result: a score, none as they were pruned, or an error."""
         return [trial for trial in self._trials() if self.has_result(trial)]
 
+    def is_empty(self):
+        """Whether no trial has a result, waits, or is run by a living process."""
+        trials, running = self._trials(), self.states.RUNNING
+        return not any(
+            holds and not (t.state == running and has_ended(t.user_attrs.get(WORKER)))
+            for t, holds in zip(trials, self._holds(trials), strict=True)
+        )
+
     def has_result(self, trial):
         """Whether a trial counts as done."""
         states = self.states
-        failed = trial.state == states.FAIL and ERROR in trial.user_attrs
+        known = trial.user_attrs
+        failed = trial.state == states.FAIL and ERROR in known and LOST not in known
         return failed or trial.state in (states.COMPLETE, states.PRUNED)
 
     def take(self):
@@ -68,7 +79,7 @@ class Places:
     def give_back(self, trials, reason=INTERRUPTED):
         """Fail trials that nobody runs any more, so that their parameters run again."""
         for trial in trials:
-            if not self.is_finished(trial):
+            with unless_finished():
                 storage = self.study._storage
                 storage.set_trial_user_attr(trial._trial_id, LOST, reason)
                 self._fail(trial)
@@ -76,12 +87,24 @@ class Places:
     def drop(self, trials):
         """Fail trials that shall not run again."""
         for trial in trials:
-            if not self.is_finished(trial):
+            with unless_finished():
                 self._fail(trial)
 
     def is_finished(self, trial):
         """Whether a trial has been told, by this process or another one."""
         return self.study._storage.get_trial(trial._trial_id).state.is_finished()
+
+    def order_of(self, trial):
+        """Which draw of the study it is; of a trial that runs again, the first one's.
+
+        Parameters
+        ----------
+        trial : Trial
+        """
+        trials, number = self._trials(), trial.number
+        while (first := trials[number].user_attrs.get(RETRY_OF)) is not None:
+            number = first
+        return sum(RETRY_OF not in t.user_attrs for t in trials[:number])
 
     def _fail(self, trial):
         fail = self.states.FAIL
@@ -128,17 +151,24 @@ class Places:
             deaths = trial.user_attrs.get(DEATHS, 0) + died
             attributes = {RETRY_OF: trial.number, DEATHS: deaths}
             self.study.enqueue_trial(trial.params, user_attrs=attributes)
-            self._drop_doubles(trial.number)
+        self._drop_doubles()
 
-    def _drop_doubles(self, number):
+    def _drop_doubles(self):
         """Keep one retry of a trial, if several processes have queued it at once."""
-        retries = [t for t in self._trials() if t.user_attrs.get(RETRY_OF) == number]
-        for trial in retries[1:]:
-            if trial.state == self.states.WAITING:
-                with suppress(import_optuna().exceptions.UpdateFinishedTrialError):
-                    self.study._storage.set_trial_state_values(
-                        trial._trial_id, self.states.FAIL
-                    )
+        retried, storage, states = set(), self.study._storage, self.states
+        for trial in self._trials():
+            original = trial.user_attrs.get(RETRY_OF)
+            if original in retried and trial.state == states.WAITING:
+                with unless_finished():  # nor started, which is asked first
+                    if storage.set_trial_state_values(trial._trial_id, states.RUNNING):
+                        storage.set_trial_state_values(trial._trial_id, states.FAIL)
+            if original is not None:
+                retried.add(original)
+
+
+def unless_finished():
+    """Context in which a trial may turn out to have been finished by another one."""
+    return suppress(import_optuna().exceptions.UpdateFinishedTrialError)
 
 
 def _may_run_again(trial):

@@ -2,20 +2,24 @@
 
 import copy
 
+import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
+from skmm._sklearn import num_samples
 from skmm.data import ModalityDict
 from skmm.model_selection._comparing.cache import key_of
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.model_selection._tuning.processes import run_processes
-from skmm.model_selection._tuning.reporting import refuse_other_losses
-from skmm.model_selection._tuning.storage import claim, open_study
+from skmm.model_selection._tuning.reporting import comparable, refuse_other_losses
+from skmm.model_selection._tuning.storage import claim, open_study, removing_if_empty
 from skmm.model_selection._tuning.working import TOGETHER, Work
 from skmm.model_selection.replicas import indexable_target, trains_together
+from skmm.model_selection.search_space import default_search_space
+from skmm.model_selection.splits import FOLDS, pairs_for
 from skmm.nn.seeds import base_seed
 
 
@@ -29,21 +33,59 @@ def evaluation_of(search, X, y, params):
     params : dict
         Of its `fit`.
     """
+    _refuse_other_lengths(X, params)
     routed = search._get_routed_params_for_fit(params)
-    splitter = check_cv(search.cv, y, classifier=is_classifier(search.estimator))
-    nop = import_optuna().pruners.NopPruner
     return Evaluation(
         clone(search.estimator),
         X,
         y,
-        list(splitter.split(X, y, **routed.splitter.split)),
+        _splits(search, X, y, **routed.splitter.split),
         check_scoring(search.estimator, search.scoring),
         routed.estimator.fit,
         routed.scorer.score,
         search.return_train_score,
         _metric_of(search),
-        not isinstance(search.pruner, (type(None), nop)),
+        _prunes(search),
     )
+
+
+def _refuse_other_lengths(X, params):
+    """Refuse weights and groups that are of more or fewer rows than X."""
+    rows = num_samples(X)
+    for name in ("sample_weight", "groups"):
+        values = params.get(name)
+        if values is not None and np.ndim(values) and len(values) != rows:
+            raise ValueError(f"{name} has {len(values)} rows, but X has {rows}.")
+
+
+def _splits(search, X, y, groups=None, **params):
+    """Pairs of training and test rows."""
+    cv = FOLDS if search.cv is None else search.cv
+    classes = is_classifier(search.estimator)
+    if params:  # of a splitter that has asked for more
+        splitter = check_cv(cv, y, classifier=classes)
+        given = params if groups is None else {**params, "groups": groups}
+        return list(splitter.split(X, y, **given))
+    groups = None if groups is None else np.asarray(groups)
+    return pairs_for(cv, classes, X, y, groups, "cv")
+
+
+def space_of(search):
+    """The space that is searched: the user's, or what is worth trying.
+
+    Parameters
+    ----------
+    search : ModalitySearchCV
+    """
+    if search.space is not None:
+        return search.space
+    space = default_search_space(search.estimator)
+    return comparable(search.estimator, space) if _prunes(search) else space
+
+
+def _prunes(search):
+    nop = import_optuna().pruners.NopPruner
+    return not isinstance(search.pruner, (type(None), nop))
 
 
 def _metric_of(search):
@@ -69,7 +111,7 @@ def run_search(search, evaluation, space, checked):
     checked : Space
     """
     if evaluation.pruned:
-        refuse_other_losses(search.estimator, checked.names)
+        refuse_other_losses(search.estimator, checked)
     key = {} if search.storage is None else _key_of(search, evaluation, checked)
     sampler = copy.deepcopy(search.sampler)
     place = (search.storage, search.study_name, sampler, search.pruner)
@@ -80,7 +122,8 @@ def run_search(search, evaluation, space, checked):
         return
     search.study_ = open_study(*place)
     claim(search.study_, key)
-    work.run(search.study_)
+    with removing_if_empty(search):
+        work.run(search.study_)
 
 
 def _work_of(search, evaluation, space, jobs):

@@ -8,7 +8,12 @@ from pathlib import Path
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from skmm.model_selection._tuning.storage import claim, is_shared, open_study
+from skmm.model_selection._tuning.storage import (
+    claim,
+    is_shared,
+    open_study,
+    removing_if_empty,
+)
 
 STARTS = 3  # of all processes, if one of them is killed
 
@@ -32,7 +37,8 @@ def run_processes(work, place, key, jobs, search):
     if is_shared(storage):
         search.study_ = open_study(*place)
         claim(search.study_, key)
-        _run(work, place, jobs)
+        with removing_if_empty(search):
+            _run(work, place, jobs)
         return
     if storage is not None:
         raise ValueError(

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from skmm.model_selection._tuning.labels import label_of
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.training import AfterEpoch
 
@@ -23,20 +24,31 @@ def reports_epochs(model):
     return hasattr(last, "held_out") and "callbacks" in last.get_params(deep=False)
 
 
-def refuse_other_losses(model, names):
+def comparable(model, space):
+    """Leave out of a default space what `refuse_other_losses` would refuse.
+
+    Parameters
+    ----------
+    model : estimator
+    space : dict
+    """
+    bad = _changing(model, space) if reports_epochs(model) else []
+    return {name: values for name, values in space.items() if name not in bad}
+
+
+def refuse_other_losses(model, space):
     """Refuse a pruner where the losses of different trials would not compare.
 
     Parameters
     ----------
     model : estimator
-    names : list of str
-        What is searched.
+    space : Space
     """
-    if not reports_epochs(model):
-        return
-    prefix = f"{model.steps[-1][0]}__" if isinstance(model, Pipeline) else ""
-    own = [name for name in names if name.startswith(prefix)]
-    bad = [n for n in own if n.removeprefix(prefix).split("__")[0] in CHANGES]
+    whole, lasts = _replaced(model, space)
+    tell = any(reports_epochs(last) for last in [last_step(model), *lasts])
+    bad = _changing(model, space.names) if tell else []
+    if len({_kind(last) for last in lasts}) > 1:
+        bad += whole
     if bad:
         raise ValueError(
             f"pruner: trials are compared by their validation losses, but {bad} in "
@@ -45,13 +57,46 @@ def refuse_other_losses(model, names):
         )
 
 
+def _changing(model, names):
+    """Names of parameters of the last step that change what the loss means."""
+    prefix = f"{model.steps[-1][0]}__" if isinstance(model, Pipeline) else ""
+    own = [name for name in names if name.startswith(prefix)]
+    return [n for n in own if n.removeprefix(prefix).split("__")[0] in CHANGES]
+
+
+def _replaced(model, space):
+    """Names by which a space replaces the last step, and what that then is."""
+    if not isinstance(model, Pipeline):
+        return [], []
+    names = ["steps", model.steps[-1][0]]
+    whole, lasts = [name for name in names if name in space.names], []
+    for part in space.parts:
+        found = [part[name] for name in whole if name in part]
+        lasts += [] if found else [last_step(model)]
+        for drawn in found:
+            lasts += [
+                c[-1][1] if drawn.key == "steps" else c for c in drawn.choices or ()
+            ]
+    return whole, lasts if whole else []
+
+
+def _kind(last):
+    """What losses of two last steps must have in common; of scores nothing."""
+    if not reports_epochs(last):
+        return None
+    params = last.get_params(deep=False)
+    own = [(name, label_of(params[name])) for name in sorted(CHANGES & {*params})]
+    return type(last), *own
+
+
 class Report:
     """Tells a trial what its folds and epochs have reached; greater is better.
 
     After each epoch that is minus the validation loss, the mean of this epoch's and of
     those of the folds before. It is of the rows that early stopping sets aside, if it
     does, else of the fold held out. For estimators without callbacks it is the mean
-    score, after each fold.
+    score, after each fold. Where no row held out is of a class that is trained on there
+    is no loss, and nothing is told.
 
     Parameters
     ----------
@@ -79,7 +124,8 @@ class Report:
     def end_fold(self, model, fold, scores):
         """Note what a fold has reached; tell the score if there were no epochs."""
         if reports_epochs(model):
-            self.losses.append(_reached(last_step(model), self.latest))
+            reached = _reached(last_step(model), self.latest)
+            self.losses += [] if reached is None else [reached]
         else:
             self.tell(float(np.mean(scores)), fold)
 
@@ -102,7 +148,7 @@ class _Epochs:
 
     def __init__(self, report, model, fold, X, y):
         self.report, self.model, self.fold = report, model, fold
-        self.X, self.y, self.rows = X, y, None
+        self.X, self.y, self.rows = X, y, ()
 
     def __deepcopy__(self, memo):
         return self  # estimators copy callbacks; the trial that is told stays the same
@@ -114,6 +160,8 @@ class _Epochs:
         last, epoch = last_step(self.model), len(net.history) - 1
         loss = net.history[-1].get("valid_loss") if last.early_stopping else None
         self.report.latest = self._held_out(net) if loss is None else loss
+        if self.report.latest is None:
+            return
         total = (
             sum(s.epochs or net.max_epochs for s in net.stages or []) or net.max_epochs
         )
@@ -121,9 +169,9 @@ class _Epochs:
         self.report.tell(-float(mean), self.fold * total + epoch)
 
     def _held_out(self, net):
-        if self.rows is None:
+        if self.rows == ():
             X, model = self.X, self.model
             if isinstance(model, Pipeline) and len(model.steps) > 1:
                 X = model[:-1].transform(X)
             self.rows = last_step(model).held_out(net, X, self.y)
-        return net.loss_on(*self.rows)
+        return None if self.rows is None else net.loss_on(*self.rows)

@@ -29,8 +29,19 @@ class Results:
         self.trials, self.n_splits = trials, n_splits
         self.params = [space.suggest(trial) for trial in trials]
 
-    def refuse_none(self):
-        """Raise an error if no trial has a score; warn of those that failed."""
+    def refuse_none(self, timeout):
+        """Raise an error if no trial has a score; warn of those that failed.
+
+        Parameters
+        ----------
+        timeout : float or None
+            Of the search.
+        """
+        if not self.trials:
+            raise ValueError(
+                f"no trial has a score: timeout={timeout} was over before one was "
+                "finished. Give more seconds."
+            )
         states = [trial.state.name for trial in self.trials]
         failed = [t for t in self.trials if ERROR in t.user_attrs]
         first = f" The first error: {failed[0].user_attrs[ERROR]}" if failed else ""
@@ -58,7 +69,10 @@ class Results:
             "trial_number": [trial.number for trial in self.trials],
             "state": [trial.state.name for trial in self.trials],
         }
-        like = next(t for t in self.trials if self._is_whole(t)).user_attrs[FOLDS][0]
+        like = dict(next(filter(self._is_whole, self.trials)).user_attrs[FOLDS][0])
+        like.pop("train_scores", None)
+        if search.return_train_score:
+            like["train_scores"] = like["test_scores"]
         out = [fold for trial in self.trials for fold in self._folds(trial, like)]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", UNKNOWN, UserWarning)
@@ -68,13 +82,19 @@ class Results:
         return len(trial.user_attrs.get(FOLDS, [])) == self.n_splits
 
     def _folds(self, trial, like):
-        """Scores and seconds of all folds; NaN, or `error_score`, of those not run."""
+        """Scores and seconds of all folds, with the keys of `like`.
+
+        Of folds not run they are NaN, or `error_score`; training scores are NaN where
+        trials were run without them.
+        """
         known = trial.user_attrs.get(FOLDS, [])
         if ERROR in trial.user_attrs:
             known, missing = [], np.nan if trial.value is None else trial.value
         else:
             missing = np.nan
         blank = {key: _filled(value, missing) for key, value in like.items()}
+        none = {key: _filled(value, np.nan) for key, value in like.items()}
+        known = [{key: fold.get(key, none[key]) for key in like} for fold in known]
         return [*known, *[blank] * (self.n_splits - len(known))]
 
 

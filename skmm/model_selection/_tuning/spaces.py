@@ -64,6 +64,12 @@ class Space:
                 "space must be a dict of parameter names to choices or distributions, "
                 f"or a list of such; got {space!r}."
             )
+        for name in (name for part in parts for name in part):
+            if not isinstance(name, str):
+                raise TypeError(
+                    "space: names of parameters must be strings, as set_params takes "
+                    f"them; got {name!r}."
+                )
         if not parts or not any(parts):
             raise ValueError("space is empty: there is nothing to search.")
         self.parts = [
@@ -139,7 +145,7 @@ def parameter(name, values):
         choices = list(values)
         labels = kinds.CategoricalDistribution(labels_of(name, choices))
         return Parameter(name, labels, choices)
-    if hasattr(values, "support") and hasattr(values, "ppf"):
+    if all(hasattr(values, part) for part in ("support", "ppf", "dist")):
         return _of_scipy(name, values, kinds)
     raise TypeError(
         f"space: {name!r} must be a list of choices, a frozen distribution of "

@@ -1,12 +1,13 @@
 """Studies on disk or in memory: opened, or refused with the reason."""
 
-import json
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from skmm.model_selection._tuning.journal import MendingLock, refuse_other_file
 from skmm.model_selection._tuning.optional import import_optuna
+from skmm.model_selection._tuning.places import Places
 
 NAME = "ModalitySearchCV"  # of a study that the user does not name
 OF = "skmm"  # attribute of the study that says what it is of
@@ -34,7 +35,7 @@ def open_study(storage, name, sampler, pruner):
         If the storage cannot be reached or read.
     """
     optuna = import_optuna()
-    with _naming(storage):
+    with _naming(storage), _quiet(optuna.logging):
         return optuna.create_study(
             storage=open_storage(storage),
             study_name=NAME if name is None else name,
@@ -72,21 +73,22 @@ def _journal(path):
     if not Path(path).absolute().parent.is_dir():
         raise FileNotFoundError("there is no such folder")
     if Path(path).is_file() and Path(path).stat().st_size:
-        _refuse_other_file(path)  # a journal would write to its end
-    lock = journal.JournalFileOpenLock(path) if os.name == "nt" else None
-    backend = journal.JournalFileBackend(path, lock_obj=lock)
+        refuse_other_file(path)  # a journal would write to its end
+    links = journal.JournalFileSymlinkLock
+    lock = (journal.JournalFileOpenLock if os.name == "nt" else links)(path)
+    backend = journal.JournalFileBackend(path, lock_obj=MendingLock(path, lock))
     return import_optuna().storages.JournalStorage(backend)
 
 
-def _refuse_other_file(path):
-    with Path(path).open("rb") as file:
-        line = file.readline()
+@contextmanager
+def _quiet(logging):
+    """Have Optuna not tell of studies that it makes or loads."""
+    level = logging.get_verbosity()
+    logging.set_verbosity(max(level, logging.WARNING))
     try:
-        known = "op_code" in json.loads(line)
-    except (ValueError, TypeError):
-        known = False
-    if not known:
-        raise ValueError("the file there is no journal of Optuna, or damaged")
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 @contextmanager
@@ -132,6 +134,34 @@ def claim(study, key):
             f"{', '.join(other)}. Give another study_name or storage; splits are the "
             "same if cv is a number, or a splitter with a fixed random_state."
         )
+
+
+@contextmanager
+def removing_if_empty(search):
+    """Leave no study behind if an error ends a search that has finished no trial.
+
+    What was wrong can then be mended, and the name used again.
+
+    Parameters
+    ----------
+    search : ModalitySearchCV
+    """
+    try:
+        yield
+    except Exception:
+        study = search.study_
+        with suppress(Exception):  # that error says more
+            if search.storage is not None and _is_empty(study):
+                import_optuna().delete_study(
+                    study_name=study.study_name, storage=study._storage
+                )
+                del search.study_
+        raise
+
+
+def _is_empty(study):
+    """Whether a study is of a search alone, and no trial of it counts."""
+    return {*study.user_attrs} <= {OF} and Places(study, 1).is_empty()
 
 
 def _has_results(study):

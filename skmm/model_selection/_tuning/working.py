@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from skmm.model_selection._tuning.alive import Beating
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
-from skmm.model_selection._tuning.places import ERROR, Places
+from skmm.model_selection._tuning.places import ERROR, Places, unless_finished
 from skmm.model_selection._tuning.spaces import Space
 from skmm.nn.seeds import derive
 
@@ -59,18 +59,19 @@ class Work:
             while _show(bar, places) < self.n_trials and not study._stop_flag:
                 if time.monotonic() >= end:
                     break
-                if not self._some(study, space, places):
+                if not self._some(space, places):
                     time.sleep(PAUSE)  # others run what is left
 
-    def _some(self, study, space, places):
+    def _some(self, space, places):
         """Take trials and finish them; returns how many there were."""
-        trials, params = [], []
+        trials, drawn = [], []
         try:
             while len(trials) < self.together and (trial := places.take()) is not None:
                 trials.append(trial)
-                params.append(self._drawn(study, trial, space))
-            if trials:
-                self._finish(places, trials, params)
+                with unless_finished():
+                    drawn.append((trial, self._drawn(places, trial, space)))
+            if drawn:
+                self._finish(places, *zip(*drawn, strict=True))
         except BaseException as error:
             if isinstance(error, Exception):
                 places.drop(trials)
@@ -79,11 +80,11 @@ class Work:
             raise
         return len(trials)
 
-    def _drawn(self, study, trial, space):
-        """Draw by the number of the trial: no two processes draw the same."""
+    def _drawn(self, places, trial, space):
+        """Draw by the order of trials: no two processes draw the same."""
         if not self.own_sampler:
-            seed = derive(self.seed, "trial", trial.number) % 2**32
-            study.sampler = import_optuna().samplers.TPESampler(seed=seed)
+            seed = derive(self.seed, "trial", places.order_of(trial)) % 2**32
+            places.study.sampler = import_optuna().samplers.TPESampler(seed=seed)
         return space.suggest(trial)
 
     def _finish(self, places, trials, params):
@@ -97,15 +98,26 @@ class Work:
             self._tell(places, trial, result)
 
     def _tell(self, places, trial, result):
+        if places.is_finished(trial):  # it was thought dead, and has run elsewhere
+            return
         value = self.evaluation.value_of(result)
         if result.error is None and not result.pruned and not np.isfinite(value):
             result.cause = ValueError(f"a score is {value}")
             result.error = f"ValueError: {result.cause}"
-        if result.error is not None and self.error_score == "raise":
+        if result.error is not None and self._ends_all(places, result):
             result.cause.add_note(f"In trial {trial.number}, with {trial.params}.")
             raise result.cause
-        if not places.is_finished(trial):  # if thought dead, it has run elsewhere
+        with unless_finished():
             self._store(places.study, trial, result, value)
+
+    def _ends_all(self, places, result):
+        """Whether an error is raised: on demand, or as it is not of what is searched.
+
+        Whether it is not is asked of the trial that is finished first.
+        """
+        if self.error_score == "raise":
+            return True
+        return not places.finished() and self.evaluation.fails_as_given(result)
 
     def _store(self, study, trial, result, value):
         states = import_optuna().trial.TrialState
