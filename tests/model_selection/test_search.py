@@ -450,6 +450,8 @@ def test_nothing_is_said_without_verbose(level, tmp_path, caplog):
     try:
         for storage in (None, tmp_path / "s.log", tmp_path / "s.log"):
             search(LogisticRegression(), LINEAR, storage=storage).fit(TABLE, Y)
+        with pytest.raises(FloatingPointError):
+            search(Failing(), {"C": [5.0]}, error_score="raise").fit(TABLE, Y)
         assert optuna.logging.get_verbosity() == level
     finally:
         optuna.logging.set_verbosity(before)

@@ -260,6 +260,19 @@ def test_a_line_that_was_broken_off_costs_nothing_else(left, tmp_path):
     assert path.read_bytes().startswith(whole)
 
 
+def test_a_result_that_was_broken_off_is_found_again(tmp_path):
+    """Also by the process that has written it, as after a full disk."""
+    path = tmp_path / "study.log"
+    first = search(path).fit(TABLE, Y).cv_results_["params"]
+    path.write_bytes(path.read_bytes()[:-20])
+    found = search(path, timeout=20).fit(TABLE, Y)
+    assert found.cv_results_["params"] == first
+    assert [t.state.name for t in found.study_.trials] == [
+        *["COMPLETE"] * 4,
+        *("FAIL", "COMPLETE"),
+    ]
+
+
 def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
     path = str(tmp_path / "study.log")
     study = open_study(path, None, None, None)

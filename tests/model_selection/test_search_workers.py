@@ -93,7 +93,8 @@ def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
     assert count(trials, "COMPLETE") == 6
     lost = [t for t in trials if t.user_attrs.get("lost") == "died"]
     again = [t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs]
-    assert lost and sorted(again) == [t.number for t in lost]
+    first = [t.number for t in lost if "retry_of" not in t.user_attrs]
+    assert first and sorted(again) == first  # the other one may be ended in a retry
     alone = search(None, cv=3).fit(TABLE, Y)
     known = dict(zip(alone.cv_results_["param_C"], _means(alone), strict=True))
     ours = dict(zip(found.cv_results_["param_C"], _means(found), strict=True))

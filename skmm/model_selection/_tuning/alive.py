@@ -9,13 +9,15 @@ import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 WORKER, BEATS = "worker", "beats"  # attributes of a trial
 BEAT = 15
 SILENCE = 150
 PROC = Path("/proc")
+RUNS = set()  # names of the searches that this process is in
 
 
 def this_worker():
@@ -43,10 +45,30 @@ def _started(pid):
 
 
 def has_ended(worker):
-    """Whether the system says that a process of this machine is gone."""
+    """Whether a process of this machine is gone, or a search of this process over."""
     if not worker or worker["host"] != _host() or not (PROC / "self/stat").exists():
         return False
-    return _started(worker["pid"]) != worker["started"]
+    if _started(worker["pid"]) != worker["started"]:
+        return True
+    own = worker["pid"] == os.getpid()  # which may have gone on after a full disk
+    return own and worker.get("run") not in {None, *RUNS}
+
+
+@contextmanager
+def taking_part(worker):
+    """Context in which a search of this process runs what it has taken.
+
+    Parameters
+    ----------
+    worker : dict
+        Gets the name of the search.
+    """
+    worker["run"] = uuid4().hex
+    RUNS.add(worker["run"])
+    try:
+        yield
+    finally:
+        RUNS.discard(worker["run"])
 
 
 class Watch:

@@ -107,8 +107,9 @@ class Places:
         return sum(RETRY_OF not in t.user_attrs for t in trials[:number])
 
     def _fail(self, trial):
-        fail = self.states.FAIL
-        self.study.tell(trial.number, state=fail, skip_if_finished=True)
+        if not self.is_finished(trial):
+            fail = self.states.FAIL
+            self.study.tell(trial.number, state=fail, skip_if_finished=True)
 
     def _trials(self):
         return self.study.get_trials(deepcopy=False)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from skmm.model_selection._tuning.alive import Beating
+from skmm.model_selection._tuning.alive import Beating, taking_part
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.model_selection._tuning.places import ERROR, Places, unless_finished
@@ -55,7 +55,7 @@ class Work:
         space, places = Space(self.space), Places(study, self.n_trials)
         end = np.inf if self.seconds is None else time.monotonic() + self.seconds
         bar = tqdm(total=self.n_trials, unit="trial", disable=not self.verbose)
-        with bar, _looping(study):
+        with bar, _looping(study), taking_part(places.worker):
             while _show(bar, places) < self.n_trials and not study._stop_flag:
                 if time.monotonic() >= end:
                     break
