@@ -75,7 +75,7 @@ def cluster():
     from dask.distributed import Client, LocalCluster
 
     begun = time.perf_counter()
-    settings = {"threads_per_worker": 1, "dashboard_address": None}
+    settings = {"threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         LocalCluster(n_workers=WORKERS, processes=True, **settings) as workers,
         Client(workers) as client,

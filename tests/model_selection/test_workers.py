@@ -75,7 +75,7 @@ def cluster():
     """Two processes of Dask."""
     from dask.distributed import Client, LocalCluster
 
-    settings = {"threads_per_worker": 1, "dashboard_address": None}
+    settings = {"threads_per_worker": 1, "dashboard_address": ":0"}
     with LocalCluster(n_workers=2, processes=True, **settings) as cluster:
         with Client(cluster) as client:
             yield client

@@ -60,8 +60,10 @@ class LpNormHead(Block):
     >>> from skmm.nn import LpNormHead
     >>> head = LpNormHead(("a", "b"), (2, 1)).build((3, 1))
     >>> head.predict.weight.data = torch.tensor([[3.0, 0.0, 1.0]])
-    >>> head.modality_weights(), round(head.penalty().item(), 3)
-    ({'a': 0.75, 'b': 0.25}, 0.16)
+    >>> {name: round(w, 3) for name, w in head.modality_weights().items()}
+    {'a': 0.75, 'b': 0.25}
+    >>> round(head.penalty().item(), 3)
+    0.16
     """
 
     _parameter_constraints = {
