@@ -1,6 +1,9 @@
 """The only place where scikit-learn's private names enter."""
 
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import GroupsConsumerMixin
+from sklearn.model_selection._validation import _fit_and_score as fit_and_score
+from sklearn.model_selection._validation import _score as score_of
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -11,10 +14,12 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.validation import _check_feature_names as check_feature_names
+from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "BaseSearchCV",
     "GroupsConsumerMixin",
     "HasMethods",
     "Interval",
@@ -22,8 +27,11 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "check_feature_names",
+    "check_method_params",
     "check_sample_weight",
+    "fit_and_score",
     "num_samples",
     "safe_indexing",
+    "score_of",
     "validate_parameter_constraints",
 ]

@@ -1,16 +1,19 @@
 """What is true of all estimators and Blocks: one line in a table for each."""
 
 import inspect
+import warnings
 
 import pytest
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import ParameterSampler
 from sklearn.utils.estimator_checks import (
     parametrize_with_checks as sklearn_parametrize,
 )
 
 import skmm
 from skmm import nn
+from skmm.utils._checking import make_data
 from skmm.utils.block_checks import check_block
 from skmm.utils.estimator_checks import parametrize_with_checks
 
@@ -123,6 +126,20 @@ def test_every_estimator_is_in_the_tables():
 def test_multimodal_contract(estimator, check):
     """Our own checks, on modalities."""
     check(estimator)
+
+
+@pytest.mark.parametrize("estimator", QUICK, ids=repr)
+@pytest.mark.parametrize("modalities", [None, ["table"]], ids=["all", "table"])
+def test_default_search_spaces_can_be_fitted(estimator, modalities):
+    """Every name can be set, and what is drawn can be trained."""
+    X, y = make_data(estimator)
+    model = estimator if modalities is None else skmm.restrict(estimator, modalities)
+    space = model.default_search_space()
+    draws = 3 if modalities is None else 1
+    for params in ParameterSampler(space, draws, random_state=0):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "there is only one modality", UserWarning)
+            clone(model).set_params(**clone(params, safe=False)).fit(X, y)
 
 
 IMAGES, TABLE = torch.rand(4, 1, 6, 6) + 0.1, torch.rand(4, 5) + 0.1

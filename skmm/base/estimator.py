@@ -10,7 +10,6 @@ from torch import nn
 
 from skmm import nn as blocks
 from skmm import objectives
-from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.again import (
     note_missing,
@@ -24,6 +23,7 @@ from skmm.base.embedding import EmbeddingFace
 from skmm.base.parts_in_use import encoders_in_use, rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
 from skmm.base.saving import NetSaving
+from skmm.base.search_space import SearchableNet
 from skmm.base.targets import require_target
 from skmm.base.weights import mean_one, row_weights, split_rows
 from skmm.data import check_modalities
@@ -41,7 +41,7 @@ from skmm.training import (
 )
 
 
-class ModalityEstimator(NetSaving, EmbeddingFace, NestedParams, BaseEstimator):
+class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
     """Base of the estimators that train one net on several modalities.
 
     A final class stores the parameters below and defines

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
+from scipy.stats import uniform
 
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
+from skmm.base.blocks_to_search import with_present
 from skmm.base.parts_in_use import encoders_in_use
 from skmm.data.names import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
@@ -41,6 +43,12 @@ class MulMix(ClassifierFace, ModalityEstimator):
                 'temperature="validation" is found on the rows that early stopping '
                 "sets aside: it needs early_stopping=True."
             )
+
+    def _training_space(self):
+        """Beta from 0 to 1, as MulMix* is tuned in the paper, and how to merge."""
+        merges = with_present(self.merge, ["sum", "mean", "concat"])
+        beta = uniform(0.0, max(1.0, self.beta))
+        return super()._training_space() | {"beta": beta, "merge": merges}
 
     # -- the net -------------------------------------------------------------------
 

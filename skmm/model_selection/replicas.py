@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -78,14 +79,15 @@ def fit_replicas(
             f"params must have one dict per sample: {len(samples)} samples, "
             f"{len(params)} dicts."
         )
-    y, weight = _indexable_target(y), sample_weight
+    y, weight = indexable_target(y), sample_weight
     weight = None if weight is None else np.asarray(weight)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
         _Job(model, X, y, np.asarray(rows), weight)
         for model, rows in zip(models, samples, strict=True)
     ]
-    return _fit_jobs(jobs, n_jobs, memory)
+    mixed = any(params) and n_jobs in (None, 1)
+    return _fit_jobs(jobs, n_jobs, memory, mixed)
 
 
 def trains_together(estimator, X, y, rows):
@@ -109,10 +111,11 @@ def trains_together(estimator, X, y, rows):
 
 def indexable(X):
     """Turn a plain dict into a container whose rows can be taken."""
-    return ModalityDict(X) if isinstance(X, Mapping) else X
+    is_dict = isinstance(X, Mapping) and not issparse(X)  # a dok_array is both
+    return ModalityDict(X) if is_dict else X
 
 
-def _indexable_target(y):
+def indexable_target(y):
     """Turn y into what `_take` takes rows of; None stays None."""
     return indexable(y) if y is None or isinstance(y, Mapping) else np.asarray(y)
 
@@ -158,12 +161,13 @@ class _Job:
         return self
 
 
-def _fit_jobs(jobs, n_jobs, memory):
+def _fit_jobs(jobs, n_jobs, memory, mixed=False):
+    """Fit together what can be; of `mixed` parameters the first do not tell."""
     last = jobs[0].last if jobs else None
     if not hasattr(last, "prepare") or getattr(last, "checkpoint", None) is not None:
         return _alone(jobs, n_jobs)
     first = jobs[0].prepare()
-    if not can_be_stacked(first.net, first.problem):
+    if not mixed and not can_be_stacked(first.net, first.problem):
         return _alone(jobs, n_jobs)
     for start in range(0, len(jobs), size := _block(first, memory)):
         _fit_block(jobs[start : start + size], memory)
@@ -278,7 +282,7 @@ def cross_validate_replicas(
 
 def _scores(scorer, models, X, y, splits, part):
     rows, times = [], []
-    y = _indexable_target(y)
+    y = indexable_target(y)
     for model, (train, test) in zip(models, splits, strict=True):
         index = train if part == "train" else test
         begun = time.perf_counter()

@@ -5,19 +5,26 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.stats import loguniform
 
 from skmm import objectives
-from skmm._sklearn import HasMethods
+from skmm._sklearn import HasMethods, num_samples
 from skmm.base import ModalityEstimator
+from skmm.base.blocks_to_search import with_present
 from skmm.base.parts_in_use import encoders_in_use
 from skmm.base.targets import NoTarget
 from skmm.base.weights import row_weights
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
 from skmm.nn.resolve import resolve
-from skmm.objectives import OverModalities
+from skmm.objectives import BarlowTwins, OverModalities
 from skmm.objectives.correlation import cross_correlation
 from skmm.training import predict_outputs
+
+BATCH_SIZES = (128, 256, 512)  # rows that are compared with each other
+PROJECTORS = (None, (16,), (32,), (64, 64))
+WEIGHTS = (5e-3, 0.2)  # 0.0051 is published for 8192 features, few need more
+CHOICES = (0.0051, 0.02, 0.05, 0.2)
 
 
 class Coordination(ModalityEstimator, auto_wrap_output_keys=None):
@@ -86,6 +93,34 @@ class Coordination(ModalityEstimator, auto_wrap_output_keys=None):
         Problem
         """
         return super().prepare(X, None, sample_weight, **settings)
+
+    def held_out(self, net, X, y=None):
+        """Rows that a fit does not see, as the net in training reads them.
+
+        Parameters
+        ----------
+        net : TensorNet
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+        y : ignored
+
+        Returns
+        -------
+        (TensorRows, Tensor)
+        """
+        return super().held_out(net, X, np.zeros(num_samples(X)))
+
+    def _training_space(self):
+        space = super()._training_space()
+        space["batch_size"] = with_present(self.batch_size, BATCH_SIZES)
+        if self.projector is None or isinstance(self.projector, (tuple, list)):
+            chosen = None if self.projector is None else tuple(self.projector)
+            rest = [p for p in PROJECTORS if p != chosen]
+            space["projector"] = [chosen, *rest]
+        if isinstance(self.objective, BarlowTwins):
+            space["objective__weight"] = loguniform(*WEIGHTS)
+        elif self.objective == "barlow_twins":
+            space["objective"] = [BarlowTwins(weight) for weight in CHOICES]
+        return space
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         if len(X.keys()) == 1 and self.modalities is None:

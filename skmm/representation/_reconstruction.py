@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._sklearn import HasMethods, StrOptions
 from skmm.base import ModalityEstimator, RegressorFace
 from skmm.base.arrays import ArrayTarget, read_arrays
+from skmm.base.blocks_to_search import with_present
 from skmm.base.targets import require_target
 from skmm.data.names import check_names, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
@@ -96,6 +97,25 @@ class Reconstruction(RegressorFace, ModalityEstimator):
         Problem
         """
         return super().prepare(*aimed(self, X, y, sample_weight), **settings)
+
+    def held_out(self, net, X, y=None):
+        """Rows and target that a fit does not see, as the net in training reads them.
+
+        Parameters
+        ----------
+        net : TensorNet
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        (TensorRows, Tensor)
+        """
+        return super().held_out(net, *aimed(self, X, y, None)[:2])
+
+    def _training_space(self):
+        space = super()._training_space() | self._parts_space("decoder")
+        return space | {"hidden": with_present(self.hidden, HIDDEN)}
 
     def _inputs(self, X):
         """All modalities but the targets, unless `modalities` says otherwise."""
@@ -269,3 +289,9 @@ class Reconstruction(RegressorFace, ModalityEstimator):
 
 
 ROWS = 2**12  # of codes, decoded together
+HIDDEN = [  # to be searched: the thesis's, narrower ones, one layer
+    (250, 128, 81, 128, 250),
+    (128, 64, 128),
+    (128, 32, 128),
+    (64,),
+]

@@ -1,6 +1,11 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
-from skmm.training.callbacks import BestWeights, EpochBar, RecordFusionWeights
+from skmm.training.callbacks import (
+    AfterEpoch,
+    BestWeights,
+    EpochBar,
+    RecordFusionWeights,
+)
 from skmm.training.checkpoint import ResumeFile, fingerprint
 from skmm.training.devices import resolve_device
 from skmm.training.history import history_frame
@@ -9,6 +14,7 @@ from skmm.training.prediction import predict_outputs
 from skmm.training.stages import Stage
 
 __all__ = [
+    "AfterEpoch",
     "BestWeights",
     "EpochBar",
     "RecordFusionWeights",

@@ -75,6 +75,23 @@ class RecordFusionWeights(Callback):
             net.history.record("lambda", means[1])
 
 
+class AfterEpoch(Callback):
+    """Show the net to a function after every epoch.
+
+    Parameters
+    ----------
+    call : callable
+        Gets the net; an error in it ends the training.
+    """
+
+    def __init__(self, call):
+        self.call = call
+
+    def on_epoch_end(self, net, **kwargs):
+        """Call it."""
+        self.call(net)
+
+
 class EpochBar(Callback):
     """Progress bar over epochs with the latest losses (``verbose=1``)."""
 

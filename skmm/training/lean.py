@@ -5,6 +5,7 @@ from functools import partial
 import torch
 from torch.nn.utils import clip_grad_norm_
 
+from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import overrides_batch_hook
 
 
@@ -29,6 +30,17 @@ class LeanEpochs:
             self.history.new_batch()  # the last one only, which Checkpoint looks up
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
         self._record_loss(losses, iterator.bounds, prefix)
+
+    def loss_on(self, rows, target):
+        """Mean loss of rows, as of those that early stopping looks at.
+
+        Parameters
+        ----------
+        rows : TensorRows
+        target : Tensor
+        """
+        batches = Batches(rows, target, slice_rows(rows, self.batch_size))
+        return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
     def _lean_epoch(self, iterator, training):
         """Losses of the batches, synchronised once."""

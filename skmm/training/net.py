@@ -11,7 +11,7 @@ from skmm.objectives.calling import scalar, validation_of
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import BestWeights, raised_on_purpose, refuse_callbacks
 from skmm.training.embeddings import EmbeddingCache
-from skmm.training.lean import LeanEpochs, mean_loss
+from skmm.training.lean import LeanEpochs
 from skmm.training.optimizers import (
     LR,
     carry_state,
@@ -253,7 +253,7 @@ class TensorNet(LeanEpochs, NeuralNet):
         data = {"dataset_train": train, "dataset_valid": valid}
         batches = Batches(*train, self.batch_size, self.generator_)
         checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
-        self._keep_start(checks)
+        self._keep_start(valid)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
             if self.stages:
@@ -271,13 +271,11 @@ class TensorNet(LeanEpochs, NeuralNet):
             if self.stop_training:
                 break
 
-    def _keep_start(self, checks):
+    def _keep_start(self, valid):
         """Show the weights before the first epoch to who wants to keep them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, BestWeights) and callback.keep_start:
-                losses = self._lean_epoch(checks, False)
-                loss = mean_loss(losses, checks.bounds)
-                callback.compare(self, loss, len(self.history))
+                callback.compare(self, self.loss_on(*valid), len(self.history))
 
     def _follow(self, schedule):
         """Note the (largest) learning rate of this epoch, and set that of the next."""

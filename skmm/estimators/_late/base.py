@@ -6,7 +6,6 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._params import NestedParams
 from skmm._routing import (
     of_rows,
     refuse_without_weights,
@@ -28,13 +27,14 @@ from skmm.estimators._late.parameters import (
     refuse_groups,
     refuse_others,
 )
+from skmm.estimators._late.search_space import SearchableMembers
 
 DEFAULT = "estimators"  # of modalities for which none is named
 FINAL = "final_estimator"
 FINAL_KEY = None  # among shares by modality, which are named
 
 
-class LateFusion(MembersSaving, NestedParams, BaseEstimator):
+class LateFusion(MembersSaving, SearchableMembers, BaseEstimator):
     """What the classifier and the regressor share: fitting and asking the members.
 
     A final class has the table `_rules`, `_default` and `_default_final`, the models

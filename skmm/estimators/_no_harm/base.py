@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skmm._params import NestedParams
 from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
 from skmm.base.estimator import ModalityEstimator
+from skmm.base.search_space import Searchable
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
@@ -46,7 +46,7 @@ CONSTRAINTS = {
 }
 
 
-class NoHarm(Kept, NestedParams, BaseEstimator):
+class NoHarm(Kept, Searchable, BaseEstimator):
     """Base of the no-harm estimators; a final class says what a target is."""
 
     _nested = ("encoders",)
@@ -121,6 +121,23 @@ class NoHarm(Kept, NestedParams, BaseEstimator):
         given = [str(name) for name in given]
         check_names(names, given, "names")
         return {"factor": kept_weights(factor, given, names)}
+
+    def _training_space(self):
+        """Of the thesis also the factor; what guarantees something is not searched."""
+        space = super()._training_space()
+        if self.guarantee is None:
+            space |= {"kind": ["arithmetic", "geometric"]}
+            if self.factor is None or isinstance(self.factor, str):
+                space |= {"factor": ["scalar", "vector"]}
+        return space
+
+    def _parts_space(self, outer):
+        """Without the widths of several encoders where they must be equal."""
+        space = super()._parts_space(outer)
+        if self.guarantee is None and isinstance(self.encoders, dict):
+            widths = ("__hidden", "__width", "__filters")
+            return {k: v for k, v in space.items() if not k.endswith(widths)}
+        return space
 
     def _forget(self):
         """Remove what an earlier fit has set: a failure must not leave half of it."""

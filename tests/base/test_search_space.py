@@ -1,0 +1,126 @@
+"""What is worth trying of an estimator: names, ranges, what is in use."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+import skmm
+from skmm import nn
+from skmm.base.search_space import search_space_of
+from skmm.preprocessing import ModalityTransformer
+from tests.toys import MeanEmbedding, two_tables
+
+
+def test_published_rates_lie_inside():
+    space = skmm.FusionClassifier().default_search_space()
+    low, high = space["lr"].support()
+    assert low <= 6e-5 and high >= 1e-3
+    assert {16, 32, 64} <= {*space["batch_size"]}
+
+
+def test_what_is_set_now_is_among_the_choices():
+    model = skmm.FusionClassifier(
+        {"a": nn.MLPEncoder((7, 3), dropout=0.8)}, lr=0.05, batch_size=5
+    )
+    space = model.default_search_space()
+    assert space["lr"].support()[1] == 0.05
+    assert space["batch_size"][0] == 5
+    assert space["encoders__a__hidden"][0] == (7, 3)
+    assert space["encoders__a__dropout"].support()[1] == pytest.approx(0.8)
+
+
+def test_sgd_takes_larger_steps():
+    sgd = skmm.FusionClassifier(optimizer="sgd").default_search_space()["lr"]
+    adam = skmm.FusionClassifier().default_search_space()["lr"]
+    assert sgd.median() > 10 * adam.median()
+
+
+def test_rates_by_part_are_left_alone():
+    model = skmm.FusionClassifier(lr={"head": 1e-2}, weight_decay={"head": 1e-3})
+    assert not {"lr", "weight_decay"} & {*model.default_search_space()}
+
+
+def test_encoders_of_modalities_in_use_only():
+    parts = {"a": nn.MLPEncoder(), "b": nn.MLPEncoder()}
+    space = skmm.FusionClassifier(parts, modalities=["a"]).default_search_space()
+    assert "encoders__a__hidden" in space
+    assert not any(name.startswith("encoders__b") for name in space)
+    assert "fusion" not in space  # one modality has nothing to fuse
+
+
+def test_a_built_block_and_a_plain_module_have_nothing_to_search():
+    parts = {"a": nn.MLPEncoder().build((3,)), "b": torch.nn.Identity()}
+    space = skmm.FusionClassifier(parts).default_search_space()
+    assert not any(name.startswith("encoders") for name in space)
+
+
+def test_a_block_of_the_user_may_say_what_to_try():
+    class Own(MeanEmbedding):
+        def default_search_space(self):
+            return {"width": [2, 4]}
+
+    space = skmm.FusionClassifier({"a": Own()}).default_search_space()
+    assert space["encoders__a__width"] == [2, 4]
+
+
+def test_a_fusion_by_name_becomes_whole_blocks_and_a_block_its_parameters():
+    by_name = skmm.FusionClassifier(fusion="max").default_search_space()
+    assert isinstance(by_name["fusion"][0], nn.MaxFusion)
+    assert all(f.get_params().get("width", 0) is not None for f in by_name["fusion"])
+    block = skmm.FusionClassifier(fusion=nn.MeanFusion(8)).default_search_space()
+    assert block["fusion__width"][0] == 8 and "fusion" not in block
+
+
+def test_all_fusions_take_encoders_of_different_widths():
+    X, y = two_tables()
+    parts = {"a": nn.MLPEncoder((4,)), "b": nn.MLPEncoder((6,))}
+    model = skmm.FusionClassifier(parts, max_epochs=1, random_state=0)
+    for fusion in model.default_search_space()["fusion"]:
+        model.set_params(fusion=fusion).fit(X, y)
+
+
+def test_late_fusion_offers_rules_that_read_what_is_set():
+    rules = skmm.LateFusionClassifier().default_search_space()["rule"]
+    assert {"mean", "product", "stack"} <= {*rules}
+    weighted = skmm.LateFusionClassifier(weights={"a": 2}).default_search_space()
+    assert {*weighted["rule"]} == {"mean", "logit", "vote"}
+
+
+def test_late_fusion_has_the_spaces_of_its_members():
+    members = {"a": skmm.FusionClassifier(), "b": LogisticRegression()}
+    space = skmm.LateFusionClassifier(members).default_search_space()
+    assert "estimators__a__lr" in space
+    assert not any(name.startswith("estimators__b") for name in space)
+    one = skmm.LateFusionClassifier(skmm.FusionClassifier()).default_search_space()
+    assert "estimators__lr" in one
+
+
+def test_the_thesis_with_two_encoders_keeps_their_widths_equal():
+    parts = {"a": nn.MLPEncoder(), "b": nn.MLPEncoder()}
+    space = skmm.NoHarmFusionClassifier(parts, guarantee=None).default_search_space()
+    assert "encoders__a__dropout" in space and "encoders__a__hidden" not in space
+    free = skmm.NoHarmFusionClassifier(parts).default_search_space()
+    assert "encoders__a__hidden" in free
+
+
+def test_names_get_the_prefixes_of_pipelines_and_searches():
+    pipeline = make_pipeline(ModalityTransformer({}), skmm.FusionClassifier())
+    assert "fusionclassifier__lr" in search_space_of(pipeline)
+    search = GridSearchCV(pipeline, {})
+    space = search_space_of(search)
+    assert "estimator__fusionclassifier__lr" in space
+    assert {*space} <= {*search.get_params()}
+
+
+def test_nothing_to_search():
+    assert search_space_of(LogisticRegression()) == {}
+
+
+def test_the_space_is_new_at_every_call():
+    model = skmm.FusionClassifier()
+    model.default_search_space()["batch_size"].clear()
+    assert model.default_search_space()["batch_size"]
+    assert np.isfinite(model.default_search_space()["lr"].rvs(random_state=0))

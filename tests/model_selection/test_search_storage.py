@@ -1,0 +1,245 @@
+"""Studies on disk: going on, refusing others, and storages that cannot be used."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import loguniform
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold
+
+from skmm import FusionClassifier
+from skmm.model_selection import ModalitySearchCV
+from skmm.model_selection._tuning import working
+from tests.toys import two_tables
+
+optuna = pytest.importorskip("optuna")
+
+X, Y = two_tables(60)
+TABLE = np.hstack([X["a"], X["b"]])
+SPACE = {"C": loguniform(1e-3, 10)}
+
+
+def search(storage, model=None, space=SPACE, **params):
+    params = {"n_trials": 5, "cv": 3, "random_state": 0, **params}
+    model = LogisticRegression() if model is None else model
+    return ModalitySearchCV(model, space, storage=storage, **params)
+
+
+def of_kind(kind, folder):
+    if kind == "journal":
+        return folder / "study.log"
+    if kind == "sqlite":
+        return f"sqlite:///{folder}/study.db"
+    return optuna.storages.InMemoryStorage()
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite", "object"])
+def test_a_study_goes_on_where_it_was(kind, tmp_path):
+    storage = of_kind(kind, tmp_path)
+    first = search(storage).fit(TABLE, Y)
+    more = search(storage, n_trials=14).fit(TABLE, Y)
+    at_once = search(None, n_trials=14).fit(TABLE, Y)
+    assert len(more.study_.trials) == 14
+    assert more.cv_results_["params"] == at_once.cv_results_["params"]
+    assert more.cv_results_["params"][:5] == first.cv_results_["params"]
+    np.testing.assert_array_equal(
+        more.cv_results_["mean_test_score"], at_once.cv_results_["mean_test_score"]
+    )
+
+
+def test_two_studies_in_one_storage(tmp_path):
+    path = tmp_path / "study.log"
+    a = search(path, study_name="a").fit(TABLE, Y)
+    b = search(path, study_name="b", n_trials=3).fit(TABLE[:50], Y[:50])
+    assert len(a.study_.trials) == 5 and len(b.study_.trials) == 3
+
+
+class Slow(LogisticRegression):
+    """Interrupts at the n-th fit."""
+
+    fits, at = 0, 10**6
+
+    def fit(self, X, y):
+        Slow.fits += 1
+        if Slow.fits == Slow.at:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+def test_a_finished_study_trains_nothing_again(tmp_path, monkeypatch):
+    search(tmp_path / "study.log", Slow()).fit(TABLE, Y)
+    monkeypatch.setattr(Slow, "fits", 0)
+    again = search(tmp_path / "study.log", Slow(), n_trials=3).fit(TABLE, Y)
+    assert Slow.fits == 1  # the best, on all rows
+    assert len(again.cv_results_["params"]) == 5
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(Slow, "fits", 0)
+    monkeypatch.setattr(Slow, "at", 8)  # in the middle of the third trial
+    storage = of_kind(kind, tmp_path)
+    broken = search(storage, Slow())
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(TABLE, Y)
+    states = [trial.state.name for trial in broken.study_.trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL"]
+    found = search(storage, Slow()).fit(TABLE, Y)
+    assert len(found.cv_results_["params"]) == 5
+    assert Slow.fits == 8 + 9 + 1  # three more trials, and the best on all rows
+    lost, again = found.study_.trials[2:4]
+    assert lost.params == again.params and again.user_attrs["retry_of"] == 2
+    whole = search(None, Slow()).fit(TABLE, Y)
+    ours, all_at_once = (
+        [params["C"] for params in s.cv_results_["params"]] for s in (found, whole)
+    )
+    assert ours[:3] == all_at_once[:3]
+
+
+def test_ctrl_c_without_a_storage_leaves_the_study(monkeypatch):
+    monkeypatch.setattr(Slow, "fits", 0)
+    monkeypatch.setattr(Slow, "at", 8)
+    broken = search(None, Slow())
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(TABLE, Y)
+    assert len(broken.study_.best_trials) >= 1
+
+
+def test_ctrl_c_in_a_batch_of_nets(tmp_path, monkeypatch):
+    model = FusionClassifier(max_epochs=2, random_state=0)
+    space, path = {"lr": loguniform(1e-3, 1e-1)}, tmp_path / "study.log"
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skmm.model_selection._tuning.evaluation.fit_replicas", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            search(path, model, space).fit(X, Y)
+    found = search(path, model, space).fit(X, Y)
+    assert [t.state.name for t in found.study_.trials] == ["FAIL"] * 5 + [
+        "COMPLETE"
+    ] * 5
+    lost = [t.params for t in found.study_.trials[:5]]
+    assert [t.params for t in found.study_.trials[5:]] == lost
+
+
+OTHERS = {
+    "data": lambda path: search(path).fit(TABLE + 1, Y),
+    "estimator": lambda path: search(path, LogisticRegression(tol=1e-3)).fit(TABLE, Y),
+    "space": lambda path: search(path, space={"C": [1.0]}).fit(TABLE, Y),
+    "splits": lambda path: search(path, cv=4).fit(TABLE, Y),
+    "scoring": lambda path: search(path, scoring="roc_auc").fit(TABLE, Y),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_study_of_something_else_is_refused(other, tmp_path):
+    path = tmp_path / "study.log"
+    search(path).fit(TABLE, Y)
+    with pytest.raises(ValueError, match=f"of another search: it has other {other}"):
+        OTHERS[other](path)
+    assert len(search(path).fit(TABLE, Y).study_.trials) == 5
+
+
+def test_random_splits_are_refused_with_a_hint(tmp_path):
+    path = tmp_path / "study.log"
+    shuffled = KFold(3, shuffle=True)
+    search(path, cv=shuffled).fit(TABLE, Y)
+    with pytest.raises(ValueError, match=r"other splits.*fixed random_state"):
+        search(path, cv=shuffled).fit(TABLE, Y)
+
+
+def test_a_study_that_optuna_made_is_refused(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(storage=url, study_name="mine")
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    with pytest.raises(ValueError, match=r"'mine'.*has not made"):
+        search(url, study_name="mine").fit(TABLE, Y)
+
+
+def test_trials_that_the_user_has_queued_come_first(tmp_path):
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(
+        storage=storage, study_name="queued", direction="maximize"
+    )
+    study.enqueue_trial({"C": 0.5})
+    found = search(storage, study_name="queued").fit(TABLE, Y)
+    assert found.cv_results_["params"][0] == {"C": 0.5}
+    assert len(found.cv_results_["params"]) == 5
+
+
+class Untouched(LogisticRegression):
+    def fit(self, X, y):
+        raise AssertionError("something was trained")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "none" / "study.log", "no such folder"),
+        (lambda folder: folder, "directory"),
+        (lambda folder: f"sqlite:///{folder}/none/study.db", "unable to open"),
+        (lambda folder: "nosuchkind://u:secret@host/db", "nosuchkind"),
+        (
+            lambda folder: "postgresql://u:secret@nowhere.invalid/db",
+            "DB access module|connect",
+        ),
+    ],
+)
+def test_a_storage_that_cannot_be_reached_is_named(make, words, tmp_path):
+    storage = make(tmp_path)
+    with pytest.raises(ValueError, match=words) as caught:
+        search(storage, Untouched(), error_score="raise").fit(TABLE, Y)
+    message = str(caught.value)
+    assert message.startswith("storage=") and "study.log" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("content", [b"molecule,y\nCCO,1\n", b"\x00\xff\n", b"[1]\n"])
+@pytest.mark.parametrize("kind", ["path", "sqlite"])
+def test_a_file_of_something_else_is_refused_and_kept(content, kind, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    storage = path if kind == "path" else f"sqlite:///{path}"
+    with pytest.raises(ValueError, match=r"storage=.*(no journal|not a database)"):
+        search(storage, Untouched(), error_score="raise").fit(TABLE, Y)
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_journal_is_refused(tmp_path):
+    path = tmp_path / "study.log"
+    search(path).fit(TABLE, Y)
+    lines = path.read_bytes().splitlines()
+    lines[len(lines) // 2] = lines[len(lines) // 2][:5]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(ValueError, match=r"storage=.*cannot be used"):
+        search(path, Untouched(), error_score="raise").fit(TABLE, Y)
+
+
+def test_the_journal_is_json(tmp_path):
+    space = {"solver": ["lbfgs", "newton-cg"], "C": loguniform(0.1, 1)}
+    search(tmp_path / "study.log", space=space, n_trials=1).fit(TABLE, Y)
+    lines = (tmp_path / "study.log").read_text().splitlines()
+    assert all("op_code" in json.loads(line) for line in lines)
+
+
+def test_memory_is_not_shared_between_processes():
+    storage = optuna.storages.InMemoryStorage()
+    with pytest.raises(ValueError, match="storage is in the memory"):
+        search(storage, Untouched(), n_jobs=2).fit(TABLE, Y)
+
+
+def test_a_result_that_comes_too_late_does_not_count(tmp_path, monkeypatch):
+    """Its process was thought to be dead, and the trial has run elsewhere."""
+    evaluate = working.Evaluation.alone
+
+    def buried(self, trial, params):
+        if trial.number == 1:
+            trial.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        return evaluate(self, trial, params)
+
+    monkeypatch.setattr(working.Evaluation, "alone", buried)
+    found = search(tmp_path / "study.log").fit(TABLE, Y)
+    assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]

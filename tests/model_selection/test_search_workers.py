@@ -1,0 +1,222 @@
+"""Several processes on one study, of which some are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skmm.model_selection._tuning import alive
+from skmm.model_selection._tuning.places import Places
+from skmm.model_selection._tuning.storage import open_study
+from tests.model_selection.workers import ENDS, HOLD, TABLE, Y, search
+
+optuna = pytest.importorskip("optuna")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="ended processes are seen in /proc"
+)
+ROOT = Path(__file__).parents[2]
+SECONDS = 120
+CODE = "import sys; from tests.model_selection.workers import main; main(*sys.argv[1:])"
+
+
+def started(storage, **environment):
+    code = (
+        "import sys; from tests.model_selection.workers import main; main(sys.argv[1])"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, storage],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition):
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.1)
+
+
+def trials_of(storage):
+    return open_study(storage, None, None, None).get_trials(deepcopy=False)
+
+
+def count(trials, state):
+    return sum(trial.state.name == state for trial in trials)
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
+    """One holds a trial; another waits for it, and runs it when the first is gone."""
+    journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
+    storage, mark = journal if kind == "journal" else url, tmp_path / "held"
+    victim = started(storage, **{HOLD: str(mark)})
+    wait_for(mark.exists)
+    helper = started(storage)
+    try:
+        wait_for(lambda: count(trials_of(storage), "COMPLETE") == 5)
+        (held,) = (t for t in trials_of(storage) if t.state.name == "RUNNING")
+        assert helper.poll() is None  # it waits for what the victim runs
+        victim.send_signal(signal.SIGKILL)
+        found = search(storage).fit(TABLE, Y)  # a third one joins in
+        out, errors = helper.communicate(timeout=SECONDS)
+    finally:
+        victim.kill()
+        helper.kill()
+        victim.communicate()
+    assert (out.strip(), helper.returncode) == ("6", 0), errors
+    trials = found.study_.trials
+    again = [t for t in trials if t.user_attrs.get("retry_of") == held.number]
+    done = [t for t in trials if t.state.name == "COMPLETE"]
+    assert len(done) == 6 and len(again) == 1 and again[0] in done
+    assert again[0].params == held.params == trials[held.number].params
+    assert trials[held.number].state.name == "FAIL"
+    assert len({t.params["C"] for t in done}) == 6
+    assert found.cv_results_["trial_number"].tolist() == [t.number for t in done]
+
+
+def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setenv(ENDS, str(tmp_path / "ended"))
+    with pytest.warns(RuntimeWarning, match="was killed"):
+        found = search(None, n_jobs=2).fit(TABLE, Y)
+    monkeypatch.undo()
+    trials = found.study_.trials
+    assert count(trials, "COMPLETE") == 6
+    lost = [t for t in trials if t.user_attrs.get("lost") == "died"]
+    again = [t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs]
+    assert lost and sorted(again) == [t.number for t in lost]
+    alone = search(None, cv=3).fit(TABLE, Y)
+    known = dict(zip(alone.cv_results_["param_C"], _means(alone), strict=True))
+    ours = dict(zip(found.cv_results_["param_C"], _means(found), strict=True))
+    shared = known.keys() & ours.keys()
+    assert len(shared) >= 4 and all(known[C] == ours[C] for C in shared)
+
+
+def _means(found):
+    return found.cv_results_["mean_test_score"]
+
+
+# -- the same without processes ------------------------------------------------------
+
+
+@pytest.fixture
+def study():
+    return open_study(None, None, None, None)
+
+
+def run(places, value=1.0):
+    while (trial := places.take()) is None:
+        assert len(places.finished()) < places.n_trials
+    trial.suggest_float("x", 0, 1)
+    places.study.tell(trial, value)
+
+
+def gone(places):
+    """Start a trial in a process that has ended."""
+    trial = places.take()
+    x = trial.suggest_float("x", 0, 1)
+    trial.set_user_attr("worker", {**alive.this_worker(), "pid": 2**22 + 1})
+    return x
+
+
+def test_a_trial_of_a_dead_process_runs_again_once(study):
+    places = Places(study, 3)
+    x = gone(places)
+    for _ in range(3):
+        run(places)
+    assert places.take() is None and len(places.finished()) == 3
+    assert [
+        t.params["x"] for t in study.trials if t.user_attrs.get("retry_of") == 0
+    ] == [x]
+
+
+def test_parameters_that_kill_twice_are_given_up(study):
+    places = Places(study, 2)
+    first, again = gone(places), gone(places)
+    assert first == again
+    run(places)
+    run(places)
+    assert places.take() is None
+    xs = [t.params["x"] for t in study.trials]
+    assert xs.count(first) == 2 and len(places.finished()) == 2
+
+
+def test_a_living_process_is_waited_for(study):
+    places = Places(study, 1)
+    places.take()
+    assert places.take() is None and places.finished() == []
+    assert study.trials[0].state.name == "RUNNING"
+
+
+def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(alive.time, "monotonic", lambda: clock[0])
+    places = Places(study, 1)
+    trial = places.take()
+    trial.set_user_attr("worker", {"host": "far", "pid": 1, "started": 1})
+    assert places.take() is None
+    clock[0] += alive.SILENCE - 1
+    assert places.take() is None
+    trial.set_user_attr("beats", 1)
+    clock[0] += alive.SILENCE - 1
+    assert places.take() is None
+    clock[0] += alive.SILENCE + 1
+    assert places.take() is not None
+    assert study.trials[0].user_attrs["lost"] == "died"
+
+
+def test_signs_of_life(study, monkeypatch):
+    monkeypatch.setattr(alive, "BEAT", 0.01)
+    trial = study.ask()
+    with alive.Beating([trial]):
+        time.sleep(0.3)
+    beats = study.trials[0].user_attrs["beats"]
+    time.sleep(0.05)
+    assert beats > 2 and study.trials[0].user_attrs["beats"] == beats
+
+
+def test_a_zombie_is_dead_and_a_process_alive():
+    assert not alive.has_ended(alive.this_worker())
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started_at = alive._started(process.pid)
+    worker = {**alive.this_worker(), "pid": process.pid, "started": started_at}
+    assert not alive.has_ended(worker)
+    process.kill()
+    wait_for(lambda: alive.has_ended(worker))  # though nobody has asked for its end
+    process.communicate()
+    assert alive.has_ended({**worker, "pid": os.getpid()})  # the number was used again
+
+
+def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
+    a, b = Places(study, 1), Places(study, 1)
+    asked = study.ask
+
+    def ask():
+        monkeypatch.setattr(study, "ask", asked)
+        other = b.take()  # between the look at the places and the question
+        assert other is not None
+        return asked()
+
+    monkeypatch.setattr(study, "ask", ask)
+    assert a.take() is None
+    assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL"]
+
+
+def test_of_two_that_bury_a_trial_one_runs_it_again(study):
+    places = Places(study, 2)
+    gone(places)
+    run(places)
+    study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
+    study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
+    run(places)
+    assert places.take() is None
+    assert len(places.finished()) == 2
+    assert np.unique([t.params.get("x") for t in places.finished()]).size == 2
