@@ -10,6 +10,8 @@ from skmm.estimators import (
     MulMixClassifier,
     NoHarmFusionClassifier,
     NoHarmFusionRegressor,
+    ResidualFusionClassifier,
+    ResidualFusionRegressor,
 )
 from skmm.representation import CoordinatedEncoder, EncoderDecoderReconstructor
 
@@ -26,6 +28,8 @@ __all__ = [
     "MulMixClassifier",
     "NoHarmFusionClassifier",
     "NoHarmFusionRegressor",
+    "ResidualFusionClassifier",
+    "ResidualFusionRegressor",
     "load",
     "restrict",
 ]

@@ -36,6 +36,8 @@ DEFAULTS = [
     skmm.MulMixClassifier(),
     skmm.NoHarmFusionClassifier(),
     skmm.NoHarmFusionRegressor(),
+    skmm.ResidualFusionClassifier(),
+    skmm.ResidualFusionRegressor(),
 ]
 
 
@@ -108,6 +110,15 @@ QUICK = [
     skmm.NoHarmFusionClassifier(guarantee="holdout", cv=2, **FAST),
     skmm.NoHarmFusionClassifier(nn.MLPEncoder((6,)), guarantee=None, **FAST),
     skmm.NoHarmFusionRegressor(cv=3, **FAST),
+    skmm.ResidualFusionClassifier(**FAST),
+    skmm.ResidualFusionClassifier(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
+        mode="sequential",
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
+    skmm.ResidualFusionRegressor(mode="joint", fusion="tensor", **FAST),
 ]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from skmm import nn as blocks
 from skmm import objectives
-from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
+from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base.again import (
     note_missing,
     refuse_for_parts,
@@ -19,6 +19,7 @@ from skmm.base.again import (
     resume_file,
     structure,
 )
+from skmm.base.diagram import EncodersDiagram
 from skmm.base.embedding import EmbeddingFace
 from skmm.base.parts_in_use import encoders_in_use, rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
@@ -41,7 +42,9 @@ from skmm.training import (
 )
 
 
-class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
+class ModalityEstimator(
+    NetSaving, EmbeddingFace, SearchableNet, EncodersDiagram, BaseEstimator
+):
     """Base of the estimators that train one net on several modalities.
 
     A final class stores the parameters below and defines
@@ -120,6 +123,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
             X, y, sample_weight, again=again, classes=classes, scaled=False
         )
         net = self.make_net(problem.module)
+        net.stages = None  # all parts learn
         net = net.resume(self.net_) if again else net
         return self._train(net, problem, 1)
 
@@ -245,7 +249,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         return TensorNet(
             module,
             checked(resolve(self._objective(), objectives, "Objective")),
-            stages=stages_in_use(self.stages, self),
+            stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
             weight_decay=rates_in_use(self.weight_decay, self),
@@ -259,6 +263,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
             shuffle_seed=derive(self._seed, "order"),
             verbose=int(self.verbose),
         ).initialize()
+
+    def _stages(self):
+        return stages_in_use(self.stages, self)
 
     def _objective(self):
         return self._target.objective if self.objective is None else self.objective
@@ -290,10 +297,3 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    def _sk_visual_block_(self):
-        if not isinstance(self.encoders, dict):
-            name = type(self).__name__
-            return VisualBlock("single", self, names=name, name_details=str(self))
-        names, parts = list(self.encoders), list(self.encoders.values())
-        return VisualBlock("parallel", parts, names=names)

@@ -4,6 +4,10 @@ from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import LateFusionClassifier, LateFusionRegressor
 from skmm.estimators.mulmix import MulMixClassifier
 from skmm.estimators.no_harm import NoHarmFusionClassifier, NoHarmFusionRegressor
+from skmm.estimators.residual import (
+    ResidualFusionClassifier,
+    ResidualFusionRegressor,
+)
 
 __all__ = [
     "FusionClassifier",
@@ -13,4 +17,6 @@ __all__ = [
     "MulMixClassifier",
     "NoHarmFusionClassifier",
     "NoHarmFusionRegressor",
+    "ResidualFusionClassifier",
+    "ResidualFusionRegressor",
 ]

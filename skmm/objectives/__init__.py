@@ -4,6 +4,7 @@ from skmm.objectives.compose import WeightedSum
 from skmm.objectives.correlation import BarlowTwins, OverModalities
 from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
 from skmm.objectives.reconstruction import ReconstructionLoss
+from skmm.objectives.residual import ResidualLoss
 from skmm.objectives.supervised import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -24,6 +25,7 @@ __all__ = [
     "OverCandidates",
     "OverModalities",
     "ReconstructionLoss",
+    "ResidualLoss",
     "SquaredError",
     "WeightedSum",
 ]
