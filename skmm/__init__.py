@@ -3,8 +3,10 @@
 from skmm.base import load, restrict
 from skmm.data import ModalityDict
 from skmm.estimators import (
+    DynamicFusionClassifier,
     FusionClassifier,
     FusionRegressor,
+    GradientBlendingClassifier,
     LateFusionClassifier,
     LateFusionRegressor,
     MulMixClassifier,
@@ -19,9 +21,11 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CoordinatedEncoder",
+    "DynamicFusionClassifier",
     "EncoderDecoderReconstructor",
     "FusionClassifier",
     "FusionRegressor",
+    "GradientBlendingClassifier",
     "LateFusionClassifier",
     "LateFusionRegressor",
     "ModalityDict",

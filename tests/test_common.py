@@ -28,9 +28,11 @@ DECLARED = {
 
 DEFAULTS = [
     skmm.CoordinatedEncoder(),
+    skmm.DynamicFusionClassifier(),
     skmm.EncoderDecoderReconstructor(),
     skmm.FusionClassifier(),
     skmm.FusionRegressor(),
+    skmm.GradientBlendingClassifier(),
     skmm.LateFusionClassifier(),
     skmm.LateFusionRegressor(),
     skmm.MulMixClassifier(),
@@ -60,6 +62,16 @@ QUICK = [
         validation_fraction=0.4,
         **FAST,
     ),
+    skmm.DynamicFusionClassifier(**FAST),
+    skmm.DynamicFusionClassifier(
+        nn.MLPEncoder((6,), dropout=0.3),
+        gate="soft",
+        training="joint",
+        fusion="sum",
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.EncoderDecoderReconstructor((8, 4, 8), **FAST),
     skmm.EncoderDecoderReconstructor(
         (8,),
@@ -82,6 +94,14 @@ QUICK = [
     ),
     skmm.FusionRegressor(fusion=nn.MaxFusion(width=5), **FAST),
     skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
+    skmm.GradientBlendingClassifier(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
+        mode="online",
+        super_epoch=2,
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST), rule="product"),
     skmm.LateFusionClassifier(

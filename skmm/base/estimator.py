@@ -47,9 +47,8 @@ class ModalityEstimator(
 ):
     """Base of the estimators that train one net on several modalities.
 
-    A final class stores the parameters below and defines
-    ``_learn_target(y, weight, classes)``, which returns a target of
-    ``skmm.base.targets``.
+    A final class stores the parameters below; its ``_learn_target(y, weight, classes)``
+    returns a target of ``skmm.base.targets``.
     """
 
     _nested = ("encoders",)
@@ -119,9 +118,8 @@ class ModalityEstimator(
         """Do what every `partial_fit` does."""
         refuse_for_parts(self)
         again = hasattr(self, "net_")
-        problem = self.prepare(
-            X, y, sample_weight, again=again, classes=classes, scaled=False
-        )
+        known = {"again": again, "classes": classes}
+        problem = self.prepare(X, y, sample_weight, **known, scaled=False)
         net = self.make_net(problem.module)
         net.stages = None  # all parts learn
         net = net.resume(self.net_) if again else net
@@ -149,7 +147,7 @@ class ModalityEstimator(
         classes : array-like, optional
             All classes, where y need not have them.
         scaled : bool, default=True
-            Scale the weights of the rows to mean one.
+            Scale the weights to mean one, and set rows aside; `partial_fit` does not.
         valid : ndarray of shape (n,) of bool, optional
             Rows that early stopping looks at; None draws some.
 
@@ -165,8 +163,9 @@ class ModalityEstimator(
         note_missing(self, X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # rows without weight are not there
-            valid = None if valid is None else valid[weight > 0]
-            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+            kept = weight > 0
+            X, y, weight = X[kept], y[kept], weight[kept]
+            valid = None if valid is None else valid[kept]
             weight = mean_one(weight) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
@@ -174,12 +173,15 @@ class ModalityEstimator(
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
         problem = Problem(module, (rows, self._target.encode(y).to(device)))
-        if self.early_stopping:
+        if scaled and self._needs_valid():
             problem.set_aside(*self._aside(y, valid))
         return problem
 
     def _inputs(self, X):
         return self.modalities  # those of X to encode; None is all
+
+    def _needs_valid(self):
+        return self.early_stopping
 
     def _aside(self, y, valid):
         """Rows to train on, and rows for early stopping."""
@@ -243,9 +245,9 @@ class ModalityEstimator(
         TensorNet
         """
         keep_start = self.early_stopping == "keep_start"
-        own = [BestWeights(self.patience, keep_start=keep_start)]
-        own = own if self.early_stopping else []
-        own += [EpochBar()] if self.verbose else []
+        own = [EpochBar()] if self.verbose else []
+        if self.early_stopping:
+            own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
             checked(resolve(self._objective(), objectives, "Objective")),
@@ -288,8 +290,6 @@ class ModalityEstimator(
         if self.early_stopping:
             self.best_epoch_ = net.best_epoch()
         return self
-
-    # -- scikit-learn --------------------------------------------------------------
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

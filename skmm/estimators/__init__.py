@@ -1,5 +1,7 @@
 """Estimators, ready to use."""
 
+from skmm.estimators.blending import GradientBlendingClassifier
+from skmm.estimators.dynamic import DynamicFusionClassifier
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import LateFusionClassifier, LateFusionRegressor
 from skmm.estimators.mulmix import MulMixClassifier
@@ -10,8 +12,10 @@ from skmm.estimators.residual import (
 )
 
 __all__ = [
+    "DynamicFusionClassifier",
     "FusionClassifier",
     "FusionRegressor",
+    "GradientBlendingClassifier",
     "LateFusionClassifier",
     "LateFusionRegressor",
     "MulMixClassifier",
