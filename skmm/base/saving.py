@@ -99,11 +99,7 @@ class NetSaving(Saving):
 
     def _packed(self, module):
         """Parts of the module, of which `_unpacked` makes it anew."""
-        return {
-            "encoders": dict(module.encoders.items()),
-            "fusion": module.fusion,
-            "head": module.head,
-        }
+        return packed_net(module)
 
     def _unpacked(self, parts):
         return self._assemble(**parts)
@@ -129,6 +125,12 @@ class NetSaving(Saving):
                 for name, encoder in module.encoders.items()
             }
             return [module(rows).cpu()]
+
+
+def packed_net(module):
+    """Parts of a MultimodalModule, as arguments of `assemble`."""
+    encoders = dict(module.encoders.items())
+    return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
 
 
 class MembersSaving(Saving):

@@ -5,6 +5,7 @@ from functools import partial
 from skmm import nn as blocks
 from skmm.base import ModalityEstimator
 from skmm.base.parts_in_use import encoders_in_use
+from skmm.base.saving import packed_net
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
 from skmm.nn.resolve import resolve
@@ -37,8 +38,7 @@ class BranchEstimator(ModalityEstimator):
         return assemble(encoders, fusion, head, shapes, n_outputs, seeded)
 
     def _packed(self, module):
-        pack = super()._packed
-        return {"branches": [pack(branch) for branch in module.branches]}
+        return {"branches": [packed_net(branch) for branch in module.branches]}
 
     def _branches_of(self, members, packed):
         """Branches from what `_packed` made of them."""

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm import objectives
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ClassifierFace
+from skmm.base.saving import packed_net
 from skmm.data.names import parts_in_use
 from skmm.estimators._branches import BranchEstimator
 from skmm.nn import ConcatFusion, MLPHead
@@ -153,10 +154,13 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
         return self
 
     def _packed(self, module):
-        own = {"gate": super(BranchEstimator, self)._packed(module.gate)}
-        own |= {"gating": bool(module.gating), "hard": module.hard}
-        own["temperature"] = float(module.temperature)
-        return {**super()._packed(module), **own}
+        return {
+            **super()._packed(module),
+            "gate": packed_net(module.gate),
+            "hard": module.hard,
+            "gating": bool(module.gating),
+            "temperature": float(module.temperature),
+        }
 
     def _unpacked(self, parts):
         nets = self._branches_of(self.branches_, parts)
