@@ -28,14 +28,18 @@ DECLARED = {
 
 DEFAULTS = [
     skmm.CoordinatedEncoder(),
+    skmm.DynamicFusionClassifier(),
     skmm.EncoderDecoderReconstructor(),
     skmm.FusionClassifier(),
     skmm.FusionRegressor(),
+    skmm.GradientBlendingClassifier(),
     skmm.LateFusionClassifier(),
     skmm.LateFusionRegressor(),
     skmm.MulMixClassifier(),
     skmm.NoHarmFusionClassifier(),
     skmm.NoHarmFusionRegressor(),
+    skmm.ResidualFusionClassifier(),
+    skmm.ResidualFusionRegressor(),
 ]
 
 
@@ -54,6 +58,16 @@ QUICK = [
     skmm.CoordinatedEncoder(
         {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((5,), dropout=0.3)},
         projector=(4,),
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
+    skmm.DynamicFusionClassifier(**FAST),
+    skmm.DynamicFusionClassifier(
+        nn.MLPEncoder((6,), dropout=0.3),
+        gate="soft",
+        training="joint",
+        fusion="sum",
         early_stopping=True,
         validation_fraction=0.4,
         **FAST,
@@ -80,6 +94,14 @@ QUICK = [
     ),
     skmm.FusionRegressor(fusion=nn.MaxFusion(width=5), **FAST),
     skmm.FusionRegressor(nn.MLPEncoder((4,)), fusion="no_harm", **FAST),
+    skmm.GradientBlendingClassifier(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
+        mode="online",
+        super_epoch=2,
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST)),
     skmm.LateFusionClassifier(skmm.FusionClassifier(**FAST), rule="product"),
     skmm.LateFusionClassifier(
@@ -108,6 +130,15 @@ QUICK = [
     skmm.NoHarmFusionClassifier(guarantee="holdout", cv=2, **FAST),
     skmm.NoHarmFusionClassifier(nn.MLPEncoder((6,)), guarantee=None, **FAST),
     skmm.NoHarmFusionRegressor(cv=3, **FAST),
+    skmm.ResidualFusionClassifier(**FAST),
+    skmm.ResidualFusionClassifier(
+        {"image": nn.MLPEncoder((6,)), "table": nn.MLPEncoder((6,), dropout=0.3)},
+        mode="sequential",
+        early_stopping=True,
+        validation_fraction=0.4,
+        **FAST,
+    ),
+    skmm.ResidualFusionRegressor(mode="joint", fusion="tensor", **FAST),
 ]
 
 

@@ -8,6 +8,7 @@ from skmm.training.description import describe
 
 STRUCTURE = ("encoders", "fusion", "head", "modalities")
 STRUCTURE += ("mixtures", "max_order", "merge", "width")
+STRUCTURE += ("branches", "gate", "gate_encoders", "costs")
 STRUCTURE += ("hidden", "decoder", "output_activation", "loss", "target", "projector")
 
 

@@ -81,4 +81,4 @@ class EmbeddingFace(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @property
     def _n_features_out(self):
-        return self.net_.module_.fusion.out_features
+        return self.net_.module_.fused_features

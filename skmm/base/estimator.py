@@ -10,7 +10,7 @@ from torch import nn
 
 from skmm import nn as blocks
 from skmm import objectives
-from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
+from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base.again import (
     note_missing,
     refuse_for_parts,
@@ -19,6 +19,7 @@ from skmm.base.again import (
     resume_file,
     structure,
 )
+from skmm.base.diagram import EncodersDiagram
 from skmm.base.embedding import EmbeddingFace
 from skmm.base.parts_in_use import encoders_in_use, rates_in_use, stages_in_use
 from skmm.base.problem import Problem, to_rows
@@ -41,12 +42,13 @@ from skmm.training import (
 )
 
 
-class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
+class ModalityEstimator(
+    NetSaving, EmbeddingFace, SearchableNet, EncodersDiagram, BaseEstimator
+):
     """Base of the estimators that train one net on several modalities.
 
-    A final class stores the parameters below and defines
-    ``_learn_target(y, weight, classes)``, which returns a target of
-    ``skmm.base.targets``.
+    A final class stores the parameters below; its ``_learn_target(y, weight, classes)``
+    returns a target of ``skmm.base.targets``.
     """
 
     _nested = ("encoders",)
@@ -116,10 +118,10 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         """Do what every `partial_fit` does."""
         refuse_for_parts(self)
         again = hasattr(self, "net_")
-        problem = self.prepare(
-            X, y, sample_weight, again=again, classes=classes, scaled=False
-        )
+        known = {"again": again, "classes": classes}
+        problem = self.prepare(X, y, sample_weight, **known, scaled=False)
         net = self.make_net(problem.module)
+        net.stages = None  # all parts learn
         net = net.resume(self.net_) if again else net
         return self._train(net, problem, 1)
 
@@ -145,7 +147,7 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         classes : array-like, optional
             All classes, where y need not have them.
         scaled : bool, default=True
-            Scale the weights of the rows to mean one.
+            Scale the weights to mean one, and set rows aside; `partial_fit` does not.
         valid : ndarray of shape (n,) of bool, optional
             Rows that early stopping looks at; None draws some.
 
@@ -161,8 +163,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         note_missing(self, X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # rows without weight are not there
-            valid = None if valid is None else valid[weight > 0]
-            X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+            kept = weight > 0
+            X, y, weight = X[kept], y[kept], weight[kept]
+            valid = None if valid is None else valid[kept]
             weight = mean_one(weight) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
@@ -170,12 +173,15 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
         problem = Problem(module, (rows, self._target.encode(y).to(device)))
-        if self.early_stopping:
+        if scaled and self._needs_valid():
             problem.set_aside(*self._aside(y, valid))
         return problem
 
     def _inputs(self, X):
         return self.modalities  # those of X to encode; None is all
+
+    def _needs_valid(self):
+        return self.early_stopping
 
     def _aside(self, y, valid):
         """Rows to train on, and rows for early stopping."""
@@ -239,13 +245,13 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
         TensorNet
         """
         keep_start = self.early_stopping == "keep_start"
-        own = [BestWeights(self.patience, keep_start=keep_start)]
-        own = own if self.early_stopping else []
-        own += [EpochBar()] if self.verbose else []
+        own = [EpochBar()] if self.verbose else []
+        if self.early_stopping:
+            own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
             checked(resolve(self._objective(), objectives, "Objective")),
-            stages=stages_in_use(self.stages, self),
+            stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
             weight_decay=rates_in_use(self.weight_decay, self),
@@ -259,6 +265,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
             shuffle_seed=derive(self._seed, "order"),
             verbose=int(self.verbose),
         ).initialize()
+
+    def _stages(self):
+        return stages_in_use(self.stages, self)
 
     def _objective(self):
         return self._target.objective if self.objective is None else self.objective
@@ -282,18 +291,9 @@ class ModalityEstimator(NetSaving, EmbeddingFace, SearchableNet, BaseEstimator):
             self.best_epoch_ = net.best_epoch()
         return self
 
-    # -- scikit-learn --------------------------------------------------------------
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-    def _sk_visual_block_(self):
-        if not isinstance(self.encoders, dict):
-            name = type(self).__name__
-            return VisualBlock("single", self, names=name, name_details=str(self))
-        names, parts = list(self.encoders), list(self.encoders.values())
-        return VisualBlock("parallel", parts, names=names)

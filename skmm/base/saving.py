@@ -17,7 +17,7 @@ from skmm.base.files import (
 )
 from skmm.base.objects import Objects, pack_params, unpack_params
 from skmm.base.values import Kind
-from skmm.nn.probing import zero_rows
+from skmm.nn.probing import random_rows
 from skmm.nn.seeds import seeded
 from skmm.training import resolve_device
 
@@ -92,15 +92,17 @@ class NetSaving(Saving):
 
     def _saved(self):
         net, module = self.net_, self.net_.module_
-        parts = {
-            "encoders": dict(module.encoders.items()),
-            "fusion": module.fusion,
-            "head": module.head,
-        }
         settings = {name: getattr(net, name) for name in SETTINGS}
         settings["objective"] = net.criterion
-        packed = {"parts": parts, "settings": settings, "progress": net.progress()}
-        return {**super()._saved(), "net_": packed}
+        packed = {"parts": self._packed(module), "settings": settings}
+        return {**super()._saved(), "net_": {**packed, "progress": net.progress()}}
+
+    def _packed(self, module):
+        """Parts of the module, of which `_unpacked` makes it anew."""
+        return packed_net(module)
+
+    def _unpacked(self, parts):
+        return self._assemble(**parts)
 
     def _restore(self, attributes):
         super()._restore(attributes)
@@ -108,7 +110,7 @@ class NetSaving(Saving):
         # the net has the parameters of its own fit, which may have changed since
         shell = copy.copy(self)
         vars(shell).update(packed["settings"], device=_usable(self.device))
-        net = shell.make_net(self._assemble(**packed["parts"]))
+        net = shell.make_net(self._unpacked(packed["parts"]))
         net.module_.eval()
         self.net_ = net.continue_from(packed["progress"])
         return self
@@ -119,10 +121,16 @@ class NetSaving(Saving):
         device = next((p.device for p in module.parameters()), self.net_.device)
         with seeded(0), torch.inference_mode():
             rows = {
-                name: _random_rows(encoder, self.shapes_in_[name]).to(device)
+                name: random_rows(encoder, self.shapes_in_[name]).to(device)
                 for name, encoder in module.encoders.items()
             }
             return [module(rows).cpu()]
+
+
+def packed_net(module):
+    """Parts of a MultimodalModule, as arguments of `assemble`."""
+    encoders = dict(module.encoders.items())
+    return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
 
 
 class MembersSaving(Saving):
@@ -288,9 +296,3 @@ ADVICE = (
     "A Block, Objective or module must be determined by its constructor's parameters, "
     "its weights and its buffers; otherwise pickle the estimator."
 )
-
-
-def _random_rows(encoder, shape):
-    """Two rows, of numbers from 0 to 1 or of padding."""
-    rows = zero_rows(encoder, shape)
-    return torch.rand(rows.shape) if rows.is_floating_point() else rows

@@ -77,7 +77,8 @@ def split_rows(n_rows, fraction, labels, seed):
     """
     if n_rows < 3:
         raise ValueError(
-            f"early_stopping needs at least 3 rows to set some aside; got {n_rows}."
+            f"early_stopping and over-fitting need at least 3 rows to set some aside; "
+            f"got {n_rows}."
         )
     size = min(max(1, round(fraction * n_rows)), n_rows - 2)
     train, valid = train_test_split(

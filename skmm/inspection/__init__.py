@@ -6,6 +6,7 @@ from skmm.inspection.importance import modality_importance
 from skmm.inspection.interaction_display import InteractionDisplay
 from skmm.inspection.interactions import emap, interaction_decomposition
 from skmm.inspection.mixtures import MixtureDisplay
+from skmm.inspection.over_fitting import overfitting_to_generalization_ratio
 from skmm.inspection.over_learning import over_learning
 from skmm.inspection.robustness import (
     RobustnessCurve,
@@ -28,6 +29,7 @@ __all__ = [
     "interaction_decomposition",
     "modality_importance",
     "over_learning",
+    "overfitting_to_generalization_ratio",
     "relative_robustness",
     "robustness_curve",
 ]

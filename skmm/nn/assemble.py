@@ -42,6 +42,11 @@ class MultimodalModule(nn.Module):
         self.head = head
         self.widths = widths
 
+    @property
+    def fused_features(self):
+        """Width of the fused embedding."""
+        return self.fusion.out_features
+
     def parts(self):
         """Submodules by the names under which training knows them."""
         encoders = {f"encoders__{name}": part for name, part in self.encoders.items()}

@@ -182,5 +182,11 @@ def zero_rows(encoder, shape):
     return torch.zeros(2, *shape, dtype=dtype, device=device)
 
 
+def random_rows(encoder, shape):
+    """Two rows, of numbers from 0 to 1 or of padding, as an encoder reads them."""
+    rows = zero_rows(encoder, shape)
+    return torch.rand(rows.shape) if rows.is_floating_point() else rows
+
+
 def _device(part):
     return next((weight.device for weight in part.parameters()), None)

@@ -1,9 +1,12 @@
 """What training minimises: ``objective(outputs, target, weight) -> scalar``."""
 
+from skmm.objectives.blended import BlendedLoss
 from skmm.objectives.compose import WeightedSum
 from skmm.objectives.correlation import BarlowTwins, OverModalities
+from skmm.objectives.gated import GatedLoss
 from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
 from skmm.objectives.reconstruction import ReconstructionLoss
+from skmm.objectives.residual import ResidualLoss
 from skmm.objectives.supervised import (
     AbsoluteError,
     BinaryCrossEntropy,
@@ -17,13 +20,16 @@ __all__ = [
     "AbsoluteError",
     "BarlowTwins",
     "BinaryCrossEntropy",
+    "BlendedLoss",
     "CrossEntropy",
+    "GatedLoss",
     "HuberError",
     "MultiplicativeLoss",
     "Objective",
     "OverCandidates",
     "OverModalities",
     "ReconstructionLoss",
+    "ResidualLoss",
     "SquaredError",
     "WeightedSum",
 ]

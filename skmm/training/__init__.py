@@ -1,5 +1,7 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
+from skmm.training.annealing import Anneal
+from skmm.training.blending import BlendLosses, blending_weights
 from skmm.training.callbacks import (
     AfterEpoch,
     BestWeights,
@@ -15,12 +17,15 @@ from skmm.training.stages import Stage
 
 __all__ = [
     "AfterEpoch",
+    "Anneal",
     "BestWeights",
+    "BlendLosses",
     "EpochBar",
     "RecordFusionWeights",
     "ResumeFile",
     "Stage",
     "TensorNet",
+    "blending_weights",
     "fingerprint",
     "history_frame",
     "predict_outputs",

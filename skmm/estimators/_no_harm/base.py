@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
-from skmm._sklearn import HasMethods, Interval, StrOptions, VisualBlock
+from skmm._sklearn import HasMethods, Interval, StrOptions
+from skmm.base.diagram import EncodersDiagram
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import Searchable
 from skmm.base.targets import require_target
@@ -46,7 +47,7 @@ CONSTRAINTS = {
 }
 
 
-class NoHarm(Kept, Searchable, BaseEstimator):
+class NoHarm(Kept, Searchable, EncodersDiagram, BaseEstimator):
     """Base of the no-harm estimators; a final class says what a target is."""
 
     _nested = ("encoders",)
@@ -217,12 +218,6 @@ class NoHarm(Kept, Searchable, BaseEstimator):
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
-
-    def _sk_visual_block_(self):
-        if not isinstance(self.encoders, dict):
-            return VisualBlock("single", self, names=str(self))
-        names, parts = list(self.encoders), list(self.encoders.values())
-        return VisualBlock("parallel", parts, names=names)
 
 
 def _is(value, default):

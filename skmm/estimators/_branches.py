@@ -1,0 +1,46 @@
+"""What estimators of several nets side by side share: how they are made and saved."""
+
+from functools import partial
+
+from skmm import nn as blocks
+from skmm.base import ModalityEstimator
+from skmm.base.parts_in_use import encoders_in_use
+from skmm.base.saving import packed_net
+from skmm.nn import ConcatFusion
+from skmm.nn.assemble import assemble
+from skmm.nn.resolve import resolve
+
+
+class BranchEstimator(ModalityEstimator):
+    """Base of the estimators whose module is a `Branches`."""
+
+    stages = None  # the order of training is what these estimators are
+
+    def _branch(self, names):
+        """A net on some modalities; one alone starts as a `FusionClassifier` does."""
+        encoders = encoders_in_use(self)
+        mine = {name: encoders[name] for name in names}
+        return self._net_of(names, mine, self._fusion_for(mine), self.head)
+
+    def _fusion_for(self, encoders):
+        """The fusion; one modality needs none, unless its encoder gives tokens."""
+        tokens = any(getattr(e, "gives_tokens", False) for e in encoders.values())
+        if len(encoders) == 1 and not tokens:
+            return ConcatFusion()
+        return resolve(self.fusion, blocks.fusion, "Fusion")
+
+    def _net_of(self, names, encoders, fusion, head):
+        seeded = self._seeded
+        if len(names) > 1:
+            seeded = partial(self._seeded, "branch", *names)
+        shapes = {name: self.shapes_in_[name] for name in names}
+        n_outputs = self._target.n_outputs
+        return assemble(encoders, fusion, head, shapes, n_outputs, seeded)
+
+    def _packed(self, module):
+        return {"branches": [packed_net(branch) for branch in module.branches]}
+
+    def _branches_of(self, members, packed):
+        """Branches from what `_packed` made of them."""
+        pairs = zip(members, packed["branches"], strict=True)
+        return {names: self._net_of(names, **parts) for names, parts in pairs}

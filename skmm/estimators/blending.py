@@ -1,0 +1,148 @@
+"""Gradient blending: losses of all modalities, weighed by how they generalise."""
+
+from skmm.estimators._blending import GradientBlending
+
+
+class GradientBlendingClassifier(GradientBlending):
+    r"""Train with a head per modality, and weigh their losses by how they generalise.
+
+    Modalities over-fit at different rates, so that one rate for all trains some too
+    long and others too short. Each modality has a head on its embedding beside the
+    fused one, and the loss is
+
+    .. math:: \sum_k w_k \, \ell(y, \hat y_k), \qquad
+        w_k \propto \Delta G_k / \Delta O_k^2
+
+    over the modalities and the fused head. The gain ΔG is by how much the validation
+    loss of a head falls when the net is trained on the loss of this head alone, ΔO by
+    how much the distance between validation and training loss grows. The fused head
+    predicts.
+
+    Parameters
+    ----------
+    encoders : dict, Block, torch.nn.Module or None, default=None
+        As for ``FusionClassifier``.
+    mode : {"offline", "online"}, default="offline"
+        "offline" estimates the weights once, from the start of training; "online" anew
+        whenever `super_epoch` epochs are over, from the net as it is then.
+    super_epoch : int, default=20
+        Epochs for which a copy of the net is trained for each head, to estimate; with
+        M modalities an estimate costs as much as M + 1 times so many epochs.
+    fusion : str or Block, default="concat"
+        As for ``FusionClassifier``.
+    head : Block or None, default=None
+        From an embedding to the outputs, one of its kind per modality and for the fused
+        one; None is ``MLPHead()``.
+    modalities : list of str or None, default=None
+        Use only these; encoders of others are ignored.
+    objective : str, callable or None, default=None
+        Of each head; None is cross-entropy, or binary cross-entropy for multilabel
+        targets.
+    optimizer : str or class, default="adam"
+        As for ``FusionClassifier``.
+    lr : float or dict, default=1e-3
+        Learning rate, or rates by part; heads of modalities are "heads__image".
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`.
+    lr_schedule : "cosine", "plateau", callable or None, default=None
+        How lr changes by epoch, as for ``FusionClassifier``; not in estimates.
+    gradient_clip : float or None, default=None
+        Largest norm of all gradients together.
+    batch_size : int, default=32
+        A last batch of one row joins the batch before it.
+    max_epochs : int, default=100
+        Passes over the data, without those of estimates.
+    early_stopping : bool or "keep_start", default=False
+        Stop when the loss of the fused head on the rows set aside no longer falls, and
+        keep the best weights.
+    validation_fraction : float, default=0.2
+        Share of rows set aside, stratified by class: always, as only they show
+        over-fitting.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies `sample_weight`.
+    warm_start : bool, default=False
+        Continue from the present weights when `fit` is called again.
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before use; they do not see the copies that estimate.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        As for ``FusionClassifier``.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    heads_ : list of str
+        The modalities, then "fused".
+    blending_weights_ : dict of str to float
+        Weight of the loss of each head, as it was last.
+    blending_history_ : DataFrame
+        One row per estimate and head: epoch, head, gain, overfitting, weight.
+    net_, encoders_, history_, n_iter_, best_epoch_
+        As for ``FusionClassifier``.
+    modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
+        As for ``FusionClassifier``.
+
+    See Also
+    --------
+    skmm.inspection.overfitting_to_generalization_ratio : the same of any two moments.
+    LateFusionClassifier : separate models, joined after they predict.
+
+    Notes
+    -----
+    A row that lacks a modality does not count in the loss of its head. Gains below zero
+    count as zero, over-fitting of less than 1e-3 as that; if no head gains anything,
+    weights are equal. `partial_fit` sets nothing aside: it keeps the weights of an
+    earlier `fit`, and without one they are equal.
+
+    References
+    ----------
+    Wang, Tran and Feiszli, "What makes training multi-modal classification networks
+    hard?", 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import GradientBlendingClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"good": rng.normal(size=(200, 3)), "noise": rng.normal(size=(200, 30))}
+    >>> y = X["good"][:, 0] > 0
+    >>> settings = {"lr": 0.01, "super_epoch": 5, "max_epochs": 5, "random_state": 0}
+    >>> model = GradientBlendingClassifier(**settings).fit(X, y)
+    >>> weights = model.blending_weights_
+    >>> list(weights), bool(weights["good"] > weights["noise"])
+    (['good', 'noise', 'fused'], True)
+    """
+
+    def __init__(
+        self,
+        encoders=None,
+        *,
+        mode="offline",
+        super_epoch=20,
+        fusion="concat",
+        head=None,
+        modalities=None,
+        objective=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=False,
+        validation_fraction=0.2,
+        patience=10,
+        class_weight=None,
+        warm_start=False,
+        callbacks=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self._store(locals())

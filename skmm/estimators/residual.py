@@ -1,0 +1,259 @@
+"""Multimodal residual optimisation: interactions explain what single ones cannot."""
+
+from skmm.base import ClassifierFace, RegressorFace
+from skmm.estimators._residual import ResidualFusion
+
+
+class ResidualFusionClassifier(ClassifierFace, ResidualFusion):
+    r"""Add logits of single modalities, of pairs, and so on; each corrects the former.
+
+    .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
+
+    Every term is a net of its own, with encoders, a fusion and a head. Each order is
+    trained on what the orders below it leave, and these do not notice: so an order
+    holds only what no lower one can say.
+
+    Parameters
+    ----------
+    encoders : dict, Block, torch.nn.Module or None, default=None
+        As for ``FusionClassifier``; each term has clones of them.
+    max_order : int or None, default=None
+        Most modalities in one term; None is all, up to 6 modalities.
+    mode : {"mro", "sequential", "joint"}, default="mro"
+        "mro" trains all orders at once, each with the sum of the lower ones as a
+        constant. "sequential" trains one order after the other, each for `max_epochs`,
+        and freezes it. "joint" trains the sum as one net, which leaves open which order
+        says what.
+    fusion : str or Block, default="concat"
+        Of the terms of several modalities.
+    head : Block or None, default=None
+        Of each term; None is ``MLPHead()``.
+    modalities : list of str or None, default=None
+        Use only these; encoders of others are ignored.
+    objective : str, callable or None, default=None
+        Of the sum up to an order; None is cross-entropy, or binary cross-entropy for
+        multilabel targets.
+    optimizer : str or class, default="adam"
+        As for ``FusionClassifier``.
+    lr : float or dict, default=1e-3
+        Learning rate, or rates by part, as ``{"order2": 1e-4, "order1__image": 1e-5}``.
+    weight_decay : float or dict, default=0.0
+        L2 penalty as the optimizer understands it; a dict as for `lr`.
+    lr_schedule : "cosine", "plateau", callable or None, default=None
+        How lr changes by epoch, as for ``FusionClassifier``.
+    gradient_clip : float or None, default=None
+        Largest norm of all gradients together; it ties lower orders to higher ones.
+    batch_size : int, default=32
+        A last batch of one row joins the batch before it.
+    max_epochs : int, default=100
+        Passes over the data; with "sequential" of each order.
+    early_stopping : bool or "keep_start", default=False
+        Set rows aside and keep the weights with which the whole sum is best on them.
+    validation_fraction : float, default=0.15
+        Share of rows set aside, stratified by class.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies `sample_weight`.
+    warm_start : bool, default=False
+        Continue from the present weights when `fit` is called again; not with
+        "sequential".
+    callbacks : list of skorch callbacks or None, default=None
+        Copied before use.
+    checkpoint : path-like or None, default=None
+        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+    compile : bool, default=False
+        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is one.
+    random_state : int, RandomState or None, default=None
+        As for ``FusionClassifier``.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    terms_ : list of tuple of str
+        The modalities of each term, smaller ones first.
+    encoders_ : dict of str to Module
+        Those of the terms of one modality.
+    net_, history_, n_iter_, best_epoch_
+        As for ``FusionClassifier``.
+    modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
+        As for ``FusionClassifier``.
+
+    See Also
+    --------
+    FusionClassifier : one net, with no such order.
+    skmm.inspection.interaction_decomposition : what any model says by order.
+
+    Notes
+    -----
+    With one modality it is the ``FusionClassifier`` of that modality. A term says
+    nothing in a row that lacks one of its modalities. `embed` and `transform` give the
+    embeddings of all terms side by side.
+
+    With "mro" the terms of one modality learn as if there were no others, bit for bit,
+    unless dropout draws for all terms, gradients are clipped together, or early
+    stopping looks at the sum.
+
+    References
+    ----------
+    Wörtwein et al., "Beyond additive fusion: learning non-additive multimodal
+    interactions", 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import ResidualFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(200, 2)), "b": rng.normal(size=(200, 2))}
+    >>> y = X["a"][:, 0] * X["b"][:, 0] > 0  # no modality alone says anything
+    >>> settings = {"lr": 0.01, "max_epochs": 40, "random_state": 0}
+    >>> model = ResidualFusionClassifier(**settings).fit(X, y)
+    >>> alone, both = (np.mean(said == y) for said in model.staged_predict(X))
+    >>> model.terms_, bool(alone < 0.8), bool(both > 0.9)
+    ([('a',), ('b',), ('a', 'b')], True, True)
+    """
+
+    def __init__(
+        self,
+        encoders=None,
+        *,
+        max_order=None,
+        mode="mro",
+        fusion="concat",
+        head=None,
+        modalities=None,
+        objective=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=False,
+        validation_fraction=0.15,
+        patience=10,
+        class_weight=None,
+        warm_start=False,
+        callbacks=None,
+        checkpoint=None,
+        compile=False,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self._store(locals())
+
+    def staged_predict_proba(self, X):
+        """Probabilities by the lowest order, by the lowest two together, and so on.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+
+        Yields
+        ------
+        ndarray of shape (n, n_classes)
+            One for each order; the last is `predict_proba`.
+        """
+        yield from self._staged(X, self._target.proba)
+
+
+class ResidualFusionRegressor(RegressorFace, ResidualFusion):
+    r"""Add values of single modalities, of pairs, and so on; each corrects the former.
+
+    .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
+
+    Parameters
+    ----------
+    encoders : dict, Block, torch.nn.Module or None, default=None
+        As for ``FusionRegressor``; each term has clones of them.
+    max_order : int or None, default=None
+        Most modalities in one term; None is all, up to 6 modalities.
+    mode : {"mro", "sequential", "joint"}, default="mro"
+        As for ``ResidualFusionClassifier``.
+    fusion : str or Block, default="concat"
+        Of the terms of several modalities.
+    head : Block or None, default=None
+        Of each term; None is ``MLPHead()``.
+    modalities : list of str or None, default=None
+        Use only these; encoders of others are ignored.
+    objective : str, callable or None, default=None
+        Of the sum up to an order; None is "squared_error".
+    optimizer, lr, weight_decay, lr_schedule, gradient_clip : ...
+        As for ``ResidualFusionClassifier``.
+    batch_size, max_epochs, early_stopping, validation_fraction, patience : ...
+        As for ``ResidualFusionClassifier``.
+    warm_start, callbacks, checkpoint, compile, device, random_state, verbose : ...
+        As for ``ResidualFusionClassifier``.
+
+    Attributes
+    ----------
+    terms_ : list of tuple of str
+        The modalities of each term, smaller ones first.
+    net_, encoders_, history_, n_iter_, best_epoch_
+        As for ``ResidualFusionClassifier``; losses in standard deviations of y.
+    modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
+        As for ``FusionRegressor``.
+
+    See Also
+    --------
+    FusionRegressor : one net, with no such order.
+    skmm.inspection.interaction_decomposition : what any model says by order.
+
+    Notes
+    -----
+    As for ``ResidualFusionClassifier``. y is standardised inside.
+
+    References
+    ----------
+    Wörtwein et al., "Beyond additive fusion: learning non-additive multimodal
+    interactions", 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmm import ResidualFusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(100, 2)), "b": rng.normal(size=(100, 2))}
+    >>> y = 10 * X["a"][:, 0] + 5
+    >>> settings = {"lr": 0.01, "max_epochs": 40, "random_state": 0}
+    >>> model = ResidualFusionRegressor(**settings).fit(X, y)
+    >>> single, pair = model.contributions(X).std(axis=0)[:, 0]
+    >>> bool(single > 8), bool(pair < 2)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        encoders=None,
+        *,
+        max_order=None,
+        mode="mro",
+        fusion="concat",
+        head=None,
+        modalities=None,
+        objective=None,
+        optimizer="adam",
+        lr=1e-3,
+        weight_decay=0.0,
+        lr_schedule=None,
+        gradient_clip=None,
+        batch_size=32,
+        max_epochs=100,
+        early_stopping=False,
+        validation_fraction=0.15,
+        patience=10,
+        warm_start=False,
+        callbacks=None,
+        checkpoint=None,
+        compile=False,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self._store(locals())

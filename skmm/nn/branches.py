@@ -1,0 +1,153 @@
+"""Nets side by side, each on some of the modalities, with encoders of its own."""
+
+from itertools import accumulate, pairwise
+
+import torch
+from torch import nn
+
+
+class Branches(nn.Module):
+    """Base: several nets, each of which reads some of the modalities.
+
+    A subclass defines ``mask(index, present)`` and `forward`.
+
+    Parameters
+    ----------
+    branches : dict of tuple of str to MultimodalModule
+        By the modalities that each reads; every modality is in one or more.
+    names : list of str
+        All modalities, in the order of the mask's columns.
+    kinds : list of str
+        What training calls each: "order1" of ``("a",)`` makes the part "order1__a".
+
+    Notes
+    -----
+    The embedding of a modality is what all branches make of it, side by side.
+    """
+
+    def __init__(self, branches, names, kinds):
+        super().__init__()
+        self.members = list(branches)
+        self.branches = nn.ModuleList(branches.values())
+        self.names = list(names)
+        self.kinds = list(kinds)
+        self.columns = [[self.names.index(n) for n in mine] for mine in self.members]
+        self.places = [{} for _ in self.members]
+        for name in self.names:
+            self._place(name)
+
+    def _place(self, name):
+        """Note where in the embedding of a modality that of each branch stands."""
+        readers = [i for i, mine in enumerate(self.members) if name in mine]
+        widths = [self.branches[i].widths[name] for i in readers]
+        bounds = pairwise([0, *accumulate(widths)])
+        for i, (start, stop) in zip(readers, bounds, strict=True):
+            self.places[i][name] = slice(start, stop)
+
+    @property
+    def encoders(self):
+        """For each modality the encoder of the first branch that reads it."""
+        first = {name: self._readers(name)[0] for name in self.names}
+        return {name: branch.encoders[name] for name, branch in first.items()}
+
+    def _readers(self, name):
+        pairs = zip(self.members, self.branches, strict=True)
+        return [branch for mine, branch in pairs if name in mine]
+
+    @property
+    def fused_features(self):
+        """Width of the fused embeddings of all branches."""
+        return sum(branch.fused_features for branch in self.branches)
+
+    def parts(self):
+        """Branches by the names under which training knows them."""
+        trios = zip(self.kinds, self.members, self.branches, strict=True)
+        return {f"{kind}__{joined(mine)}": branch for kind, mine, branch in trios}
+
+    def inputs(self, index, x, present=None, encoded=()):
+        """Arguments of a branch: its rows, its mask and what is embedded already."""
+        rows = {
+            name: x[name][..., place] if name in encoded else x[name]
+            for name, place in self.places[index].items()
+        }
+        rows = {name: rows[name] for name in self.members[index]}
+        mask = None if present is None else self.mask(index, present)
+        return rows, mask, [name for name in rows if name in encoded]
+
+    def fuse(self, x, present=None, encoded=()):
+        """Fused embeddings of all branches side by side, (batch, fused_features)."""
+        given = (x, present, encoded)
+        parts = enumerate(self.branches)
+        return torch.cat([part.fuse(*self.inputs(i, *given)) for i, part in parts], -1)
+
+    def encode(self, x, present=None, encoded=()):
+        """Embeddings by modality, ``{name: (batch, ...)}``."""
+        found = {name: [] for name in self.names}
+        for i, branch in enumerate(self.branches):
+            own = branch.encode(*self.inputs(i, x, present, encoded))
+            for name, part in own.items():
+                found[name].append(part)
+        return {name: torch.cat(parts, -1) for name, parts in found.items()}
+
+
+def joined(names):
+    """One text for some modalities, other than that for any others."""
+    return "+".join(name.replace("%", "%25").replace("+", "%2B") for name in names)
+
+
+def learns(part):
+    """Whether any weight of a module is to be trained."""
+    return any(p.requires_grad for p in part.parameters())
+
+
+class SummedBranches(Branches):
+    """Branches whose outputs are terms of a sum; those not yet trained say zero.
+
+    A branch says nothing in a row that lacks one of its modalities. Where a row has
+    none at all, branches of one modality answer for embeddings of zeros.
+
+    Parameters
+    ----------
+    branches, names, kinds
+        As for `Branches`.
+    """
+
+    def __init__(self, branches, names, kinds):
+        super().__init__(branches, names, kinds)
+        self.register_buffer("trained", torch.zeros(len(self.members), dtype=bool))
+
+    def mask(self, index, present):
+        """Rows that have all modalities of a branch, for each of them, (batch, m)."""
+        columns = self.columns[index]
+        complete = present[:, columns].all(-1, keepdim=True)
+        return complete.expand(-1, len(columns))
+
+    def forward(self, x, present=None, encoded=()):
+        """Outputs of all branches side by side, (batch, branches * outputs)."""
+        if self.training:
+            self._note_trained()
+        said = [
+            self._say(i, trained, x, present, encoded)
+            for i, trained in enumerate(self.trained.tolist())
+        ]
+        return torch.cat(said, -1)
+
+    def _note_trained(self):
+        for i, branch in enumerate(self.branches):
+            if learns(branch):
+                self.trained[i] = True
+
+    def _say(self, index, trained, x, present, encoded):
+        branch = self.branches[index]
+        if not trained:
+            first = x[self.members[index][0]]
+            options = {"dtype": torch.float32, "device": first.device}
+            return torch.zeros(len(first), branch.head.out_features, **options)
+        rows, mask, known = self.inputs(index, x, present, encoded)
+        said = branch(rows, mask, known)
+        if mask is None:
+            return said
+        heard = mask[:, :1]
+        if len(self.members[index]) == 1:
+            heard = heard | ~present.any(-1, keepdim=True)
+        return said.masked_fill(~heard, 0.0)

@@ -1,0 +1,153 @@
+"""Gradient blending: heads that generalise count, heads that over-fit do not."""
+
+import copy
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+from skmm.nn.seeds import derive, seeded
+from skmm.training.prediction import predict_outputs
+
+LEAST = 1e-3  # below this, over-fitting cannot be told from none
+CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")
+
+
+def blending_weights(gain, overfitting, least=LEAST):
+    r"""Weights of losses that are best for all, :math:`w_k \propto G_k / O_k^2`.
+
+    Parameters
+    ----------
+    gain : array-like of shape (H,)
+        By how much the validation loss of each head fell; one that rose counts as 0.
+    overfitting : array-like of shape (H,)
+        By how much the distance between its validation and training loss grew.
+    least : float, default=1e-3
+        Absolute values of `overfitting` below it count as it.
+
+    Returns
+    -------
+    ndarray of shape (H,)
+        Their sum is one; equal where no head gained anything.
+
+    References
+    ----------
+    Wang, Tran and Feiszli, "What makes training multi-modal classification networks
+    hard?", 2020, eq. 4.
+
+    Examples
+    --------
+    >>> from skmm.training import blending_weights
+    >>> blending_weights([0.5, 0.3, 0.6], [0.1, 0.2, 0.4]).round(3).tolist()
+    [0.816, 0.122, 0.061]
+    """
+    raw = np.atleast_1d(raw_weights(gain, overfitting, least))
+    total = raw.sum()
+    return raw / total if total > 0 else np.full(len(raw), 1 / len(raw))
+
+
+def raw_weights(gain, overfitting, least=LEAST):
+    """Gain over squared over-fitting, with the clamps of `blending_weights`."""
+    gain = np.clip(np.asarray(gain, float), 0.0, None)
+    return gain / np.square(np.maximum(np.abs(overfitting), least))
+
+
+class BlendLosses(Callback):
+    """Find the weights of a `BlendedLoss`, once or every few epochs.
+
+    Copies of the net, one per head, are trained on the loss of that head alone, and
+    tell its gain and its over-fitting. The net itself goes on from where it was.
+
+    Parameters
+    ----------
+    heads : list of str
+        Names of the heads.
+    epochs : int
+        For which each copy is trained.
+    online : bool
+        Estimate anew whenever the net was trained for so many epochs, not only once.
+    seed : int
+        Of what copies draw, as for dropout.
+
+    Attributes
+    ----------
+    estimates_ : list of dict
+        One per estimate and head: epoch, head, gain, overfitting, weight.
+    """
+
+    def __init__(self, heads, epochs, online, seed):
+        self.heads = heads
+        self.epochs = epochs
+        self.online = online
+        self.seed = seed
+
+    def on_train_begin(self, net, **kwargs):
+        """Forget earlier estimates."""
+        self.estimates_, self.epoch_ = [], 0
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        """Estimate, if it is time and there are rows to tell over-fitting."""
+        due = self.epoch_ % self.epochs == 0 if self.online else self.epoch_ == 0
+        if due and dataset_valid is not None:
+            self._estimate(net, dataset_train, dataset_valid)
+        self.epoch_ += 1
+
+    def _estimate(self, net, train, valid):
+        before = losses_of(net, train), losses_of(net, valid)
+        changes = [self._alone(net, k, train, valid) for k in range(len(self.heads))]
+        after = np.array(changes).T  # train and valid, each of the head trained
+        gain = before[1] - after[1]
+        overfitting = (after[1] - after[0]) - (before[1] - before[0])
+        weights = blending_weights(gain, overfitting)
+        net.criterion.weights = weights.tolist()
+        columns = zip(self.heads, gain, overfitting, weights, strict=True)
+        self.estimates_ += [
+            {
+                "epoch": self.epoch_,
+                "head": head,
+                **dict(zip(("gain", "overfitting", "weight"), numbers, strict=True)),
+            }
+            for head, *numbers in (
+                (head, *map(float, numbers)) for head, *numbers in columns
+            )
+        ]
+
+    def _alone(self, net, index, train, valid):
+        """Training and validation loss of a head after training on its loss alone."""
+        weights = [float(k == index) for k in range(len(self.heads))]
+        criterion = type(net.criterion)(
+            net.criterion.objective, len(self.heads), weights
+        )
+        copied = copy_of(net, criterion)
+        with seeded(derive(self.seed, "blend", self.epoch_, index), net.device):
+            copied.run(train, None, self.epochs)
+        return [losses_of(copied, pair)[index] for pair in (train, valid)]
+
+
+def copy_of(net, criterion):
+    """Return a net like another one, with its weights, another loss, no callbacks.
+
+    Parameters
+    ----------
+    net : TensorNet
+    criterion : Objective
+    """
+    settings = {name: getattr(net, name) for name in CARRIED}
+    return type(net)(
+        copy.deepcopy(net.module_),
+        criterion,
+        **settings,
+        device=net.device,
+        shuffle_seed=net.shuffle_seed,
+        verbose=0,
+    ).initialize()
+
+
+@torch.no_grad()
+def losses_of(net, pair):
+    """Loss of each head on some rows, ndarray (H,)."""
+    rows, target = pair
+    outputs = predict_outputs(net.module_, rows)
+    weight = None if rows.weight is None else rows.weight.cpu()
+    losses = net.criterion.losses(outputs, target.cpu(), weight)
+    return np.array([float(loss) for loss in losses])

@@ -1,0 +1,173 @@
+"""Gradient blending: weights come from gains and over-fitting, and are used."""
+
+import numpy as np
+import pytest
+
+import skmm
+from skmm import FusionClassifier, GradientBlendingClassifier, nn
+from skmm.model_selection import fit_replicas
+from skmm.training import blending_weights, predict_outputs
+from tests.toys import assert_same_state, state_of, two_tables, with_holes
+
+FAST = {"max_epochs": 4, "super_epoch": 2, "lr": 0.01, "random_state": 0}
+X, Y = two_tables(80, classes=3)
+
+
+def fitted(data=X, **params):
+    return GradientBlendingClassifier(**{**FAST, **params}).fit(data, Y)
+
+
+def by_hand(model, name):
+    """Gain and over-fitting of a head whose loss alone is trained."""
+    problem = model.prepare(X, Y)
+    net = model.make_net(problem.module)
+    net.callbacks_ = [c for c in net.callbacks_ if c[0] != "blend_losses"]
+    weights = [float(head == name) for head in model.heads_]
+    index = model.heads_.index(name)
+    net.criterion.weights = weights
+    before = losses(net, problem, index)
+    net.run(problem.train, None, model.super_epoch)
+    after = losses(net, problem, index)
+    gain = before[1] - after[1]
+    return gain, (after[1] - after[0]) - (before[1] - before[0])
+
+
+def losses(net, problem, index):
+    pairs = problem.train, problem.valid
+    return [
+        float(net.criterion.losses(predict_outputs(net.module_, rows), target)[index])
+        for rows, target in pairs
+    ]
+
+
+def test_weights_are_those_of_the_formula():
+    model = fitted()
+    table = model.blending_history_
+    assert table["head"].tolist() == model.heads_ == ["a", "b", "fused"]
+    fresh = GradientBlendingClassifier(**FAST)
+    fresh.fit(X, Y)
+    for name, row in table.set_index("head").iterrows():
+        gain, overfitting = by_hand(fresh, name)
+        assert row["gain"] == pytest.approx(gain, abs=1e-5)
+        assert row["overfitting"] == pytest.approx(overfitting, abs=1e-5)
+    expected = blending_weights(table["gain"], table["overfitting"])
+    np.testing.assert_allclose(table["weight"], expected)
+    np.testing.assert_allclose(list(model.blending_weights_.values()), expected)
+
+
+def test_offline_estimates_once_and_online_every_super_epoch():
+    assert fitted().blending_history_["epoch"].unique().tolist() == [0]
+    online = fitted(mode="online", max_epochs=5)
+    assert online.blending_history_["epoch"].unique().tolist() == [0, 2, 4]
+    last = online.blending_history_.tail(3)
+    assert dict(zip(last["head"], last["weight"], strict=True)) == (
+        online.blending_weights_
+    )
+    assert online.n_iter_ == 5
+    first = fitted().blending_history_["gain"]
+    np.testing.assert_array_equal(online.blending_history_["gain"][:3], first)
+
+
+def test_the_net_goes_on_from_where_it_was():
+    """Estimates train copies: the net's first epoch starts from its own weights."""
+    model = GradientBlendingClassifier(**{**FAST, "max_epochs": 1})
+    problem = model.prepare(X, Y)
+    net, start = model.make_net(problem.module), state_of(problem.module)
+    blend = dict(net.callbacks_)["blend_losses"]
+    blend.on_train_begin(net)
+    blend.on_epoch_begin(net, problem.train, problem.valid)
+    assert_same_state(state_of(net.module_), start)
+    assert net.criterion.weights == [e["weight"] for e in blend.estimates_]
+
+
+def test_the_weight_of_the_fused_head_alone_is_a_plain_fit():
+    """With no gain of any modality the net is that of FusionClassifier."""
+    model = GradientBlendingClassifier(**FAST)
+    problem = model.prepare(X, Y)
+    net = model.make_net(problem.module)
+    net.callbacks_ = [c for c in net.callbacks_ if c[0] != "blend_losses"]
+    net.criterion.weights = [0.0, 0.0, 1.0]
+    net.run(problem.train, None)
+    settings = {k: FAST[k] for k in ("max_epochs", "lr", "random_state")}
+    plain = FusionClassifier(early_stopping=True, validation_fraction=0.2, **settings)
+    other = plain.prepare(X, Y)
+    reference = plain.make_net(other.module)
+    reference.callbacks_ = []
+    reference.run(other.train, None)
+    for name, part in other.module.parts().items():
+        assert_same_state(state_of(part), state_of(problem.module.parts()[name]))
+
+
+def test_heads():
+    model = fitted()
+    said = model.head_predict_proba(X)
+    assert said.shape == (80, 3, 3)
+    np.testing.assert_allclose(said.sum(-1), 1.0)
+    np.testing.assert_array_equal(said[:, -1], model.predict_proba(X))
+    other = X.assign(b=X["b"] * 2)
+    changed = np.abs(model.head_predict_proba(other) - said).max(axis=(0, 2)) > 1e-4
+    assert changed.tolist() == [False, True, True]
+
+
+def test_rows_without_a_modality():
+    lacking = with_holes(X)
+    model = fitted(lacking)
+    said = model.head_predict_proba(lacking)
+    for i, name in enumerate("ab"):
+        np.testing.assert_array_equal(
+            np.isnan(said[:, i]).all(1), ~lacking.present[name]
+        )
+    assert np.isfinite(model.predict_proba(lacking)).all()
+    assert np.isfinite(model.blending_history_[["gain", "overfitting"]]).all().all()
+
+
+def test_noise_that_is_learnt_by_heart_weighs_little():
+    rng = np.random.default_rng(0)
+    data = X.assign(b=rng.normal(size=(80, 60)))
+    y = data["a"][:, 0] > 0
+    settings = {**FAST, "super_epoch": 10, "max_epochs": 1}
+    weights = GradientBlendingClassifier(**settings).fit(data, y).blending_weights_
+    assert weights["b"] < weights["a"] / 10
+
+
+def test_partial_fit_keeps_the_weights():
+    model = GradientBlendingClassifier(**FAST)
+    model.partial_fit(X[:2], Y[:2], classes=[0, 1, 2])
+    assert set(model.blending_weights_.values()) == {1 / 3}
+    assert model.blending_history_.empty
+    model = fitted()
+    before = model.blending_weights_
+    assert model.partial_fit(X, Y).blending_weights_ == before
+
+
+def test_saved_and_loaded(tmp_path):
+    model = fitted(mode="online")
+    model.save(tmp_path / "model")
+    again = skmm.load(tmp_path / "model")
+    assert again.blending_weights_ == model.blending_weights_
+    assert again.blending_history_.equals(model.blending_history_)
+    said = model.head_predict_proba(X)
+    np.testing.assert_array_equal(again.head_predict_proba(X), said)
+
+
+def test_fits_of_replicas_are_those_one_by_one():
+    samples = [np.arange(60), np.arange(20, 80)]
+    models = fit_replicas(GradientBlendingClassifier(**FAST), X, Y, samples)
+    for model, rows in zip(models, samples, strict=True):
+        one = GradientBlendingClassifier(**FAST).fit(X[rows], Y[rows])
+        assert one.blending_weights_ == model.blending_weights_
+        np.testing.assert_array_equal(one.predict_proba(X), model.predict_proba(X))
+
+
+def test_fitted_again_on_fewer_modalities():
+    model = fitted().set_params(modalities=["a"]).fit(X, Y)
+    assert list(model.blending_weights_) == ["a", "fused"]
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="super_epoch"):
+        fitted(super_epoch=0)
+    tokens = {"a": nn.SequenceTokens(4)}
+    data = skmm.ModalityDict(a=np.zeros((80, 2, 30)), b=X["b"])
+    with pytest.raises(ValueError, match="tokens"):
+        fitted(data, encoders=tokens, fusion="transformer")

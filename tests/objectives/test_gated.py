@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from skmm.objectives import CrossEntropy, GatedLoss, HuberError
+
+SAID = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+Y, WEIGHT = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])
+GATES = torch.tensor([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [0.2, 0.8], [0.9, 0.1]])
+OUTPUTS = torch.cat([SAID.flatten(1), GATES], 1)
+COSTS = [0.25, 1.0]
+
+
+def test_is_the_loss_of_the_answer_and_its_cost():
+    answer = (SAID * GATES[..., None]).sum(1)
+    cost = (GATES @ torch.tensor(COSTS) * WEIGHT).mean()
+    expected = CrossEntropy()(answer, Y, WEIGHT) + 0.3 * cost
+    loss = GatedLoss(CrossEntropy(), COSTS, 0.3)
+    torch.testing.assert_close(loss(OUTPUTS, Y, WEIGHT), expected)
+    torch.testing.assert_close(loss.answer(OUTPUTS), answer)
+
+
+def test_is_linear_in_the_strength():
+    free, dear, more = (
+        GatedLoss(CrossEntropy(), COSTS, s)(OUTPUTS, Y) for s in (0.0, 1.0, 3.0)
+    )
+    torch.testing.assert_close(more - free, 3 * (dear - free))
+
+
+def test_before_the_gate_learns_every_branch_has_its_own_loss():
+    silent = torch.cat([SAID.flatten(1), torch.zeros_like(GATES)], 1)
+    loss = GatedLoss(CrossEntropy(), COSTS, 5.0)
+    expected = sum(CrossEntropy()(one, Y, WEIGHT) for one in SAID.unbind(1))
+    torch.testing.assert_close(loss(silent, Y, WEIGHT), expected)
+    torch.testing.assert_close(loss.answer(silent), SAID.mean(1))
+
+
+def test_the_objective_is_checked():
+    with pytest.raises(ValueError, match="delta"):
+        GatedLoss(HuberError(-1.0))._validate_params()
+    with pytest.raises(ValueError, match="strength"):
+        GatedLoss(CrossEntropy(), COSTS, -1.0)._validate_params()
