@@ -72,4 +72,4 @@ def test_the_users_blocks_are_not_built_by_a_search():
 def test_a_grid_over_whole_fusions():
     space = {"fusion": default_search_space(skmm.FusionClassifier())["fusion"]}
     found = GridSearchCV(skmm.FusionClassifier(**FAST), space, cv=2).fit(X, Y)
-    assert len(found.cv_results_["params"]) == len(FUSIONS)
+    assert len(found.cv_results_["params"]) == len(space["fusion"]) > 1
