@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from skmm.model_selection._tuning import alive, processes
 from skmm.model_selection._tuning.places import Places
@@ -85,9 +86,10 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
 
 
 def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
+    get_reusable_executor().shutdown()  # processes of other tests know nothing of ENDS
     monkeypatch.setenv(ENDS, str(tmp_path / "ended"))
     with pytest.warns(RuntimeWarning, match="was killed"):
-        found = search(None, n_jobs=2).fit(TABLE, Y)
+        found = search(None, n_jobs=2, refit=False).fit(TABLE, Y)
     monkeypatch.undo()
     trials = found.study_.trials
     assert count(trials, "COMPLETE") == 6
