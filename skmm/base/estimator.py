@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skmm import nn as blocks
 from skmm import objectives
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base.again import (
@@ -21,7 +20,12 @@ from skmm.base.again import (
 )
 from skmm.base.diagram import EncodersDiagram
 from skmm.base.embedding import EmbeddingFace
-from skmm.base.parts_in_use import encoders_in_use, rates_in_use, stages_in_use
+from skmm.base.parts_in_use import (
+    encoders_in_use,
+    fusion_in_use,
+    rates_in_use,
+    stages_in_use,
+)
 from skmm.base.problem import Problem, to_rows
 from skmm.base.saving import NetSaving
 from skmm.base.search_space import SearchableNet
@@ -203,11 +207,7 @@ class ModalityEstimator(
         return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
 
     def _make_module(self):
-        return self._assemble(
-            encoders_in_use(self),
-            resolve(self.fusion, blocks.fusion, "Fusion"),
-            self.head,
-        )
+        return self._assemble(encoders_in_use(self), fusion_in_use(self), self.head)
 
     def _assemble(self, encoders, fusion, head):
         """Module of these parts for the fitted shapes and target."""

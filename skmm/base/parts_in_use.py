@@ -2,9 +2,11 @@
 
 from sklearn.base import clone
 
+from skmm import nn as blocks
 from skmm.data.names import parts_in_use
 from skmm.nn.assemble import complete
 from skmm.nn.fusion.mixtures import names_of
+from skmm.nn.resolve import resolve
 
 BY_MODALITY = ("encoders", "pretraining", "transformers", "estimators")
 BY_MIXTURE = ("mixtures", "candidate_weights")
@@ -116,3 +118,17 @@ def _parts_in_stage(stage):
 def _names_of(parts):
     parts = [str(part) for part in parts]
     return [p.removeprefix(ENCODERS) for p in parts if p.startswith(ENCODERS)]
+
+
+def fusion_in_use(estimator):
+    """Return the fusion; of one modality that it cannot be built for, none is needed.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+        That knows its modalities.
+    """
+    fusion = resolve(estimator.fusion, blocks.fusion, "Fusion")
+    if len(estimator.modalities_in_) > 1 or getattr(fusion, "alone", True):
+        return fusion
+    return blocks.ConcatFusion()

@@ -96,8 +96,9 @@ class GradientBlendingClassifier(GradientBlending):
     -----
     A row that lacks a modality does not count in the loss of its head. Gains below zero
     count as zero, over-fitting of less than 1e-3 as that; if no head gains anything,
-    weights are equal. `partial_fit` sets nothing aside: it keeps the weights of an
-    earlier `fit`, and without one they are equal.
+    weights are equal. The fused head, which predicts, has a weight of 0.1 or more,
+    unlike in the paper: it must learn, whatever it gains. `partial_fit` sets nothing
+    aside: it keeps the weights of an earlier `fit`, and without one they are equal.
 
     References
     ----------

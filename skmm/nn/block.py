@@ -24,6 +24,9 @@ class Block(BaseEstimator, nn.Module):
     in_dtype : torch.dtype
         What `forward` wants: ``torch.float32``, or ``torch.int64`` for tokens, in
         which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
+    alone : bool
+        Of a fusion, whether it can be built for one modality; where it cannot, an
+        estimator that is left with one passes its embedding on.
     in_shape_ : tuple or dict
         What ``build`` was called with; exists afterwards, so that a built block can be
         built again when it is loaded.
@@ -60,6 +63,7 @@ class Block(BaseEstimator, nn.Module):
     in_dtype = torch.float32
     stackable = False
     brings_head = False
+    alone = True
     per_replica: ClassVar[dict] = {}
     _parameter_constraints: dict = {}
 

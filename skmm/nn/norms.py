@@ -32,10 +32,14 @@ class FeatureBatchNorm(nn.BatchNorm1d):
 
     def forward(self, x, there=None):
         """(batch, d) and a mask (batch,) or None to (batch, d)."""
+        if self.training and len(x) < 2:  # of one row there is no variance
+            mean, variance = self.running_mean, self.running_var
+            x = (x - mean) / (variance + self.eps).sqrt()
+            return x if there is None else x.masked_fill(~there[:, None], 0.0)
         if there is None or there.all():
             return super().forward(x)
         out = x.masked_fill(~there[:, None], 0.0)
-        if there.sum() > self.training:  # of one row there is no variance
+        if there.sum() > self.training:
             out = out.index_copy(0, there.nonzero()[:, 0], super().forward(x[there]))
         return out
 

@@ -13,6 +13,9 @@ LEAST = 1e-3  # below this, over-fitting cannot be told from none
 CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")
 
 
+SMALLEST = 0.1  # weight of the head that predicts: it must learn, whatever it gains
+
+
 def blending_weights(gain, overfitting, least=LEAST):
     r"""Weights of losses that are best for all, :math:`w_k \propto G_k / O_k^2`.
 
@@ -50,6 +53,14 @@ def raw_weights(gain, overfitting, least=LEAST):
     """Gain over squared over-fitting, with the clamps of `blending_weights`."""
     gain = np.clip(np.asarray(gain, float), 0.0, None)
     return gain / np.square(np.maximum(np.abs(overfitting), least))
+
+
+def with_trained_last(weights):
+    """Weights of which the last, of the head that predicts, is `SMALLEST` or more."""
+    if weights[-1] >= SMALLEST:
+        return weights
+    others = weights[:-1] * (1 - SMALLEST) / weights[:-1].sum()
+    return np.append(others, SMALLEST)
 
 
 class BlendLosses(Callback):
@@ -98,7 +109,7 @@ class BlendLosses(Callback):
         after = np.array(changes).T  # train and valid, each of the head trained
         gain = before[1] - after[1]
         overfitting = (after[1] - after[0]) - (before[1] - before[0])
-        weights = blending_weights(gain, overfitting)
+        weights = with_trained_last(blending_weights(gain, overfitting))
         net.criterion.weights = weights.tolist()
         columns = zip(self.heads, gain, overfitting, weights, strict=True)
         self.estimates_ += [

@@ -171,3 +171,16 @@ def test_errors():
     data = skmm.ModalityDict(a=np.zeros((80, 2, 30)), b=X["b"])
     with pytest.raises(ValueError, match="tokens"):
         fitted(data, encoders=tokens, fusion="transformer")
+
+
+def test_the_head_that_predicts_is_always_trained():
+    """Although, as the paper has it, it gains nothing in so many epochs."""
+    rng = np.random.default_rng(0)
+    X = {"signal": rng.normal(size=(200, 4)), "noise": rng.normal(size=(200, 60))}
+    y = X["signal"][:, 0] + X["signal"][:, 1] > 0
+    model = GradientBlendingClassifier(
+        lr=0.01, super_epoch=20, max_epochs=20, random_state=0
+    ).fit(X, y)
+    assert model.blending_weights_["fused"] == pytest.approx(0.1)
+    assert sum(model.blending_weights_.values()) == pytest.approx(1)
+    assert model.score(X, y) > 0.8

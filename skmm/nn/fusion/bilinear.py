@@ -64,6 +64,8 @@ class BilinearFusion(Block):
     torch.Size([4, 5])
     """
 
+    alone = False
+
     _parameter_constraints = {
         "form": [StrOptions({"full", "vector", "scalar"})],
         "width": [Interval(Integral, 1, None, closed="left"), None],

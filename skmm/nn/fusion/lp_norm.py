@@ -124,13 +124,13 @@ class LpNormFusion(Block):
     def build(self, in_shape):
         """Make the norms for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
-        if self.interactions > len(self.names):
+        if self.interactions > len(self.names) > 1:
             raise ValueError(
                 f"interactions={self.interactions} needs as many modalities; got "
                 f"{self.names}."
             )
         widths = [self.width or d for d in in_shape.values()]
-        orders = range(1, self.interactions + 1)
+        orders = range(1, min(self.interactions, len(self.names)) + 1)
         indices = range(len(self.names))
         self.blocks = [block for k in orders for block in combinations(indices, k)]
         self.sizes = [math.prod(widths[m] for m in block) for block in self.blocks]

@@ -79,7 +79,8 @@ class ModalityShiftFusion(Block):
     def build(self, in_shape):
         """Make the maps for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
-        self.first = self.names[0] if self.primary is None else self.primary
+        alone = len(in_shape) == 1  # nothing shifts it
+        self.first = self.names[0] if self.primary is None or alone else self.primary
         if self.first not in in_shape:
             raise ValueError(
                 f"primary={self.primary!r} is no modality; choose one of {self.names}."

@@ -193,6 +193,8 @@ class CrossAttentionFusion(PairFusion):
     (torch.Size([4, 16]), torch.Size([4, 1, 9]))
     """
 
+    alone = False
+
     def choose(self, names):
         """Ordered pairs of different modalities."""
         if len(names) < 2:

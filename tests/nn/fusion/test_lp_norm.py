@@ -8,7 +8,16 @@ import torch
 
 import skmm
 from skmm import FusionClassifier, FusionRegressor
-from skmm.nn import Flatten, LpNormFusion, LpNormHead, MLPHead, NoHarmFusion, SumFusion
+from skmm.model_selection import compare_modalities
+from skmm.nn import (
+    Flatten,
+    LpNormFusion,
+    LpNormHead,
+    MLPHead,
+    ModalityShiftFusion,
+    NoHarmFusion,
+    SumFusion,
+)
 from skmm.nn.modality_weights import (
     best_weights,
     profile_penalty,
@@ -237,3 +246,25 @@ def test_a_saved_model_keeps_its_weights(tmp_path):
     again = skmm.load(tmp_path / "model.safetensors")
     assert again.modality_weights_.equals(model.modality_weights_)
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    "fusion",
+    [
+        "bilinear",
+        "cross_attention",
+        ModalityShiftFusion("b"),
+        LpNormFusion(interactions=2),
+    ],
+)
+def test_fusions_of_two_are_left_with_one(fusion):
+    X, y = inflated(60)
+    model = FusionClassifier(fusion=fusion, max_epochs=2, random_state=0)
+    table = compare_modalities(model, X, y, resampling=2, random_state=0).table
+    assert table["mean"].notna().all() and len(table) == 3
+
+
+def test_batches_of_one_row():
+    X, y = inflated(9)
+    model = FusionClassifier(fusion=LpNormFusion(), batch_size=1, max_epochs=2)
+    assert np.isfinite(model.fit(X, y).predict_proba(X)).all()
