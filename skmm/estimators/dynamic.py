@@ -107,8 +107,10 @@ class DynamicFusionClassifier(DynamicFusion):
     Notes
     -----
     A branch reads what a row has of its modalities; one of which it has none is not
-    chosen. Counted are matrix products, convolutions, attention and recurrent layers,
-    the latter for texts of eight characters. `partial_fit` trains all parts together.
+    chosen. Counted are matrix products, convolutions and recurrent layers, but not what
+    attention and ``torch.nn.Bilinear`` do: give `costs` for fusions that have these.
+    Recurrent layers count for texts of eight characters. `partial_fit` trains all parts
+    together.
     `transform` gives the fused embeddings of all branches side by side.
 
     References

@@ -96,7 +96,7 @@ class ResidualFusionClassifier(ClassifierFace, ResidualFusion):
 
     With "mro" the terms of one modality learn as if there were no others, bit for bit,
     unless dropout draws for all terms, gradients are clipped together, or early
-    stopping looks at the sum.
+    stopping or ``lr_schedule="plateau"`` looks at the sum.
 
     References
     ----------

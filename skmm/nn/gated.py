@@ -125,7 +125,8 @@ def operations(module, shapes):
     Returns
     -------
     float
-        Of matrix products, convolutions, attention and recurrent layers.
+        Of matrix products, convolutions and recurrent layers; torch's fast path of
+        attention, and bilinear layers, are not seen.
     """
     rows = {n: zero_rows(e, shapes[n]) for n, e in module.encoders.items()}
     rows = {n: r if r.is_floating_point() else r + 1 for n, r in rows.items()}
