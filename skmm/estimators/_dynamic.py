@@ -15,11 +15,12 @@ from skmm.estimators._branches import BranchEstimator
 from skmm.nn import ConcatFusion, MLPHead
 from skmm.nn.assemble import assemble, complete
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
-from skmm.nn.gated import GatedBranches, operations
+from skmm.nn.gated import GatedBranches
+from skmm.nn.operations import operations
 from skmm.nn.resolve import resolve
 from skmm.objectives import GatedLoss
 from skmm.objectives.calling import checked
-from skmm.training import Anneal, Stage, predict_outputs
+from skmm.training import GateSchedule, Stage, predict_outputs
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 EXPERTS = "experts"
@@ -57,15 +58,18 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
         if self.branches is None:
             singles = [(name,) for name in names]
             return singles + ([tuple(names)] if len(names) > 1 else [])
-        chosen = [names_of(mine) for mine in self.branches]
-        met = sorted(frozenset().union(*chosen))
-        used = parts_in_use(dict.fromkeys(met), self, "branches")
-        kept = [tuple(mine) for mine in chosen if mine <= used.keys()]
+        kept = self._in_use([names_of(mine) for mine in self.branches], "branches")
         try:
-            return choose_mixtures(kept, names)
+            return choose_mixtures([tuple(mine) for mine in kept], names)
         except ValueError as error:
             text = str(error).replace("mixtures", "branches")
             raise ValueError(text) from error
+
+    def _in_use(self, branches, what):
+        """Those of `branches` whose modalities are all used."""
+        met = sorted(frozenset().union(*branches))
+        used = parts_in_use(dict.fromkeys(met), self, what)
+        return [mine for mine in branches if mine <= used.keys()]
 
     def _gate_templates(self):
         given = self.gate_encoders
@@ -99,6 +103,7 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
 
     def _given_costs(self):
         given = {names_of(branch): cost for branch, cost in self.costs.items()}
+        self._refuse_unknown(self._in_use(list(given), "costs"))
         known = {branch: given.get(frozenset(branch)) for branch in self.branches_}
         bad = [b for b, c in known.items() if not isinstance(c, Real) or not 0 <= c]
         if bad or not np.isfinite(list(known.values())).all():
@@ -107,6 +112,15 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
                 f"{self.branches_}; got {self.costs!r}."
             )
         return {branch: float(cost) for branch, cost in known.items()}
+
+    def _refuse_unknown(self, branches):
+        known = [frozenset(branch) for branch in self.branches_]
+        unknown = [tuple(sorted(mine)) for mine in branches if mine not in known]
+        if unknown:
+            raise ValueError(
+                f"costs has {unknown}, which are no branches; the branches are "
+                f"{self.branches_}."
+            )
 
     def _stages(self):
         if self.training == "joint":
@@ -131,8 +145,8 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
         TensorNet
         """
         net = super().make_net(module)
-        anneal = Anneal(self.temperature, self.final_temperature)
-        net.callbacks_.append(("anneal", anneal))
+        schedule = GateSchedule(self.temperature, self.final_temperature)
+        net.callbacks_.append(("gate_schedule", schedule))
         return net
 
     def adopt(self, net, problem):
@@ -177,11 +191,8 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
         return self.net_.criterion.answer(outputs) if method == "forward" else outputs
 
     def _weights_in(self, outputs):
-        """Weights (n, B); equal before the gate has learnt."""
-        weights = self.net_.criterion.split(outputs)[1].double().numpy()
-        if weights.any():
-            return weights
-        return np.full_like(weights, 1 / weights.shape[1])
+        """Weights (n, B); before the gate has learnt equal where open."""
+        return self.net_.criterion.weights(outputs).double().numpy()
 
     def _cost_of(self, weights):
         return weights @ np.array(list(self.costs_.values()))

@@ -27,11 +27,12 @@ class DynamicFusionClassifier(DynamicFusion):
         The factor λ: loss that the most expensive branch must save to be used.
     costs : dict or None, default=None
         Cost of each branch, as ``{("image",): 5, ("image", "text"): 8}``; the largest
-        is then one. None counts the operations that a row needs.
+        is then one. None counts the operations that a row needs. Costs of branches
+        with modalities that are not used are ignored.
     temperature : float > 0, default=1.0
         The temperature τ in the first epoch of each stage.
     final_temperature : float > 0, default=0.1
-        In the last epoch; between them it changes by equal factors.
+        In the last of `max_epochs`; before it the temperature changes by equal factors.
     training : {"two_stage", "frozen", "joint"}, default="two_stage"
         "two_stage" trains each branch on its own loss for `max_epochs`, then all with
         the gate, for as many. "frozen" trains only the gate in the second stage.
@@ -106,11 +107,12 @@ class DynamicFusionClassifier(DynamicFusion):
 
     Notes
     -----
-    A branch reads what a row has of its modalities; one of which it has none is not
-    chosen. Counted are matrix products, convolutions and recurrent layers, but not what
-    attention and ``torch.nn.Bilinear`` do: give `costs` for fusions that have these.
-    Recurrent layers count for texts of eight characters. `partial_fit` trains all parts
-    together.
+    A branch reads what a row has of its modalities; where that is none, it neither
+    learns from the row nor is it chosen. Counted are matrix products, convolutions,
+    attention, bilinear and recurrent layers, texts as if they had eight characters:
+    give `costs` for other layers. `partial_fit` trains all parts together; its n-th
+    call has the temperature of the n-th of `max_epochs` epochs, and after `fit` the
+    last one. With `warm_start` all stages are trained again, from the present weights.
     `transform` gives the fused embeddings of all branches side by side.
 
     References

@@ -2,16 +2,15 @@
 
 import torch
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 from skmm.nn.branches import Branches, learns
-from skmm.nn.probing import zero_rows
 
 
 class GatedBranches(Branches):
     """Branches, and a gate that weighs them or chooses one in every row.
 
-    While the gate has not learnt anything it gives no weights, only zeros.
+    Before the gate learns it gives no weights: only zeros, and -1 for branches that a
+    row leaves closed as it has none of their modalities.
 
     Parameters
     ----------
@@ -30,6 +29,10 @@ class GatedBranches(Branches):
         self.hard = hard
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("gating", torch.zeros((), dtype=bool))
+
+    def begin(self):
+        """Note, when training begins, whether the gate learns, and so weighs."""
+        self.gating.fill_(learns(self.gate))
 
     def parts(self):
         """Branches and gate by the names under which training knows them."""
@@ -51,10 +54,8 @@ class GatedBranches(Branches):
         """
         if encoded:
             raise TypeError("a gate reads modalities, not embeddings of them.")
-        if self.training and learns(self.gate):
-            self.gating.fill_(True)
         weights = self.weights(x, present)
-        if self.training or not self.hard or not weights.any():
+        if self.training or not self.hard or not self.gating:
             said = [self._say(i, x, present) for i in range(len(self.branches))]
         else:
             chosen = weights.argmax(-1)
@@ -64,21 +65,25 @@ class GatedBranches(Branches):
         return torch.cat([*said, weights], -1)
 
     def weights(self, x, present=None):
-        """Weight of each branch in each row, (batch, B); zeros before the gate learns.
+        """Weight of each branch in each row, (batch, B).
 
-        Branches of which a row has no modality have none, unless it has none at all.
+        Branches of which a row has no modality are closed, unless it has none at all.
         """
+        closed = self._closed(x, present)
         if not self.gating:
-            first = x[self.names[0]]
-            return torch.zeros(len(first), len(self.members), device=first.device)
+            return -closed.float()
         scores = self.gate(x, present) / self.temperature
-        if present is not None:
-            open_ = [self.mask(i, present).any(-1) for i in range(len(self.members))]
-            open_ = torch.stack(open_, -1)
-            open_ = open_ | ~open_.any(-1, keepdim=True)
-            scores = scores.masked_fill(~open_, -torch.inf)
-        soft = scores.softmax(-1)
+        soft = scores.masked_fill(closed, -torch.inf).softmax(-1)
         return straight_through(soft) if self.hard else soft
+
+    def _closed(self, x, present):
+        if present is None:
+            first = x[self.names[0]]
+            size = len(first), len(self.members)
+            return torch.zeros(size, dtype=bool, device=first.device)
+        heard = [self.mask(i, present).any(-1) for i in range(len(self.members))]
+        heard = torch.stack(heard, -1)
+        return ~heard & heard.any(-1, keepdim=True)
 
     def _say(self, index, x, present):
         return self.branches[index](*self.inputs(index, x, present))
@@ -110,48 +115,3 @@ def straight_through(soft):
     """
     hard = functional.one_hot(soft.argmax(-1), soft.shape[-1]).to(soft.dtype)
     return hard + (soft - soft.detach())
-
-
-@torch.no_grad()
-def operations(module, shapes):
-    """Additions and multiplications that a net needs for one row.
-
-    Parameters
-    ----------
-    module : MultimodalModule
-    shapes : dict of str to tuple
-        Shape of one row of each modality.
-
-    Returns
-    -------
-    float
-        Of matrix products, convolutions and recurrent layers; torch's fast path of
-        attention, and bilinear layers, are not seen.
-    """
-    rows = {n: zero_rows(e, shapes[n]) for n, e in module.encoders.items()}
-    rows = {n: r if r.is_floating_point() else r + 1 for n, r in rows.items()}
-    recurrent, hooks = [], []
-    for part in module.modules():
-        if isinstance(part, torch.nn.RNNBase):
-            hooks.append(part.register_forward_hook(_counting(recurrent)))
-    mode = module.training
-    try:
-        with FlopCounterMode(display=False) as counter:
-            module.eval()(rows)
-    finally:
-        module.train(mode)
-        for hook in hooks:
-            hook.remove()
-    return (counter.get_total_flops() + sum(recurrent)) / 2  # two rows
-
-
-def _counting(found):
-    """Hook that notes the operations of a recurrent layer, which are not counted."""
-
-    def note(part, inputs, outputs):
-        tokens = inputs[0]
-        steps = tokens.data if hasattr(tokens, "batch_sizes") else tokens.flatten(0, 1)
-        matrices = [p for p in part.parameters() if p.ndim == 2]
-        found.append(2 * len(steps) * sum(p.numel() for p in matrices))
-
-    return note

@@ -33,8 +33,9 @@ class GatedLoss(BaseEstimator):
 
     Notes
     -----
-    Where all weights g are zero the gate has not learnt yet: then the loss is the sum
-    of the losses of all branches, each for itself.
+    Where no weight g is above zero the gate has not learnt yet: then the loss is the
+    sum of the losses of all branches, each for itself, without the rows in which its
+    weight is below zero, as it cannot read them.
 
     References
     ----------
@@ -71,17 +72,29 @@ class GatedLoss(BaseEstimator):
         Parameters
         ----------
         outputs : Tensor, shape (n, B K + B)
-            Of the branches, side by side, then their weights.
+            Of the branches, side by side, then their weights g; before the gate
+            learns 0, or -1 in rows that a branch cannot read.
         target, weight
             As for `objective`.
         """
         said, gates = self.split(outputs)
-        if not gates.any():
-            return sum(self.objective(one, target, weight) for one in said.unbind(1))
+        if not gates.gt(0).any():
+            return self._apart(said, gates, target, weight)
         loss = self.objective(self.answer(outputs), target, weight)
         cost = gates @ gates.new_tensor(self.costs)
         cost = cost if weight is None else cost * weight
         return loss + self.strength * cost.mean()
+
+    def _apart(self, said, gates, target, weight):
+        """Loss of every branch in the rows that it can read, added up."""
+        losses = []
+        for one, closed in zip(said.unbind(1), gates.lt(0).unbind(1), strict=True):
+            own = weight
+            if closed.any():
+                own = (~closed).to(one.dtype)
+                own = own if weight is None else own * weight
+            losses.append(self.objective(one, target, own))
+        return sum(losses)
 
     @property
     def validation(self):
@@ -93,9 +106,15 @@ class GatedLoss(BaseEstimator):
         count = len(self.costs)
         return outputs[:, :-count].unflatten(1, (count, -1)), outputs[:, -count:]
 
+    def weights(self, outputs):
+        """Weights of the branches, (n, B); before the gate learns equal where open."""
+        gates = self.split(outputs)[1]
+        if gates.gt(0).any():
+            return gates
+        heard = gates.eq(0).to(gates.dtype)
+        return heard / heard.sum(1, keepdim=True)
+
     def answer(self, outputs):
-        """Weighted sum of the branches, (n, K); the mean before the gate learns."""
-        said, gates = self.split(outputs)
-        if not gates.any():
-            return said.mean(1)
-        return (gates[..., None] * said).sum(1)
+        """Weighted sum of the branches, (n, K)."""
+        said = self.split(outputs)[0]
+        return (self.weights(outputs)[..., None] * said).sum(1)

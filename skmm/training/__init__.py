@@ -1,6 +1,5 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
-from skmm.training.annealing import Anneal
 from skmm.training.blending import BlendLosses, blending_weights
 from skmm.training.callbacks import (
     AfterEpoch,
@@ -10,6 +9,7 @@ from skmm.training.callbacks import (
 )
 from skmm.training.checkpoint import ResumeFile, fingerprint
 from skmm.training.devices import resolve_device
+from skmm.training.gating import GateSchedule
 from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
 from skmm.training.prediction import predict_outputs
@@ -17,10 +17,10 @@ from skmm.training.stages import Stage
 
 __all__ = [
     "AfterEpoch",
-    "Anneal",
     "BestWeights",
     "BlendLosses",
     "EpochBar",
+    "GateSchedule",
     "RecordFusionWeights",
     "ResumeFile",
     "Stage",

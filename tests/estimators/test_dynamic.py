@@ -6,7 +6,9 @@ import torch
 
 import skmm
 from skmm import DynamicFusionClassifier, FusionClassifier, ModalityDict, nn
-from skmm.nn.gated import operations, straight_through
+from skmm.nn.gated import straight_through
+from skmm.nn.operations import operations
+from skmm.training import AfterEpoch
 from tests.toys import assert_same_state, state_of, two_tables, with_holes
 
 FAST = {"max_epochs": 3, "lr": 0.01, "random_state": 0}
@@ -152,6 +154,12 @@ def test_given_costs():
     for wrong in ({("a",): 1}, {**costs, ("a",): -1}, {**costs, ("b",): np.inf}):
         with pytest.raises(ValueError, match="costs must have"):
             fitted(costs=wrong)
+    with pytest.raises(ValueError, match=r"\('a', 'b'\).* no branches"):
+        fitted(branches=[("a",), ("b",)], costs=costs)
+    with pytest.raises(ValueError, match="costs: unknown modality 'c'"):
+        fitted(costs={**costs, ("c",): 1})
+    one = skmm.restrict(DynamicFusionClassifier(**FAST, costs=costs), ["a"])
+    assert one.fit(X, Y).costs_ == {("a",): 1.0}
 
 
 def test_frozen_branches_are_nets_trained_alone():
@@ -168,11 +176,34 @@ def test_frozen_branches_are_nets_trained_alone():
     assert any(not torch.equal(p, q) for p, q in moved)
 
 
+def temperature_of(model):
+    return model.net_.module_.temperature.item()
+
+
 def test_temperature_falls_to_its_end():
-    model = fitted(temperature=2.0, final_temperature=0.5)
-    assert model.net_.module_.temperature.item() == pytest.approx(0.5)
+    ends = {"temperature": 2.0, "final_temperature": 0.5}
+    for epochs in (1, 3):
+        model = fitted(**ends, max_epochs=epochs)
+        assert temperature_of(model) == pytest.approx(0.5)
     constant = fitted(temperature=3.0, final_temperature=3.0)
-    assert constant.net_.module_.temperature.item() == pytest.approx(3.0)
+    assert temperature_of(constant) == pytest.approx(3.0)
+
+
+def test_temperature_goes_on_in_partial_fits():
+    ends = {"temperature": 4.0, "final_temperature": 1.0}
+    model, seen = DynamicFusionClassifier(**FAST, **ends), []
+    for _ in range(4):
+        seen.append(temperature_of(model.partial_fit(X, Y)))
+    np.testing.assert_allclose(seen, [4.0, 2.0, 1.0, 1.0], rtol=1e-6)
+    assert temperature_of(fitted(**ends).partial_fit(X, Y)) == pytest.approx(1.0)
+
+
+def test_branches_learn_for_themselves_first_also_when_fitting_goes_on():
+    weighs = []
+    note = AfterEpoch(lambda net: weighs.append(bool(net.module_.gating)))
+    model = fitted(callbacks=[note], max_epochs=2, warm_start=True).fit(X, Y)
+    assert weighs == [False, False, True, True] * 2
+    assert model.net_.module_.gating
 
 
 def test_missing_modalities_close_their_branches():
@@ -184,6 +215,30 @@ def test_missing_modalities_close_their_branches():
             gone = ~lacking.present[name] & lacking.present[other]
             assert not weights[gone, i].any()
         np.testing.assert_allclose(weights.sum(1), 1.0, atol=1e-6)
+
+
+def test_branches_do_not_learn_from_rows_that_they_cannot_read():
+    lacking = with_holes(X)
+    gone = ~lacking.present["a"] & lacking.present["b"]
+    wrong = np.where(gone, (Y + 1) % 3, Y)
+    parts = [
+        fitted(lacking, y, training="frozen").net_.module_.parts() for y in (Y, wrong)
+    ]
+    for name, same in (("a", True), ("b", False)):
+        first, second = (state_of(each[f"experts__{name}"]) for each in parts)
+        equal = [torch.equal(first[key], second[key]) for key in first]
+        assert all(equal) if same else not any(equal)
+
+
+def test_before_the_gate_learns_open_branches_have_equal_weights():
+    lacking = with_holes(X)
+    model = fitted(lacking)
+    model.net_.module_.gating.fill_(False)
+    expected = np.ones((80, 3))
+    for i, name in enumerate("ab"):
+        expected[~lacking.present[name] & lacking.present["ba"[i]], i] = 0.0
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(model.gate_weights(lacking), expected, rtol=1e-6)
 
 
 def test_saved_and_loaded(tmp_path):
