@@ -29,22 +29,22 @@ def test_bilinear_layers():
     assert operations(net(nn.BilinearFusion(width=6)), SHAPES) == expected
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-def test_attention(frozen):
-    """Projections of two tokens, and what they say to each other."""
-    module = net(nn.CrossAttentionFusion(8))
-    if frozen:
-        module.requires_grad_(False)
-    found = operations(module, SHAPES)
+def attention_of(module):
+    """Operations of linear layers and of attentions to one token."""
     layers = [m for m in module.modules() if isinstance(m, torch.nn.Linear)]
-    attentions = [
-        m for m in module.modules() if isinstance(m, torch.nn.MultiheadAttention)
-    ]
-    assert len(attentions) == 2
-    inside = {id(m.out_proj) for m in attentions}
-    expected = sum(2 * m.weight.numel() for m in layers if id(m) not in inside)
-    expected += len(attentions) * 2 * 4 * 8 * 8  # query, key, value and output
-    assert expected <= found <= expected + len(attentions) * 4 * 8
+    found = [m for m in module.modules() if isinstance(m, torch.nn.MultiheadAttention)]
+    inside = {id(m.out_proj) for m in found}
+    linear = sum(2 * m.weight.numel() for m in layers if id(m) not in inside)
+    maps, pairs = 4 * 2 * 8 * 8, 2 * 2 * 8  # query, key, value, output; score, mean
+    return linear + len(found) * (maps + pairs)
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("fusion", [nn.CrossAttentionFusion, nn.SelfAttentionFusion])
+def test_attention(fusion, frozen):
+    module = net(fusion(8)).requires_grad_(not frozen)
+    with torch.no_grad():
+        assert operations(module, SHAPES) == attention_of(module)
 
 
 def test_patches_count_in_full():

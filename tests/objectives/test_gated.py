@@ -34,6 +34,21 @@ def test_before_the_gate_learns_every_branch_has_its_own_loss():
     torch.testing.assert_close(loss.answer(silent), SAID.mean(1))
 
 
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_closed_branches_have_no_loss_before_the_gate_learns(weight):
+    closed = torch.tensor(
+        [[0.0, -1.0], [0.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    )
+    outputs = torch.cat([SAID.flatten(1), closed], 1)
+    loss = GatedLoss(CrossEntropy(), COSTS, 5.0)
+    weights = torch.ones(5) if weight is None else weight
+    expected = sum(
+        CrossEntropy()(SAID[:, i], Y, weights * (1 + closed[:, i])) for i in (0, 1)
+    )
+    torch.testing.assert_close(loss(outputs, Y, weight), expected)
+    torch.testing.assert_close(loss.answer(outputs)[0], SAID[0, 0])
+
+
 def test_the_objective_is_checked():
     with pytest.raises(ValueError, match="delta"):
         GatedLoss(HuberError(-1.0))._validate_params()
