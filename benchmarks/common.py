@@ -20,6 +20,27 @@ def arguments(description):
     return parser.parse_args()
 
 
+def options(description, cache, quick, seeds=3):
+    """Parse the options of a script whose results are stored cell by cell.
+
+    Parameters
+    ----------
+    description : str
+    cache : str
+        Name of the file of JSON lines in ``benchmarks/results``.
+    quick : str
+        What ``--quick`` leaves.
+    seeds : int, default=3
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    path = RESULTS / cache
+    parser.add_argument("--cache", type=Path, default=path, help="JSON lines")
+    return parser
+
+
 def machine(*packages):
     """Return the processor, number of cores, Python and versions of packages."""
     facts = {

@@ -4,14 +4,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from common import row
-from fusion_zoo_methods import ADDITIVE, SINGLE
-
-SOLVES_XOR = ("bilinear", "tensor", "low-rank tensor", "concat, MLP", "transformer")
+from fusion_zoo_data import CLAIMED, PROBLEMS
+from fusion_zoo_methods import ADDITIVE, SINGLE, SOLVES_XOR
 
 
 def frame_of(results):
-    """One row per problem, seed and method, with the loss of the best single."""
+    """One row per ranked problem, seed and method, with the loss of the best single."""
     frame = pd.DataFrame(results).rename(columns={"configuration": "problem"})
+    frame = frame[frame.problem.isin(PROBLEMS)]
     single = frame.method.str.startswith(SINGLE)
     best = frame[single].groupby(["problem", "seed"])["loss"].min().rename("single")
     return frame.join(best, on=["problem", "seed"])
@@ -49,21 +49,29 @@ def table(results):
 
 
 def claims(results):
-    """What must hold by the methods' formulas."""
-    frame = frame_of(results)
-    frame = frame[frame.problem == "xor"]
+    """What must hold by the methods' formulas, of each number of rows."""
+    frame = pd.DataFrame(results)
+    parts = {name: frame[frame.configuration == name] for name in CLAIMED}
+    return [
+        found
+        for name, part in parts.items()
+        for found in claims_of(part, CLAIMED[name].train)
+    ]
+
+
+def claims_of(frame, count):
     right = 1 - frame.groupby("method")["error"].mean()
     share = frame.groupby("method")["interactions"].mean()
+    additive = sorted(ADDITIVE & set(right.index))
     rows = [
-        row("xor is solved", name, right[name], 0.95, at_most=False)
+        (row("xor is solved", name, right[name], 0.95, at_most=False), right[name])
         for name in SOLVES_XOR
         if name in right
     ]
-    additive = sorted(ADDITIVE & set(right.index))
-    rows += [row("xor is not solved", name, right[name], 0.6) for name in additive]
+    rows += [(row("xor is not solved", n, right[n], 0.6), right[n]) for n in additive]
     sums = [name for name in additive if name != "late average"]  # of probabilities
-    rows += [row("no interactions", name, share[name], 1e-6) for name in sums]
-    return rows
+    rows += [(row("no interactions", n, share[n], 1e-6), share[n]) for n in sums]
+    return [one | {"rows": count, "reached": round(value, 3)} for one, value in rows]
 
 
 def draw(results, path):

@@ -7,6 +7,9 @@ or a problem has changed.
 import json
 import os
 
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
 
 def key(found):
     return found["configuration"], found["seed"], found["method"]
@@ -52,3 +55,32 @@ def append(path, results):
         file.write(("\n" * torn + text).encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def collect(run, cells, path, jobs=1):
+    """Results of all cells; those of which nothing is stored are computed.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(configuration, seed)`` returns a list of results.
+    cells : list of (configuration, seed)
+    path : Path or None
+    jobs : int, default=1
+
+    Returns
+    -------
+    list of dict
+        In the order of the cells.
+    """
+    results = list(stored(path).values())
+    done = {key(found)[:2] for found in results}
+    missing = [cell for cell in cells if cell not in done]
+    parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
+    tasks = (delayed(run)(*cell) for cell in missing)
+    for found in tqdm(parallel(tasks), total=len(missing), unit="cell"):
+        append(path, found)
+        results += found
+    place = {cell: i for i, cell in enumerate(cells)}
+    wanted = [found for found in results if key(found)[:2] in place]
+    return sorted(wanted, key=lambda found: place[key(found)[:2]])
