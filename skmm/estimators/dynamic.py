@@ -22,7 +22,8 @@ class DynamicFusionClassifier(DynamicFusion):
     branches : list of tuple of str or None, default=None
         The modalities of each branch; None is each alone, and all together.
     gate : {"hard", "soft"}, default="hard"
-        One branch per row, trained with the gradient of the soft gate; or a mixture.
+        One branch per row, trained with the gradient of the soft gate; or a mixture,
+        which runs all branches: its costs are a penalty, and nothing that is saved.
     cost_strength : float >= 0, default=0.1
         The factor λ: loss that the most expensive branch must save to be used.
     costs : dict or None, default=None

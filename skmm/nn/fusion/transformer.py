@@ -38,6 +38,10 @@ class TransformerFusion(TokenFusion):
     that their order does not matter; positions are the encoders' business
     (`PatchTokens`, `SequenceTokens`). Cost grows with the square of all tokens.
 
+    In one layer the CLS token asks all rows the same question: which token it listens
+    to cannot depend on another token. Where one modality tells which place of another
+    counts, take ``layers=2``, or `CrossAttentionFusion`, which learns that faster.
+
     References
     ----------
     Vaswani et al., "Attention is all you need", 2017; Devlin et al., "BERT", 2019
