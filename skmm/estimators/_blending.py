@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmm import nn as blocks
 from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use
+from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
+from skmm.nn.probing import give_tokens
 from skmm.nn.resolve import resolve
 from skmm.nn.seeds import derive
 from skmm.objectives import BlendedLoss
@@ -39,8 +39,7 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
         return True  # over-fitting shows on rows that are set aside
 
     def _make_module(self):
-        fusion = resolve(self.fusion, blocks.fusion, "Fusion")
-        net = self._assemble(encoders_in_use(self), fusion, self.head)
+        net = self._assemble(encoders_in_use(self), fusion_in_use(self), self.head)
         head = MLPHead() if self.head is None else self.head
         self.heads_, self._weights = [*self.modalities_in_, FUSED], None
         sizes = net.widths, self._target.n_outputs
@@ -48,9 +47,7 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
         return AuxiliaryModule(net, auxiliary_heads(head, *sizes, self._seeded))
 
     def _refuse_tokens(self, net):
-        pairs = net.encoders.items()
-        many = [name for name, e in pairs if getattr(e, "gives_tokens", False)]
-        if many:
+        if many := give_tokens(net.encoders):
             raise ValueError(
                 f"encoders of {many} give tokens, but the head of a modality reads one "
                 "vector. Give an encoder of one vector, as ConvEncoder or LSTMEncoder."
