@@ -41,7 +41,8 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
     def _make_module(self):
         net = self._assemble(encoders_in_use(self), fusion_in_use(self), self.head)
         head = MLPHead() if self.head is None else self.head
-        self.heads_, self._weights = [*self.modalities_in_, FUSED], None
+        self.heads_ = [*self.modalities_in_, FUSED]
+        self._weights, self._estimates = None, []  # none of an earlier training
         sizes = net.widths, self._target.n_outputs
         self._refuse_tokens(net)
         return AuxiliaryModule(net, auxiliary_heads(head, *sizes, self._seeded))
@@ -72,7 +73,8 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
         """
         net = super().make_net(module)
         seed, online = derive(self._seed, "blending"), self.mode == "online"
-        blend = BlendLosses(self.heads_, self.super_epoch, online, seed)
+        settings = self.heads_, self.super_epoch, online, seed
+        blend = BlendLosses(*settings, earlier=self._estimates)
         net.callbacks_.append(("blend_losses", blend))
         return net
 
@@ -113,7 +115,10 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
 
     @property
     def blending_history_(self):
-        """One row per estimate and head: epoch, head, gain, overfitting, weight."""
+        """One row per estimate and head: epoch, head, gain, overfitting, weight.
+
+        `partial_fit` and ``warm_start`` append to it; epochs count from the first one.
+        """
         check_is_fitted(self, "net_")
         columns = ["epoch", "head", "gain", "overfitting", "weight"]
         return pd.DataFrame(self._estimates, columns=columns)
