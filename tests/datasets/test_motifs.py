@@ -111,7 +111,13 @@ def test_shares_are_what_a_linear_model_finds():
     assert np.abs(y).max() <= 3
 
 
-@pytest.mark.parametrize("shares", [(1, 2), (1, -1, 1), (0, 0, 0)])
+@pytest.mark.parametrize(
+    "shares",
+    [
+        *((1, 2), (1, -1, 1), (0, 0, 0), (np.inf, 1, 1), (np.nan, 1, 1)),
+        *((1e308, 1e308, 1e308), ((1,), (2,), (3,)), (1, (2, 3), 1), ("1", 2, 3)),
+    ],
+)
 def test_shares_that_are_none(shares):
-    with pytest.raises(ValueError, match="three numbers of zero or more"):
+    with pytest.raises(ValueError, match=r"three finite numbers.*'text', 'audio', 'v"):
         make_sentiment_like(10, shares)
