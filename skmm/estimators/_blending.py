@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
+from skmm.base.modality_weights import WeighsModalities
 from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
@@ -22,7 +23,7 @@ from skmm.training import BlendLosses
 FUSED = "fused"
 
 
-class GradientBlending(ClassifierFace, ModalityEstimator):
+class GradientBlending(WeighsModalities, ClassifierFace, ModalityEstimator):
     """All of `GradientBlendingClassifier` but its parameters."""
 
     stages, checkpoint, compile = None, None, False

@@ -85,6 +85,9 @@ class GradientBlendingClassifier(GradientBlending):
         One row per estimate and head: epoch, head, gain, overfitting, weight. A warm
         start appends to it; `epoch` counts those of all training before the estimate,
         with those of `partial_fit`.
+    modality_weights_ : DataFrame
+        Of the fused head, with ``LpNormFusion`` or ``NoHarmFusion``; a penalty of the
+        fusion counts whole, whatever the weight of that head.
     net_, encoders_, history_, n_iter_, best_epoch_
         As for ``FusionClassifier``.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_

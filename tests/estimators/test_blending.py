@@ -205,6 +205,23 @@ def test_fits_of_replicas_are_those_one_by_one():
         np.testing.assert_array_equal(one.predict_proba(X), model.predict_proba(X))
 
 
+def test_weights_of_a_fusion_that_weighs(tmp_path):
+    """They are of the fused head, which predicts."""
+    rng = np.random.default_rng(0)
+    data = {"a": rng.normal(size=(200, 3)), "noise": rng.normal(size=(200, 3))}
+    settings = {**FAST, "encoders": nn.Flatten(), "max_epochs": 40}
+    fusion = nn.LpNormFusion(strength=0.02)
+    model = GradientBlendingClassifier(**settings, fusion=fusion)
+    model.fit(data, data["a"].sum(1) > 0)
+    table = model.modality_weights_
+    assert list(table) == ["weight", "variance_share"]
+    assert table["weight"]["a"] > 0.9
+    model.save(tmp_path / "model")
+    assert skmm.load(tmp_path / "model").modality_weights_.equals(table)
+    with pytest.raises(AttributeError, match="ConcatFusion has no weights"):
+        _ = fitted().modality_weights_
+
+
 def test_fitted_again_on_fewer_modalities():
     model = fitted().set_params(modalities=["a"]).fit(X, Y)
     assert list(model.blending_weights_) == ["a", "fused"]

@@ -34,7 +34,10 @@ class LpNormFusion(Block):
         \beta \ge 0, \lVert \beta \rVert_p \le 1
 
     After ``fit`` the estimator has `modality_weights_`, the β, beside each block's
-    share of the outputs' variance.
+    share of the outputs' variance, if it has one net with one fusion, as
+    ``FusionClassifier``, ``FusionRegressor`` and ``GradientBlendingClassifier`` have.
+    Of several nets, as ``ResidualFusionClassifier`` has, each weighs its own blocks
+    only: `contributions` says there what each adds.
 
     Parameters
     ----------
