@@ -121,18 +121,7 @@ def _names_of(parts):
     return [p.removeprefix(ENCODERS) for p in parts if p.startswith(ENCODERS)]
 
 
-def fusion_in_use(estimator):
-    """Return the fusion of all modalities that an estimator uses.
-
-    Parameters
-    ----------
-    estimator : ModalityEstimator
-        That knows its modalities.
-    """
-    return fusion_of(estimator.fusion, encoders_in_use(estimator))
-
-
-def fusion_of(fusion, encoders):
+def fusion_in_use(fusion, encoders):
     """Return a fusion; of one modality that it cannot be built for, none is needed.
 
     Tokens of one modality cannot be passed on as they are: they attend to each other,

@@ -10,7 +10,6 @@ from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
 from skmm.base.modality_weights import WeighsModalities
-from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
 from skmm.nn.probing import give_tokens
@@ -40,7 +39,7 @@ class GradientBlending(WeighsModalities, ClassifierFace, ModalityEstimator):
         return True  # over-fitting shows on rows that are set aside
 
     def _make_module(self):
-        net = self._assemble(encoders_in_use(self), fusion_in_use(self), self.head)
+        net = super()._make_module()
         head = MLPHead() if self.head is None else self.head
         self.heads_ = [*self.modalities_in_, FUSED]
         self._weights, self._estimates = None, []  # none of an earlier training

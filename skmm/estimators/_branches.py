@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from skmm.base import ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use, fusion_of
+from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.base.saving import packed_net
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
@@ -28,7 +28,7 @@ class BranchEstimator(ModalityEstimator):
         """The fusion; one modality needs none, unless its encoder gives tokens."""
         if len(encoders) == 1 and not give_tokens(encoders):
             return ConcatFusion()
-        return fusion_of(self.fusion, encoders)
+        return fusion_in_use(self.fusion, encoders)
 
     @contextmanager
     def _naming(self, names):
