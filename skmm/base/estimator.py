@@ -207,7 +207,8 @@ class ModalityEstimator(
         return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
 
     def _make_module(self):
-        return self._assemble(encoders_in_use(self), fusion_in_use(self), self.head)
+        encoders = encoders_in_use(self)
+        return self._assemble(encoders, fusion_in_use(self.fusion, encoders), self.head)
 
     def _assemble(self, encoders, fusion, head):
         """Module of these parts for the fitted shapes and target."""

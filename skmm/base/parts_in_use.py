@@ -6,6 +6,7 @@ from skmm import nn as blocks
 from skmm.data.names import parts_in_use
 from skmm.nn.assemble import complete
 from skmm.nn.fusion.mixtures import names_of
+from skmm.nn.probing import give_tokens
 from skmm.nn.resolve import resolve
 
 BY_MODALITY = ("encoders", "pretraining", "transformers", "estimators")
@@ -120,15 +121,23 @@ def _names_of(parts):
     return [p.removeprefix(ENCODERS) for p in parts if p.startswith(ENCODERS)]
 
 
-def fusion_in_use(estimator):
-    """Return the fusion; of one modality that it cannot be built for, none is needed.
+def fusion_in_use(fusion, encoders):
+    """Return a fusion; of one modality that it cannot be built for, none is needed.
+
+    Tokens of one modality cannot be passed on as they are: they attend to each other,
+    with the settings that the fusion has for that.
 
     Parameters
     ----------
-    estimator : ModalityEstimator
-        That knows its modalities.
+    fusion : str or Block
+    encoders : dict of str to Block or Module
+        Of the modalities to fuse.
     """
-    fusion = resolve(estimator.fusion, blocks.fusion, "Fusion")
-    if len(estimator.modalities_in_) > 1 or getattr(fusion, "alone", True):
+    fusion = resolve(fusion, blocks.fusion, "Fusion")
+    if len(encoders) > 1 or getattr(fusion, "alone", True):
         return fusion
-    return blocks.ConcatFusion()
+    if not give_tokens(encoders):
+        return blocks.ConcatFusion()
+    attention, given = blocks.SelfAttentionFusion(), fusion.get_params(deep=False)
+    shared = given.keys() & attention.get_params()
+    return attention.set_params(**{name: given[name] for name in shared})

@@ -9,6 +9,7 @@ from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.data import ModalityDict
 
 LETTERS = "ACGT"
+TRIES = 10  # draws of whole sequences that shall not hold a motif
 CONSTRAINTS = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
     "kind": [StrOptions({"motif", "xor"})],
@@ -42,8 +43,8 @@ def make_dna_motif(
     length : int, default=100
         Of every sequence.
     motif_length : int, default=8
-        The motif stands anywhere, in half of the rows; elsewhere it does not occur, not
-        even by chance.
+        The motif stands once, anywhere, in half of the rows; in the others it does not
+        occur, not even by chance.
     n_irrelevant : int, default=1
         Random sequences besides, "random0", "random1", ...
     random_state : int, RandomState or None, default=None
@@ -90,6 +91,8 @@ def make_dna_motif(
     }
     for i in range(n_irrelevant):
         letters[f"random{i}"] = rng.randint(4, size=(n_samples, length))
+    for name, motif in motifs.items():
+        _mend(rng, letters[name], motif)
     X = ModalityDict({name: _one_hot(rows) for name, rows in letters.items()})
     y = np.logical_xor.reduce(list(holds.values())).astype(int)
     if not return_info:
@@ -99,19 +102,82 @@ def make_dna_motif(
 
 
 def _sequences(rng, holds, motif, length):
-    """Letters (n, length) with the motif in the rows that hold it, and no other."""
-    rows = rng.randint(4, size=(len(holds), length))
-    while (by_chance := _has(rows, motif)).any():
-        rows[by_chance] = rng.randint(4, size=(by_chance.sum(), length))
-    starts = rng.randint(length - len(motif) + 1, size=len(holds))
-    for row in np.flatnonzero(holds):
-        rows[row, starts[row] : starts[row] + len(motif)] = motif
+    """Letters (n, length) with the motif in the rows that hold it, else nowhere."""
+    rows = _free(rng, len(holds), motif, length)
+    places = _places(rng, len(holds), motif, length)
+    rows[holds] = _planted(rows[holds], places[holds], motif)
     return rows
 
 
-def _has(rows, motif):
-    windows = np.lib.stride_tricks.sliding_window_view(rows, len(motif), axis=1)
-    return (windows == motif).all(2).any(1)
+def _mend(rng, rows, motif):
+    """Draw rows anew in which a planted motif made a second one beside it."""
+    length = rows.shape[1]
+    while (twice := _count(rows, motif) > 1).any():
+        fresh = _free(rng, twice.sum(), motif, length)
+        places = _places(rng, twice.sum(), motif, length)
+        rows[twice] = _planted(fresh, places, motif)
+
+
+def _places(rng, count, motif, length):
+    return rng.randint(length - len(motif) + 1, size=count)
+
+
+def _planted(rows, places, motif):
+    columns = places[:, None] + np.arange(len(motif))
+    rows[np.arange(len(rows))[:, None], columns] = motif
+    return rows
+
+
+def _free(rng, count, motif, length):
+    """Letters (count, length) of which all that do not hold the motif are as likely."""
+    rows = rng.randint(4, size=(count, length))
+    for _ in range(TRIES):
+        chance = _count(rows, motif) > 0
+        if not chance.any():
+            return rows
+        rows[chance] = rng.randint(4, size=(chance.sum(), length))
+    chance = _count(rows, motif) > 0
+    rows[chance] = _letter_by_letter(rng, chance.sum(), motif, length)
+    return rows
+
+
+def _count(rows, motif):
+    """How often the motif stands in each row."""
+    starts = rows.shape[1] - len(motif) + 1
+    found = np.ones((len(rows), starts), dtype=bool)
+    for i, letter in enumerate(motif):
+        found &= rows[:, i : i + starts] == letter
+    return found.sum(1)
+
+
+def _letter_by_letter(rng, count, motif, length):
+    """As `_free`, where such sequences are rare.
+
+    The state is how much of the motif the letters so far end with. A letter is as
+    likely as there are ways to go on after it that never complete the motif.
+    """
+    after = _following(motif)
+    ways, odds = np.append(np.ones(len(motif)), 0.0), []
+    for _ in range(length):
+        odds.append(ways[after])
+        ways[:-1] = odds[-1].sum(1) / odds[-1].sum(1).max()
+    rows, state = np.empty((count, length), dtype=int), np.zeros(count, dtype=int)
+    for column, likely in zip(rows.T, reversed(odds), strict=True):
+        bounds = likely[state].cumsum(1)
+        drawn = rng.random_sample((count, 1)) * bounds[:, -1:]
+        column[:] = (bounds <= drawn).sum(1)
+        state = after[state, column]
+    return rows
+
+
+def _following(motif):
+    """State (states, 4) after each letter; the last one is the whole motif."""
+    after, back = np.zeros((len(motif), 4), dtype=int), 0
+    for state, letter in enumerate(motif):
+        after[state] = after[back]  # of the longest end that is a start as well
+        back = after[back, letter]
+        after[state, letter] = state + 1
+    return after
 
 
 def _one_hot(rows):

@@ -59,7 +59,7 @@ def make_sentiment_like(
     Raises
     ------
     ValueError
-        If there are not three shares, or they are negative or all zero.
+        If there are not three shares, or they are negative, infinite or all zero.
 
     Examples
     --------
@@ -69,12 +69,7 @@ def make_sentiment_like(
     {'text': (50, 30), 'audio': (50, 10), 'video': (50, 20)}
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "make_sentiment_like")
-    q = np.asarray(shares, float)
-    if len(q) != 3 or (q < 0).any() or not q.sum() > 0:
-        raise ValueError(
-            f"shares must be three numbers of zero or more; got {tuple(shares)}."
-        )
-    rng, q = check_random_state(random_state), q / q.sum()
+    rng, q = check_random_state(random_state), _scaled(shares)
     latents = {name: rng.normal(size=n_samples) for name in WIDTHS}
     X = ModalityDict({n: _shown(rng, s, WIDTHS[n]) for n, s in latents.items()})
     known = sum(np.sqrt(w) * s for w, s in zip(q, latents.values(), strict=True))
@@ -86,6 +81,17 @@ def make_sentiment_like(
         y,
         Bunch(shares=dict(zip(WIDTHS, q.tolist(), strict=True)), latents=latents),
     )
+
+
+def _scaled(shares):
+    """Shares (3,) whose sum is one."""
+    numbers = all(isinstance(q, Real) and 0 <= q < np.inf for q in shares)
+    if len(shares) != 3 or not numbers or not 0 < sum(shares) < np.inf:
+        raise ValueError(
+            "shares must be three finite numbers of zero or more, one of them above "
+            f"zero, for {list(WIDTHS)}; got {shares!r}."
+        )
+    return np.asarray(shares, float) / sum(shares)
 
 
 def _shown(rng, latent, width):

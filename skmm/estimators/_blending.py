@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmm import nn as blocks
 from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use
+from skmm.base.modality_weights import WeighsModalities
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
+from skmm.nn.probing import give_tokens
 from skmm.nn.resolve import resolve
 from skmm.nn.seeds import derive
 from skmm.objectives import BlendedLoss
@@ -22,7 +22,7 @@ from skmm.training import BlendLosses
 FUSED = "fused"
 
 
-class GradientBlending(ClassifierFace, ModalityEstimator):
+class GradientBlending(WeighsModalities, ClassifierFace, ModalityEstimator):
     """All of `GradientBlendingClassifier` but its parameters."""
 
     stages, checkpoint, compile = None, None, False
@@ -39,18 +39,16 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
         return True  # over-fitting shows on rows that are set aside
 
     def _make_module(self):
-        fusion = resolve(self.fusion, blocks.fusion, "Fusion")
-        net = self._assemble(encoders_in_use(self), fusion, self.head)
+        net = super()._make_module()
         head = MLPHead() if self.head is None else self.head
-        self.heads_, self._weights = [*self.modalities_in_, FUSED], None
+        self.heads_ = [*self.modalities_in_, FUSED]
+        self._weights, self._estimates = None, []  # none of an earlier training
         sizes = net.widths, self._target.n_outputs
         self._refuse_tokens(net)
         return AuxiliaryModule(net, auxiliary_heads(head, *sizes, self._seeded))
 
     def _refuse_tokens(self, net):
-        pairs = net.encoders.items()
-        many = [name for name, e in pairs if getattr(e, "gives_tokens", False)]
-        if many:
+        if many := give_tokens(net.encoders):
             raise ValueError(
                 f"encoders of {many} give tokens, but the head of a modality reads one "
                 "vector. Give an encoder of one vector, as ConvEncoder or LSTMEncoder."
@@ -75,7 +73,8 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
         """
         net = super().make_net(module)
         seed, online = derive(self._seed, "blending"), self.mode == "online"
-        blend = BlendLosses(self.heads_, self.super_epoch, online, seed)
+        settings = self.heads_, self.super_epoch, online, seed
+        blend = BlendLosses(*settings, earlier=self._estimates)
         net.callbacks_.append(("blend_losses", blend))
         return net
 
@@ -116,7 +115,10 @@ class GradientBlending(ClassifierFace, ModalityEstimator):
 
     @property
     def blending_history_(self):
-        """One row per estimate and head: epoch, head, gain, overfitting, weight."""
+        """One row per estimate and head: epoch, head, gain, overfitting, weight.
+
+        `partial_fit` and ``warm_start`` append to it; epochs count from the first one.
+        """
         check_is_fitted(self, "net_")
         columns = ["epoch", "head", "gain", "overfitting", "weight"]
         return pd.DataFrame(self._estimates, columns=columns)

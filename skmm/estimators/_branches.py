@@ -1,33 +1,52 @@
 """What estimators of several nets side by side share: how they are made and saved."""
 
+from contextlib import contextmanager
 from functools import partial
 
-from skmm import nn as blocks
 from skmm.base import ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use
+from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.base.saving import packed_net
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
-from skmm.nn.resolve import resolve
+from skmm.nn.probing import give_tokens
 
 
 class BranchEstimator(ModalityEstimator):
     """Base of the estimators whose module is a `Branches`."""
 
     stages = None  # the order of training is what these estimators are
+    _unit = "branch"  # what errors call one of the nets
 
     def _branch(self, names):
         """A net on some modalities; one alone starts as a `FusionClassifier` does."""
         encoders = encoders_in_use(self)
         mine = {name: encoders[name] for name in names}
-        return self._net_of(names, mine, self._fusion_for(mine), self.head)
+        with self._naming(names):
+            return self._net_of(names, mine, self._fusion_for(mine), self.head)
 
     def _fusion_for(self, encoders):
         """The fusion; one modality needs none, unless its encoder gives tokens."""
-        tokens = any(getattr(e, "gives_tokens", False) for e in encoders.values())
-        if len(encoders) == 1 and not tokens:
+        if len(encoders) == 1 and not give_tokens(encoders):
             return ConcatFusion()
-        return resolve(self.fusion, blocks.fusion, "Fusion")
+        return fusion_in_use(self.fusion, encoders)
+
+    @contextmanager
+    def _naming(self, names):
+        """Say of which net a fusion is that cannot be built."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            if not str(error).startswith("fusion: "):
+                raise
+            where = f"{self._unit} {tuple(names)}"
+            raise type(error)(f"{where}: {error} {self._without(names)}") from error
+
+    def _without(self, names):
+        """How to do without the net of some modalities."""
+        return (
+            "Leave this branch out of branches=, or give a fusion that serves all "
+            "branches of several modalities."
+        )
 
     def _net_of(self, names, encoders, fusion, head):
         seeded = self._seeded

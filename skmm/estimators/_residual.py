@@ -18,6 +18,8 @@ from skmm.training import Stage
 class ResidualFusion(BranchEstimator):
     """What the classifier and the regressor share."""
 
+    _unit = "term"
+
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,
         "mode": [StrOptions({"mro", "sequential", "joint"})],
@@ -46,6 +48,12 @@ class ResidualFusion(BranchEstimator):
         names = list(self.modalities_in_)
         self.terms_ = choose_mixtures("all", names, self.max_order)
         return self._joined({mine: self._branch(mine) for mine in self.terms_})
+
+    def _without(self, names):
+        fix = "give a fusion that serves all terms of several modalities."
+        if len(names) == 1:
+            return fix.capitalize()
+        return f"Set max_order={len(names) - 1}, or {fix}"
 
     def _joined(self, branches):
         kinds = [f"order{len(mine)}" for mine in branches]

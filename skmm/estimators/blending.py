@@ -23,8 +23,8 @@ class GradientBlendingClassifier(GradientBlending):
     encoders : dict, Block, torch.nn.Module or None, default=None
         As for ``FusionClassifier``.
     mode : {"offline", "online"}, default="offline"
-        "offline" estimates the weights once, from the start of training; "online" anew
-        whenever `super_epoch` epochs are over, from the net as it is then.
+        "offline" estimates the weights once, at the start of the first `fit`; "online"
+        anew whenever `super_epoch` epochs are over since, from the net as it is then.
     super_epoch : int, default=20
         Epochs for which a copy of the net is trained for each head, to estimate; with
         M modalities an estimate costs as much as M + 1 times so many epochs.
@@ -63,7 +63,8 @@ class GradientBlendingClassifier(GradientBlending):
     class_weight : dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Continue from the present weights, also those of the losses, when `fit` is
+        called again: "offline" estimates no more, "online" when it is time.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use; they do not see the copies that estimate.
     device : str or torch.device, default="auto"
@@ -81,7 +82,12 @@ class GradientBlendingClassifier(GradientBlending):
     blending_weights_ : dict of str to float
         Weight of the loss of each head, as it was last.
     blending_history_ : DataFrame
-        One row per estimate and head: epoch, head, gain, overfitting, weight.
+        One row per estimate and head: epoch, head, gain, overfitting, weight. A warm
+        start appends to it; `epoch` counts those of all training before the estimate,
+        with those of `partial_fit`.
+    modality_weights_ : DataFrame
+        Of the fused head, with ``LpNormFusion`` or ``NoHarmFusion``; a penalty of the
+        fusion counts whole, whatever the weight of that head.
     net_, encoders_, history_, n_iter_, best_epoch_
         As for ``FusionClassifier``.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
@@ -98,7 +104,8 @@ class GradientBlendingClassifier(GradientBlending):
     count as zero, over-fitting of less than 1e-3 as that; if no head gains anything,
     weights are equal. The fused head, which predicts, has a weight of 0.1 or more,
     unlike in the paper: it must learn, whatever it gains. `partial_fit` sets nothing
-    aside: it keeps the weights of an earlier `fit`, and without one they are equal.
+    aside and estimates nothing: it keeps the weights of an earlier `fit`, and without
+    one they are equal.
 
     References
     ----------

@@ -25,7 +25,8 @@ class ResidualFusionClassifier(ClassifierFace, ResidualFusion):
         and freezes it. "joint" trains the sum as one net, which leaves open which order
         says what.
     fusion : str or Block, default="concat"
-        Of the terms of several modalities.
+        Of the terms of several modalities, and of one whose encoder gives tokens. It
+        must serve each: for ``BilinearFusion`` set ``max_order=2``.
     head : Block or None, default=None
         Of each term; None is ``MLPHead()``.
     modalities : list of str or None, default=None
@@ -177,7 +178,8 @@ class ResidualFusionRegressor(RegressorFace, ResidualFusion):
     mode : {"mro", "sequential", "joint"}, default="mro"
         As for ``ResidualFusionClassifier``.
     fusion : str or Block, default="concat"
-        Of the terms of several modalities.
+        Of the terms of several modalities, and of one whose encoder gives tokens. It
+        must serve each: for ``BilinearFusion`` set ``max_order=2``.
     head : Block or None, default=None
         Of each term; None is ``MLPHead()``.
     modalities : list of str or None, default=None

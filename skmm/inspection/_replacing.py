@@ -19,13 +19,27 @@ from skmm.base import takes_modalities
 from skmm.data.names import check_names
 from skmm.data.recombine import recombined, with_changed
 from skmm.data.tensors import TensorRows
-from skmm.estimators import FusionClassifier, FusionRegressor, MulMixClassifier
+from skmm.estimators import (
+    FusionClassifier,
+    FusionRegressor,
+    GradientBlendingClassifier,
+    MulMixClassifier,
+    ResidualFusionClassifier,
+    ResidualFusionRegressor,
+)
 from skmm.preprocessing import ModalityTransformer
 
 METHODS = ("permute", "noise", "drop")
 DRAWS = 10  # repeats by default
 JOINED = " + "
-ENCODE_ONCE = (FusionClassifier, FusionRegressor, MulMixClassifier)
+ENCODE_ONCE = (  # a gate of DynamicFusionClassifier reads the modalities themselves
+    FusionClassifier,
+    FusionRegressor,
+    GradientBlendingClassifier,
+    MulMixClassifier,
+    ResidualFusionClassifier,
+    ResidualFusionRegressor,
+)
 
 
 def groups_of(modalities, X):

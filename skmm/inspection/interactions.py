@@ -58,8 +58,9 @@ def emap(estimator, X, y=None):
 
     Notes
     -----
-    `FusionClassifier`, `FusionRegressor` and `MulMixClassifier` encode each row once;
-    only fusion and head see all combinations. These are asked in blocks.
+    `FusionClassifier`, `ResidualFusionClassifier`, their regressors,
+    `GradientBlendingClassifier` and `MulMixClassifier` encode each row once; only
+    fusion and head see all combinations. These are asked in blocks.
 
     The projection is the best additive model where modalities are independent. In rows
     in which they are not, an additive part may stand for what is an interaction.

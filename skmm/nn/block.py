@@ -26,7 +26,8 @@ class Block(BaseEstimator, nn.Module):
         which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
     alone : bool
         Of a fusion, whether it can be built for one modality; where it cannot, an
-        estimator that is left with one passes its embedding on.
+        estimator that is left with one passes its embedding on, or lets its tokens
+        attend to each other.
     in_shape_ : tuple or dict
         What ``build`` was called with; exists afterwards, so that a built block can be
         built again when it is loaded.

@@ -81,11 +81,15 @@ class Branches(nn.Module):
         return torch.cat([part.fuse(*self.inputs(i, *given)) for i, part in parts], -1)
 
     def encode(self, x, present=None, encoded=()):
-        """Embeddings by modality, ``{name: (batch, ...)}``."""
+        """Embeddings by modality, ``{name: (batch, ...)}``.
+
+        A row need not have the other modalities of a branch: it may still get them.
+        """
         found = {name: [] for name in self.names}
         for i, branch in enumerate(self.branches):
-            own = branch.encode(*self.inputs(i, x, present, encoded))
-            for name, part in own.items():
+            rows, _, known = self.inputs(i, x, encoded=encoded)
+            mask = None if present is None else present[:, self.columns[i]]
+            for name, part in branch.encode(rows, mask, known).items():
                 found[name].append(part)
         return {name: torch.cat(parts, -1) for name, parts in found.items()}
 

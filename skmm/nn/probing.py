@@ -76,9 +76,19 @@ def probe_fusion(fusion, widths, where="fusion"):
     _width(fusion, (parts, present), where, widths)
 
 
+def give_tokens(encoders):
+    """Names of the modalities whose encoders give many vectors for one row.
+
+    Parameters
+    ----------
+    encoders : dict of str to Block or Module
+    """
+    return [n for n, part in encoders.items() if getattr(part, "gives_tokens", False)]
+
+
 def check_tokens(encoders, fusion):
     """Refuse encoders of tokens where the fusion takes one vector for each modality."""
-    many = [n for n, part in encoders.items() if getattr(part, "gives_tokens", False)]
+    many = give_tokens(encoders)
     if many and not getattr(fusion, "takes_tokens", False):
         raise ValueError(
             f"encoders of {many} give tokens, many vectors for one row; "

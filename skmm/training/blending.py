@@ -76,32 +76,42 @@ class BlendLosses(Callback):
     epochs : int
         For which each copy is trained.
     online : bool
-        Estimate anew whenever the net was trained for so many epochs, not only once.
+        Estimate anew whenever the net was trained for so many epochs since the last
+        estimate, not only once.
     seed : int
         Of what copies draw, as for dropout.
+    earlier : list of dict, default=()
+        Estimates of a training that goes on.
 
     Attributes
     ----------
     estimates_ : list of dict
-        One per estimate and head: epoch, head, gain, overfitting, weight.
+        One per estimate and head: epoch, head, gain, overfitting, weight; the earlier
+        ones first. Epochs are counted from the start of all training.
     """
 
-    def __init__(self, heads, epochs, online, seed):
+    def __init__(self, heads, epochs, online, seed, earlier=()):
         self.heads = heads
         self.epochs = epochs
         self.online = online
         self.seed = seed
+        self.earlier = earlier
 
     def on_train_begin(self, net, **kwargs):
-        """Forget earlier estimates."""
-        self.estimates_, self.epoch_ = [], 0
+        """Go on after the epochs and estimates that there are."""
+        self.estimates_, self.epoch_ = list(self.earlier), len(net.history)
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
         """Estimate, if it is time and there are rows to tell over-fitting."""
-        due = self.epoch_ % self.epochs == 0 if self.online else self.epoch_ == 0
-        if due and dataset_valid is not None:
+        if dataset_valid is not None and self._is_due():
             self._estimate(net, dataset_train, dataset_valid)
         self.epoch_ += 1
+
+    def _is_due(self):
+        if not self.estimates_:
+            return True
+        since = self.epoch_ - self.estimates_[-1]["epoch"]
+        return self.online and since >= self.epochs
 
     def _estimate(self, net, train, valid):
         before = losses_of(net, train), losses_of(net, valid)

@@ -140,6 +140,52 @@ def test_partial_fit_keeps_the_weights():
     assert model.partial_fit(X, Y).blending_weights_ == before
 
 
+@pytest.mark.parametrize("mode, times", [("offline", [0]), ("online", [0, 2, 4])])
+def test_a_warm_start_goes_on_with_weights_and_history(mode, times):
+    """Twice three epochs are six, estimates included."""
+    whole = fitted(mode=mode, max_epochs=6)
+    twice = fitted(mode=mode, max_epochs=3, warm_start=True)
+    first = twice.blending_history_
+    twice.fit(X, Y)
+    assert twice.blending_history_["epoch"].unique().tolist() == times
+    assert twice.blending_history_[: len(first)].equals(first)
+    assert twice.blending_history_.equals(whole.blending_history_)
+    assert twice.blending_weights_ == whole.blending_weights_
+    np.testing.assert_array_equal(twice.predict_proba(X), whole.predict_proba(X))
+
+
+@pytest.mark.parametrize("mode, times", [("offline", [0]), ("online", [0, 3])])
+def test_partial_fit_leaves_the_history(mode, times):
+    model = fitted(mode=mode, max_epochs=1, warm_start=True)
+    first = model.blending_history_
+    model.partial_fit(X, Y).partial_fit(X, Y)
+    assert model.blending_history_.equals(first)
+    model.fit(X, Y)  # three epochs are over, more than a super-epoch
+    assert model.blending_history_["epoch"].unique().tolist() == times
+    assert model.n_iter_ == 4
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_a_fit_after_partial_fit_estimates_at_once(mode):
+    model = GradientBlendingClassifier(**{**FAST, "mode": mode, "max_epochs": 1})
+    model.set_params(warm_start=True).partial_fit(X, Y).fit(X, Y)
+    assert model.blending_history_["epoch"].unique().tolist() == [1]
+    assert set(model.blending_weights_.values()) != {1 / 3}
+
+
+def test_a_cold_fit_starts_the_history_anew():
+    model, once = fitted().fit(X, Y), fitted()
+    assert model.blending_history_.equals(once.blending_history_)
+
+
+def test_a_loaded_model_goes_on(tmp_path):
+    model = fitted(mode="online", max_epochs=3, warm_start=True)
+    model.save(tmp_path / "model")
+    again = skmm.load(tmp_path / "model").fit(X, Y)
+    assert again.blending_history_.equals(model.fit(X, Y).blending_history_)
+    assert again.blending_history_["epoch"].unique().tolist() == [0, 2, 4]
+
+
 def test_saved_and_loaded(tmp_path):
     model = fitted(mode="online")
     model.save(tmp_path / "model")
@@ -157,6 +203,23 @@ def test_fits_of_replicas_are_those_one_by_one():
         one = GradientBlendingClassifier(**FAST).fit(X[rows], Y[rows])
         assert one.blending_weights_ == model.blending_weights_
         np.testing.assert_array_equal(one.predict_proba(X), model.predict_proba(X))
+
+
+def test_weights_of_a_fusion_that_weighs(tmp_path):
+    """They are of the fused head, which predicts."""
+    rng = np.random.default_rng(0)
+    data = {"a": rng.normal(size=(200, 3)), "noise": rng.normal(size=(200, 3))}
+    settings = {**FAST, "encoders": nn.Flatten(), "max_epochs": 40}
+    fusion = nn.LpNormFusion(strength=0.02)
+    model = GradientBlendingClassifier(**settings, fusion=fusion)
+    model.fit(data, data["a"].sum(1) > 0)
+    table = model.modality_weights_
+    assert list(table) == ["weight", "variance_share"]
+    assert table["weight"]["a"] > 0.9
+    model.save(tmp_path / "model")
+    assert skmm.load(tmp_path / "model").modality_weights_.equals(table)
+    with pytest.raises(AttributeError, match="ConcatFusion has no weights"):
+        _ = fitted().modality_weights_
 
 
 def test_fitted_again_on_fewer_modalities():

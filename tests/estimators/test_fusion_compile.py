@@ -4,28 +4,43 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 
 import skmm
-from skmm import FusionClassifier
 from skmm.training import Stage
 from tests.toys import two_tables, with_holes
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of torch's compiler itself
 
 
-def model(**settings):
-    return FusionClassifier(max_epochs=3, random_state=0, **settings)
+FUSION, RESIDUAL = skmm.FusionClassifier, skmm.ResidualFusionClassifier
+
+
+@pytest.fixture(autouse=True)
+def _compile_anew():
+    """What other tests compiled counts towards a limit, beyond which nothing is."""
+    torch.compiler.reset()
+
+
+def model(kind, **settings):
+    return kind(max_epochs=3, random_state=0, **settings)
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"stages": [Stage(epochs=1), Stage("head", epochs=1)]}]
+    "kind, settings",
+    [
+        (FUSION, {}),
+        (FUSION, {"stages": [Stage(epochs=1), Stage("head", epochs=1)]}),
+        (RESIDUAL, {}),
+        (RESIDUAL, {"mode": "sequential"}),
+    ],
 )
-def test_a_compiled_net_learns_the_same(settings, tmp_path):
+def test_a_compiled_net_learns_the_same(kind, settings, tmp_path):
     X, y = two_tables(60)
     X = with_holes(X)
-    fitted = model(compile=True, **settings).fit(X, y)
+    fitted = model(kind, compile=True, **settings).fit(X, y)
     assert fitted.net_.module_._compiled_call_impl is not None
-    wanted = model(**settings).fit(X, y).predict_proba(X)
+    wanted = model(kind, **settings).fit(X, y).predict_proba(X)
     np.testing.assert_allclose(fitted.predict_proba(X), wanted, atol=1e-5)
     fitted.save(tmp_path / "model.safetensors")
     for copy in (

@@ -241,6 +241,17 @@ def test_embeddings_of_all_terms():
     )
 
 
+def test_an_embedding_does_not_depend_on_who_else_is_there():
+    lacking = with_holes(THREE)
+    model = ResidualFusionClassifier(**FAST).fit(lacking, Y)
+    part, whole = model.embed(lacking), model.embed(THREE)
+    for name, there in lacking.present.items():
+        np.testing.assert_allclose(part[name][there], whole[name][there], atol=1e-6)
+        assert (part[name][~there] == 0).all()
+    encoded = model.decision_function(model._encoded(lacking))
+    np.testing.assert_allclose(encoded, model.decision_function(lacking), atol=1e-6)
+
+
 def test_partial_fit_and_warm_start():
     one = ResidualFusionClassifier(**FAST).partial_fit(THREE, Y)
     one.partial_fit(THREE, Y).partial_fit(THREE, Y)

@@ -17,10 +17,13 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skmm import (
     FusionClassifier,
     FusionRegressor,
+    GradientBlendingClassifier,
     LateFusionClassifier,
     ModalityDict,
     MulMixClassifier,
     NoHarmFusionClassifier,
+    ResidualFusionClassifier,
+    ResidualFusionRegressor,
 )
 from skmm.data.recombine import recombined
 from skmm.inspection import modality_importance
@@ -32,6 +35,7 @@ METHODS = ["permute", "noise", "drop"]
 X, Y = two_tables(80)
 ORDER = np.random.default_rng(0).permutation(80)
 NET = FusionClassifier(max_epochs=3, lr=0.01, random_state=0)
+BRIEF = {"max_epochs": 2, "lr": 0.01, "random_state": 0}
 
 
 class Sum(RegressorMixin, BaseEstimator):
@@ -443,6 +447,10 @@ def test_a_scorer_that_fails_is_located():
         (NET, "roc_auc"),
         (MulMixClassifier(max_epochs=2, random_state=0), None),
         (FusionRegressor(max_epochs=2, random_state=0), "r2"),
+        (ResidualFusionClassifier(**BRIEF), None),
+        (ResidualFusionClassifier(mode="sequential", **BRIEF), None),
+        (ResidualFusionRegressor(fusion="attention", **BRIEF), "r2"),
+        (GradientBlendingClassifier(super_epoch=1, **BRIEF), None),
     ],
 )
 @pytest.mark.parametrize("missing", [False, True])
@@ -458,7 +466,7 @@ def test_encoding_once_changes_nothing(last, scoring, missing, monkeypatch):
     assert len(calls) == 1
     monkeypatch.setattr("skmm.inspection._replacing.ENCODE_ONCE", ())
     slow = modality_importance(model, rows, Y, **settings)
-    np.testing.assert_allclose(quick.importances, slow.importances, atol=1e-5)
+    np.testing.assert_allclose(quick.importances, slow.importances, rtol=0, atol=1e-6)
 
 
 def _counted(forward, calls):

@@ -24,7 +24,7 @@ from torch import nn
 from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block, PerModality
 from skmm.nn.fusion.basic import columns_of
-from skmm.nn.layers import ACTIVATIONS, dense_layers
+from skmm.nn.layers import ACTIVATIONS, check_widths, dense_layers
 
 __all__ = ["GatedFusion", "HighwayFusion", "ExpertFusion"]
 
@@ -189,11 +189,17 @@ class ExpertFusion(Block):
     Parameters
     ----------
     hidden : tuple of int, default=(64,)
-        Widths of every expert's layers; the last is that of the result.
+        Widths of every expert's layers, one or more; the last is that of the result.
     activation : str, default="relu"
         As for ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
         After each layer.
+
+    Raises
+    ------
+    ValueError
+        In ``build``, if `hidden` is empty: embeddings, and all of them end to end, have
+        no width in common.
 
     Notes
     -----
@@ -229,11 +235,16 @@ class ExpertFusion(Block):
 
     def build(self, in_shape):
         """Make the experts for ``in_shape = {modality: width}``."""
+        if not check_widths(self.hidden):
+            raise ValueError(
+                "hidden is empty; the experts of ExpertFusion need a layer, which "
+                "brings them to one width, as (64,)."
+            )
         self.names, total = list(in_shape), sum(in_shape.values())
         self.experts = PerModality({n: self._expert(d) for n, d in in_shape.items()})
         self.joint = self._expert(total)
         self.choice = nn.Linear(total, len(in_shape) + 1)
-        self.out_features = [*in_shape.values(), *self.hidden][-1]
+        self.out_features = self.hidden[-1]
         return self
 
     def _expert(self, width):

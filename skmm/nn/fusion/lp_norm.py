@@ -34,7 +34,10 @@ class LpNormFusion(Block):
         \beta \ge 0, \lVert \beta \rVert_p \le 1
 
     After ``fit`` the estimator has `modality_weights_`, the β, beside each block's
-    share of the outputs' variance.
+    share of the outputs' variance, if it has one net with one fusion, as
+    ``FusionClassifier``, ``FusionRegressor`` and ``GradientBlendingClassifier`` have.
+    Of several nets, as ``ResidualFusionClassifier`` has, each weighs its own blocks
+    only: `contributions` says there what each adds.
 
     Parameters
     ----------
@@ -44,7 +47,7 @@ class LpNormFusion(Block):
         Λ. Of the lower layers' weights it is the estimator's `weight_decay`.
     interactions : int, default=1
         The largest number of modalities in a block: 1 is the modalities alone, 2 adds
-        all pairs.
+        all pairs. Of fewer modalities it is their number.
     normalize : bool, default=True
         Batch normalisation of every embedding before, and of every block after the
         products. Without it, a modality that is nearly constant lends its scale to
@@ -60,8 +63,8 @@ class LpNormFusion(Block):
     Raises
     ------
     ValueError
-        In ``build``, if there are fewer modalities than `interactions`, or the blocks
-        would be wider than `max_features`; if the estimator has a head of its own.
+        In ``build``, if the blocks would be wider than `max_features`; if the estimator
+        has a head of its own.
 
     Notes
     -----
@@ -124,11 +127,6 @@ class LpNormFusion(Block):
     def build(self, in_shape):
         """Make the norms for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
-        if self.interactions > len(self.names) > 1:
-            raise ValueError(
-                f"interactions={self.interactions} needs as many modalities; got "
-                f"{self.names}."
-            )
         widths = [self.width or d for d in in_shape.values()]
         orders = range(1, min(self.interactions, len(self.names)) + 1)
         indices = range(len(self.names))

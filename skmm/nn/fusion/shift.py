@@ -33,7 +33,9 @@ class ModalityShiftFusion(Block):
     Parameters
     ----------
     primary : str or None, default=None
-        Name of the primary modality; None is the first.
+        Name of the primary modality; None is the first. Where an estimator fuses
+        several subsets of the modalities, each must have it, or None is the first of
+        each.
     beta : float, default=1.0
         The longest shift, in lengths of t.
     dropout : float in [0, 1), default=0.5
@@ -83,7 +85,8 @@ class ModalityShiftFusion(Block):
         self.first = self.names[0] if self.primary is None or alone else self.primary
         if self.first not in in_shape:
             raise ValueError(
-                f"primary={self.primary!r} is no modality; choose one of {self.names}."
+                f"primary={self.primary!r} is no modality; choose one of {self.names}, "
+                "or None for the first."
             )
         width = self.out_features = in_shape[self.first]
         others = {name: d for name, d in in_shape.items() if name != self.first}

@@ -6,8 +6,9 @@ width of the result, R the rank.
 ===================  ================================  ============================
 fusion               formula                           parameters
 ===================  ================================  ============================
-TensorFusion         [1; h_1] x ... x [1; h_M]         none; the result is as wide
-                     (outer product, flattened)        as the product of d_m + 1
+TensorFusion         [1; h_1] x ... x [1; h_M]         none, or maps to a width;
+                     (outer product, flattened)        the result is as wide as the
+                                                       product of d_m + 1
 LowRankTensorFusion  sum_r w_r prod_m F_mr [1; h_m]    R d sum_m (d_m + 1) + R + d
                      + b
 ===================  ================================  ============================
@@ -17,16 +18,19 @@ without it stay.
 """
 
 import math
+from bisect import bisect_right
 from numbers import Integral, Real
 
 import torch
 from torch import nn
 
-from skmm._sklearn import Interval
+from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block, PerModality
 from skmm.nn.fusion.basic import columns_of
 
 __all__ = ["TensorFusion", "LowRankTensorFusion"]
+
+FEATURES = 20_000  # of a result of width="auto": two embeddings of 140 fit
 
 
 class TensorFusion(Block):
@@ -34,8 +38,10 @@ class TensorFusion(Block):
 
     Parameters
     ----------
-    width : int or None, default=None
-        An integer first maps each modality linearly to that width.
+    width : int, "auto" or None, default="auto"
+        An integer first maps each modality linearly to that width. "auto" does so only
+        where the result would be wider than 20,000, and only with embeddings that are
+        too wide: three of 64 become 26 wide, four 10. None maps none.
     dropout : float in [0, 1), default=0.0
         On the products.
     max_features : int, default=2**18
@@ -49,7 +55,8 @@ class TensorFusion(Block):
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    product of d_m + 1). A linear head on it knows all interactions, and is as large.
+    product of d_m + 1). A linear head on it knows all interactions, and is as large,
+    and so is the time of an epoch.
 
     References
     ----------
@@ -65,12 +72,16 @@ class TensorFusion(Block):
     """
 
     _parameter_constraints = {
-        "width": [Interval(Integral, 1, None, closed="left"), None],
+        "width": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_features": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, *, width=None, dropout=0.0, max_features=2**18):
+    def __init__(self, *, width="auto", dropout=0.0, max_features=2**18):
         super().__init__()
         self.width = width
         self.dropout = dropout
@@ -79,13 +90,11 @@ class TensorFusion(Block):
     def build(self, in_shape):
         """Make the maps for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
-        maps = {
-            name: nn.Identity() if self.width is None else self._map(d)
-            for name, d in in_shape.items()
-        }
-        widths = [self.width or d for d in in_shape.values()]
+        widths = self._widths(in_shape.values())
+        pairs = zip(in_shape.items(), widths, strict=True)
+        maps = {name: self._map(d, width) for (name, d), width in pairs}
         self.maps, self.drop = PerModality(maps), nn.Dropout(self.dropout)
-        self.out_features = math.prod(d + 1 for d in widths)
+        self.out_features = _size(widths)
         if self.out_features > self.max_features:
             raise ValueError(
                 f"TensorFusion of embeddings of widths {dict(in_shape)} would be "
@@ -95,8 +104,19 @@ class TensorFusion(Block):
             )
         return self
 
-    def _map(self, in_features):
-        return nn.Linear(in_features, self.width, bias=False)  # zeros stay zeros
+    def _widths(self, given):
+        """Width of each modality's factor."""
+        if self.width != "auto":
+            return [self.width or d for d in given]
+        most = min(FEATURES, self.max_features)
+        caps = range(1, max(given) + 1)
+        cap = bisect_right(caps, most, key=lambda c: _size(min(c, d) for d in given))
+        return [min(d, max(cap, 1)) for d in given]
+
+    def _map(self, d, width):
+        if width < d or isinstance(self.width, Integral):
+            return nn.Linear(d, width, bias=False)  # zeros stay zeros
+        return nn.Identity()
 
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
@@ -106,6 +126,10 @@ class TensorFusion(Block):
             factor = _with_one(self.maps[name](column))
             result = (result[..., :, None] * factor[..., None, :]).flatten(-2)
         return self.drop(result)
+
+
+def _size(widths):
+    return math.prod(width + 1 for width in widths)
 
 
 class LowRankTensorFusion(Block):

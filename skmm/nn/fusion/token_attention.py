@@ -176,7 +176,8 @@ class CrossAttentionFusion(PairFusion):
     bool, result (batch, M (M - 1) width), the pairs in the order of the modalities. Of
     keys that are *one* token, attention is a linear map of it, whatever the query:
     between embeddings this fusion is additive. It needs tokens, from `PatchTokens` or
-    `SequenceTokens`, to relate modalities.
+    `SequenceTokens`, to relate modalities. Where an estimator is left with the tokens
+    of one modality, they attend to each other, as in `SelfAttentionFusion`.
 
     References
     ----------

@@ -4,8 +4,10 @@ import itertools
 
 import pytest
 import torch
+from sklearn.base import clone
 
 from skmm import nn
+from skmm.nn import probing
 from tests.nn.fusion.variants import (
     NAMES,
     VARIANTS,
@@ -46,6 +48,28 @@ def test_all_present_is_no_mask(name):
     block, parts = variant.built(), variant.parts()
     present = torch.ones(6, len(parts), dtype=torch.bool)
     torch.testing.assert_close(block(parts, present), block(parts))
+
+
+SIZES = {  # parameters that are numbers of units, and values that are none
+    "hidden": [(0,), (8, -1), (2.5,)],
+    **dict.fromkeys(["width", "rank", "layers", "heads"], (0, -1, 2.5)),
+}
+
+
+@pytest.mark.parametrize("fusion", nn.fusion.__all__)
+def test_sizes_that_are_none_are_named(fusion):
+    template = getattr(nn, fusion)()
+    for name in template.get_params().keys() & SIZES:
+        for value in SIZES[name]:
+            bad = clone(template).set_params(**{name: value})
+            with pytest.raises(ValueError, match=rf"{fusion}.*{name}"):
+                probing.built(bad, {"a": 4, "b": 4}, "fusion")
+
+
+@pytest.mark.parametrize("fusion", [nn.ExpertFusion(()), nn.HierarchicalFusion(())])
+def test_fusions_that_need_a_layer(fusion):
+    with pytest.raises(ValueError, match=r"hidden is empty; .*need"):
+        fusion.build({"a": 4, "b": 4})
 
 
 @pytest.mark.parametrize("name", FORGETS)

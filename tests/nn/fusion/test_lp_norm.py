@@ -129,6 +129,14 @@ def test_blocks_are_kronecker_products():
     assert names == ("a", "b", "c", "a x b", "a x c", "b x c", "a x b x c")
 
 
+def test_interactions_are_of_as_many_modalities_as_there_are():
+    parts = embeddings(names="ab")
+    two, three = (
+        built(lambda k=k: LpNormFusion(interactions=k), "ab")(parts) for k in (2, 3)
+    )
+    torch.testing.assert_close(two, three, rtol=0, atol=0)
+
+
 def test_missing_modalities_have_no_blocks():
     block = built(lambda: LpNormFusion(interactions=2), "abc")
     parts = embeddings(names="abc")
@@ -214,10 +222,6 @@ def test_the_head_belongs_to_the_fusion():
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        (
-            {"interactions": 3},
-            "interactions=3 needs as many modalities",
-        ),
         ({"interactions": 2, "max_features": 20}, "24 wide.*max_features=20.*width=8"),
         ({"p": 0.5}, "'p' parameter of LpNormFusion"),
         ({"solver": "newton"}, "'solver' parameter of LpNormFusion"),

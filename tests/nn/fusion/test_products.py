@@ -1,11 +1,13 @@
 """Bilinear and tensor fusions: their formulas, and what they are limits of."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 import torch
 
+from skmm import FusionClassifier
 from skmm.nn import BilinearFusion, LowRankTensorFusion, TensorFusion
 from tests.nn.fusion.variants import embeddings, masks
 
@@ -120,9 +122,51 @@ def test_without_a_modality_its_products_vanish():
 
 def test_a_tensor_that_is_too_large_states_its_size():
     with pytest.raises(ValueError, match=r"274,625 wide.*width=8.*LowRankTensor"):
-        TensorFusion().build(dict.fromkeys("abc", 64))
+        TensorFusion(width=None).build(dict.fromkeys("abc", 64))
+    with pytest.raises(ValueError, match=r"524,288 wide.*LowRankTensor"):
+        TensorFusion().build({f"m{i}": 64 for i in range(19)})
     small = TensorFusion(width=8).build(dict.fromkeys("abc", 64))
     assert small.out_features == 9**3
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ((64, 64), (64, 64)),
+        ((128, 128), (128, 128)),
+        ((64, 64, 3), (64, 64, 3)),
+        ((64, 64, 64), (26, 26, 26)),
+        ((64, 5, 1000), (56, 5, 56)),
+        ((64,) * 4, (10,) * 4),
+        ((64,) * 15, (1,) * 15),
+        ((30_000,), (19_999,)),
+    ],
+)
+def test_a_width_is_chosen_where_the_tensor_would_be_large(given, kept):
+    """The largest to which wide embeddings can be cut; what fits stays as it is."""
+    block = TensorFusion().build({f"m{i}": d for i, d in enumerate(given)})
+    widths = [getattr(map_, "out_features", None) for _, map_ in block.maps.items()]
+    cut = [None if d == k else k for d, k in zip(given, kept, strict=True)]
+    assert widths == cut
+    assert block.out_features == math.prod(k + 1 for k in kept)
+    if max(kept) > 1:
+        wider = [min(d, max(kept) + 1) for d in given]
+        assert list(given) == wider or math.prod(k + 1 for k in wider) > 20_000
+        assert block.out_features <= 20_000
+
+
+def test_a_smaller_bound_is_kept():
+    block = TensorFusion(max_features=100).build({"a": 64, "b": 64})
+    assert block.out_features == 10**2
+    assert TensorFusion(width=4).build({"a": 4}).maps["a"].out_features == 4
+
+
+def test_three_default_encoders_fit():
+    rng = np.random.default_rng(0)
+    X = {name: rng.normal(size=(40, 2)) for name in "abc"}
+    y = X["a"][:, 0] > 0
+    model = FusionClassifier(fusion="tensor", max_epochs=1, random_state=0).fit(X, y)
+    assert model.transform(X).shape == (40, 27**3)
 
 
 def low_rank(rank=4, width=3, names="abc"):
@@ -179,8 +223,6 @@ def test_the_order_of_the_ranks_does_not_matter():
 
 @pytest.mark.parametrize("rank", [0, -1, 1.5])
 def test_a_rank_is_a_positive_integer(rank):
-    from skmm import FusionClassifier
-
     X = {name: np.zeros((8, 3)) for name in "ab"}
     model = FusionClassifier(fusion=LowRankTensorFusion(rank))
     with pytest.raises(ValueError, match="'rank' parameter of LowRankTensorFusion"):
