@@ -73,16 +73,27 @@ class MultimodalModule(nn.Module):
 
     def encode_one(self, name, rows, mask=None):
         """Encode the present rows only: others shall not enter a BatchNorm."""
-        encoder, width = self.encoders[name], self.widths[name]
+        encoder = self.encoders[name]
         if mask is None or self.encode_all or mask.all():
             return encoder(rows)
         alone = self.training and mask.sum() == 1 and _has_batch_norm(encoder)
         if alone or not mask.any():  # a batch of one has no variance
             options = {"device": rows.device, "dtype": self._dtype()}
-            return torch.zeros(len(rows), width, **options)
+            return torch.zeros(len(rows), *self._shape(name, rows), **options)
         encoded = encoder(rows[mask])
         out = encoded.new_zeros(len(rows), *encoded.shape[1:])
         return out.index_copy(0, mask.nonzero()[:, 0], encoded)
+
+    def _shape(self, name, rows):
+        """Shape of one row's embedding; how many tokens it has, its encoder tells."""
+        encoder = self.encoders[name]
+        if not getattr(encoder, "gives_tokens", False):
+            return (self.widths[name],)
+        mode = encoder.training
+        with torch.no_grad():
+            shape = encoder.eval()(rows[:1]).shape[1:]
+        encoder.train(mode)
+        return shape
 
     def _dtype(self):
         return next((p.dtype for p in self.parameters()), torch.float32)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from skmm import FusionClassifier, ModalityDict
+from skmm.base.problem import to_rows
 from skmm.nn import (
     ConcatFusion,
     CrossAttentionFusion,
@@ -15,6 +16,7 @@ from skmm.nn import (
     SequenceTokens,
     TransformerFusion,
 )
+from skmm.training import predict_outputs
 
 MAKERS = {
     "cross": lambda: CrossAttentionFusion(8, heads=2),
@@ -239,3 +241,16 @@ def test_cross_attention_finds_the_place_that_the_other_names():
         scores[type(fusion).__name__] = model.score(X[1000:], y[1000:])
     assert scores["CrossAttentionFusion"] > 0.9, scores
     assert scores["SelfAttentionFusion"] < 0.8, scores  # it adds
+
+
+def test_slices_that_all_lack_a_modality_have_as_many_tokens():
+    X, y = mixed()
+    lacking = X.with_missing("image", np.arange(60) < 20)
+    model = FusionClassifier(ENCODERS, fusion="transformer", max_epochs=1)
+    module = model.fit(lacking, y).net_.module_
+    rows = to_rows(lacking, module, "cpu")
+    slices = predict_outputs(module, rows, batch_size=10, method="encode")["image"]
+    torch.testing.assert_close(slices, module.encode(rows.x, rows.present)["image"])
+    assert not slices[:20].any() and slices[20:].any(-1).all()
+    module.train().encode(rows.take(slice(0, 10)).x, rows.present[:10])
+    assert module.encoders["image"].training
