@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 import skmm
 from skmm import FusionClassifier, GradientBlendingClassifier, nn
@@ -38,6 +39,23 @@ def losses(net, problem, index):
         float(net.criterion.losses(predict_outputs(net.module_, rows), target)[index])
         for rows, target in pairs
     ]
+
+
+def test_blending_keeps_noise_from_being_learnt_by_heart():
+    """Under the defaults; with Adam noise is learnt whatever the weight of its loss."""
+    rng = np.random.default_rng(0)
+    X = {"signal": rng.normal(size=(600, 4)), "noise": rng.normal(size=(600, 100))}
+    p = 1 / (1 + np.exp(-2 * X["signal"].sum(1)))
+    y = rng.random(600) < p
+    rows, test = slice(200), slice(200, 600)
+    losses = {}
+    for optimizer, lr in (("sgd", 0.05), ("adam", 1e-3)):
+        model = GradientBlendingClassifier(
+            optimizer=optimizer, lr=lr, max_epochs=60, random_state=0
+        ).fit({name: part[rows] for name, part in X.items()}, y[rows])
+        said = model.predict_proba({name: part[test] for name, part in X.items()})
+        losses[optimizer] = log_loss(y[test], said)
+    assert losses["sgd"] < 0.6 * losses["adam"]
 
 
 def test_weights_are_those_of_the_formula():
@@ -88,7 +106,8 @@ def test_the_weight_of_the_fused_head_alone_is_a_plain_fit():
     net.callbacks_ = [c for c in net.callbacks_ if c[0] != "blend_losses"]
     net.criterion.weights = [0.0, 0.0, 1.0]
     net.run(problem.train, None)
-    settings = {k: FAST[k] for k in ("max_epochs", "lr", "random_state")}
+    names = ("max_epochs", "lr", "random_state", "optimizer", "gradient_clip")
+    settings = {name: getattr(model, name) for name in names}
     plain = FusionClassifier(early_stopping=True, validation_fraction=0.2, **settings)
     other = plain.prepare(X, Y)
     reference = plain.make_net(other.module)
@@ -209,7 +228,7 @@ def test_weights_of_a_fusion_that_weighs(tmp_path):
     """They are of the fused head, which predicts."""
     rng = np.random.default_rng(0)
     data = {"a": rng.normal(size=(200, 3)), "noise": rng.normal(size=(200, 3))}
-    settings = {**FAST, "encoders": nn.Flatten(), "max_epochs": 40}
+    settings = {**FAST, "encoders": nn.Flatten(), "max_epochs": 80, "lr": 0.1}
     fusion = nn.LpNormFusion(strength=0.02)
     model = GradientBlendingClassifier(**settings, fusion=fusion)
     model.fit(data, data["a"].sum(1) > 0)
@@ -242,7 +261,7 @@ def test_the_head_that_predicts_is_always_trained():
     X = {"signal": rng.normal(size=(200, 4)), "noise": rng.normal(size=(200, 60))}
     y = X["signal"][:, 0] + X["signal"][:, 1] > 0
     model = GradientBlendingClassifier(
-        lr=0.01, super_epoch=20, max_epochs=20, random_state=0
+        optimizer="adam", lr=0.01, super_epoch=20, max_epochs=20, random_state=0
     ).fit(X, y)
     assert model.blending_weights_["fused"] == pytest.approx(0.1)
     assert sum(model.blending_weights_.values()) == pytest.approx(1)
