@@ -8,7 +8,9 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from sklearn.model_selection import train_test_split
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -39,6 +41,12 @@ def options(description, cache, quick, seeds=3):
     path = RESULTS / cache
     parser.add_argument("--cache", type=Path, default=path, help="JSON lines")
     return parser
+
+
+def split_by_class(y, train, test, seed):
+    """Row numbers to learn and to test, so many of each, with the classes' shares."""
+    rows, sizes = np.arange(len(y)), {"train_size": train, "test_size": test}
+    return train_test_split(rows, stratify=y, random_state=seed, **sizes)
 
 
 def machine(*packages):

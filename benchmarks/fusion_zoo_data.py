@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import no_harm_real as real
 import numpy as np
+from common import split_by_class
 from mulmix_data import eye_and_ear
-from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skmm import ModalityDict
@@ -34,10 +34,7 @@ class Problem:
     def split(self, seed):
         """Standardised training rows and test rows: ``(X, y), (X, y)``."""
         X, y = self.draw(seed)
-        train, test = train_test_split(
-            np.arange(len(y)), train_size=self.train, test_size=self.test, stratify=y,
-            random_state=seed,
-        )  # fmt: skip
+        train, test = split_by_class(y, self.train, self.test, seed)
         parts = {
             name: StandardScaler().fit(part[train]).transform(part)
             for name, part in X.items()

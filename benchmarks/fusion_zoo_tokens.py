@@ -19,12 +19,11 @@ from dataclasses import dataclass, field
 import no_harm_real as real
 import numpy as np
 import pandas as pd
-from common import machine, options, report, row
+from common import machine, options, report, row, split_by_class
 from fusion_zoo_methods import SETTINGS, WIDTH
 from no_harm_store import collect
 from sklearn.base import clone
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
 
 from skmm import FusionClassifier, ModalityDict
 from skmm.datasets import fetch_avmnist
@@ -85,10 +84,7 @@ class Problem:
     def split(self, seed):
         """Training rows and test rows: ``(X, y), (X, y)``."""
         X, y = self.draw(seed)
-        train, test = train_test_split(
-            np.arange(len(y)), train_size=self.train, test_size=self.test, stratify=y,
-            random_state=seed,
-        )  # fmt: skip
+        train, test = split_by_class(y, self.train, self.test, seed)
         return (X[train], y[train]), (X[test], y[test])
 
 

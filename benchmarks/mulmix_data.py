@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from common import split_by_class
 from sklearn.preprocessing import StandardScaler
 
 from skmm import ModalityDict
@@ -60,11 +60,7 @@ class Problem:
     def split(self, seed):
         """Training rows and test rows: ``(X, y), (X, y)``."""
         X, y = self.draw(seed)
-        rows = np.arange(len(y))
-        train, test = train_test_split(
-            rows, train_size=self.train, test_size=self.test, stratify=y,
-            random_state=seed,
-        )  # fmt: skip
+        train, test = split_by_class(y, self.train, self.test, seed)
         X = _scaled(X, train) if self.scale else X
         return (X[train], y[train]), (X[test], y[test])
 
