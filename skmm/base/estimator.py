@@ -1,6 +1,5 @@
 """What every estimator shares: from data and parameters to a trained net."""
 
-import copy
 from numbers import Integral, Real
 from os import PathLike
 
@@ -41,6 +40,7 @@ from skmm.training import (
     EpochBar,
     TensorNet,
     optimizers,
+    own_callbacks,
     resolve_device,
     schedules,
 )
@@ -260,7 +260,7 @@ class ModalityEstimator(
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
-            callbacks=copy.deepcopy(self.callbacks or []) + own,
+            callbacks=own_callbacks(self.callbacks) + own,
             compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),

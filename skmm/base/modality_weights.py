@@ -1,6 +1,7 @@
 """What a fitted net says of its modalities' weights."""
 
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 
 class WeighsModalities:
@@ -18,9 +19,12 @@ class WeighsModalities:
 
         Raises
         ------
+        NotFittedError
+            If the estimator is not fitted.
         AttributeError
-            If the estimator is not fitted, or its fusion has no such weights.
+            If its fusion has no such weights.
         """
+        check_is_fitted(self, "net_")
         module = self.net_.module_
         for part in (module.head, module.fusion):
             if hasattr(part, "modality_weights"):

@@ -77,8 +77,8 @@ def split_rows(n_rows, fraction, labels, seed):
     """
     if n_rows < 3:
         raise ValueError(
-            f"early_stopping and over-fitting need at least 3 rows to set some aside; "
-            f"got {n_rows}."
+            "to set rows aside (early_stopping, over-fitting) takes at least 3 rows, "
+            f"with weights above zero; got {n_rows}."
         )
     size = min(max(1, round(fraction * n_rows)), n_rows - 2)
     train, valid = train_test_split(
@@ -97,7 +97,7 @@ def _can_stratify(labels, size):
         return True
     rarest = classes.tolist()[counts.argmin()]
     warnings.warn(
-        f"the validation rows of early_stopping are not stratified: class "
+        f"the rows set aside for validation are not stratified: class "
         f"{rarest!r} has {counts.min()} row(s), and there are "
         f"{len(labels) - size} training and {size} validation row(s) for "
         f"{len(classes)} classes.",

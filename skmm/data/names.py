@@ -48,6 +48,24 @@ def parts_in_use(parts, estimator, what):
     return {name: part for name, part in parts.items() if name in used}
 
 
+def check_labels(labels, what):
+    """Raise a ValueError if two things have one label: a result would be lost.
+
+    Parameters
+    ----------
+    labels : list of str
+        Made of the names of modalities.
+    what : str
+        What the labels are of; opens the message.
+    """
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(
+            f"{what}: the names of the modalities make {_listed(twice)} stand for two "
+            "things. Rename a modality."
+        )
+
+
 def _listed(names):
     return ", ".join(repr(name) for name in names)
 

@@ -10,6 +10,7 @@ from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
 from skmm.base.modality_weights import WeighsModalities
+from skmm.data.names import check_labels
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
 from skmm.nn.probing import give_tokens
@@ -42,6 +43,7 @@ class GradientBlending(WeighsModalities, ClassifierFace, ModalityEstimator):
         net = super()._make_module()
         head = MLPHead() if self.head is None else self.head
         self.heads_ = [*self.modalities_in_, FUSED]
+        check_labels(self.heads_, "heads")
         self._weights, self._estimates = None, []  # none of an earlier training
         sizes = net.widths, self._target.n_outputs
         self._refuse_tokens(net)
@@ -142,6 +144,7 @@ class GradientBlending(WeighsModalities, ClassifierFace, ModalityEstimator):
             In the order of `heads_`, the fused one last; NaN for a modality that a row
             lacks.
         """
+        check_is_fitted(self, "net_")
         heads = self.net_.criterion.heads(super()._outputs(X))
         said = np.stack([self._target.proba(one) for one in heads], 1)
         lacking = (heads.amax(-1) == -np.inf).T.numpy()

@@ -59,6 +59,11 @@ class DynamicFusion(ClassifierFace, BranchEstimator):
             singles = [(name,) for name in names]
             return singles + ([tuple(names)] if len(names) > 1 else [])
         kept = self._in_use([names_of(mine) for mine in self.branches], "branches")
+        if self.branches and not kept:
+            raise ValueError(
+                f"branches={self.branches!r} has none that reads only {names}, the "
+                "modalities that are used. Name one, or leave branches=None."
+            )
         try:
             return choose_mixtures([tuple(mine) for mine in kept], names)
         except ValueError as error:

@@ -3,6 +3,7 @@
 from numbers import Integral
 
 import torch
+from sklearn.utils.validation import check_is_fitted
 
 from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
@@ -93,7 +94,8 @@ class ResidualFusion(BranchEstimator):
 
     def _staged(self, X, decode):
         """What the lowest order says, the lowest two together, and so on."""
-        total = 0.0
+        check_is_fitted(self, "net_")
+        decode, total = getattr(self._target, decode), 0.0
         for said in self._by_order(super()._outputs(X)):
             total = total + said
             yield decode(total)
@@ -110,7 +112,7 @@ class ResidualFusion(BranchEstimator):
         ndarray of shape (n,) or (n, k)
             One for each order; the last is `predict`.
         """
-        yield from self._staged(X, self._target.decode)
+        yield from self._staged(X, "decode")
 
     def contributions(self, X, by="order"):
         """What each order, or each term, adds to the sum.

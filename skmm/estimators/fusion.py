@@ -15,7 +15,8 @@ class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
         module is copied and keeps its weights, as does a built Block: every fit, and
         so every fold, starts from the same ones; a Block not yet built starts anew.
     fusion : str or Block, default="concat"
-        "concat", "sum", "mean", "product", "max", "attention", or an instance.
+        Name of a fusion of ``skmm.nn``, as "concat", "gated" or "transformer" for
+        ``ConcatFusion``, ``GatedFusion``, ``TransformerFusion``; or an instance.
     head : Block or None, default=None
         From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
         layer.
@@ -159,7 +160,8 @@ class FusionRegressor(WeighsModalities, RegressorFace, ModalityEstimator):
         A dict names an encoder for some or all modalities; one encoder serves all;
         what is not given is chosen by shape. Details as for ``FusionClassifier``.
     fusion : str or Block, default="concat"
-        "concat", "sum", "mean", "product", "max", "attention", or an instance.
+        Name of a fusion of ``skmm.nn``, as "concat", "gated" or "transformer" for
+        ``ConcatFusion``, ``GatedFusion``, ``TransformerFusion``; or an instance.
     head : Block or None, default=None
         From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
         layer.

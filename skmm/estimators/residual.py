@@ -161,7 +161,7 @@ class ResidualFusionClassifier(ClassifierFace, ResidualFusion):
         ndarray of shape (n, n_classes)
             One for each order; the last is `predict_proba`.
         """
-        yield from self._staged(X, self._target.proba)
+        yield from self._staged(X, "proba")
 
 
 class ResidualFusionRegressor(RegressorFace, ResidualFusion):

@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
+from skmm.inspection._asking import outputs_of, tells_labels
 from skmm.inspection._replacing import encoded_once
 
 BLOCK = 2**14  # cells that are asked at once, at least those of one row
@@ -36,24 +37,30 @@ class Grid:
         For every set of modalities the mean output, given those of each row; () is the
         mean of all, all names are the outputs themselves.
     square : float
-        Mean over the grid of the sum of squares of the centred outputs.
+        Mean over the grid of the sum of squares of the centred outputs, less `offset`.
+    offset : ndarray of shape (K,)
+        A number near the mean of each output: what is subtracted before squaring.
     shape : tuple
         Of the model's own outputs for n rows.
+    labels : bool
+        Whether outputs are of several labels of a row, each by itself.
     """
 
     def __init__(self, estimator, X, name):
         self.names, self.n = tuple(X), len(X)
         self._refuse_much(name)
-        self.classes = is_classifier(estimator)
+        self.labels = tells_labels(estimator, X)
+        self.classes = is_classifier(estimator) and not self.labels
         self.model, self.X = encoded_once(estimator, X)
         first = self._outputs(self.X)
         self.shape = first.shape
+        self.offset = self.centred(first.reshape(self.n, -1)).mean(axis=0)
         sums = {axes: np.zeros((self.n, first[0].size)) for axes in self._sets()}
         squares, step = 0.0, max(1, BLOCK // self.n ** (len(self.names) - 1))
         for start in range(0, self.n, step):
             rows = np.arange(start, min(start + step, self.n))
             cells = self._cells(rows)
-            squares += float(np.square(self.centred(cells)).sum())
+            squares += float(np.square(self.centred(cells) - self.offset).sum())
             for axes, total in sums.items():
                 self._add(total, axes, cells, rows)
         self.square = squares / self.n ** len(self.names)
@@ -66,14 +73,18 @@ class Grid:
 
     def interaction_share(self):
         """Share of the variance over the grid that no sum over modalities has."""
-        variance = self.square - float(
-            np.square(self.centred(self.given[()][:1])).sum()
-        )
-        if variance <= 1e-12 * self.square:
+        mean = self.centred(self.given[()][:1]) - self.offset
+        variance = self.square - float(np.square(mean).sum())
+        if variance <= 1e-12 * self._scale():
             return 0.0
         parts = [self.centred(self.part((name,))) for name in self.names]
         additive = sum(float(np.square(part).sum(axis=1).mean()) for part in parts)
         return float(np.clip(1 - additive / variance, 0, 1))
+
+    def _scale(self):
+        """Square of what is rounded: logits come in float32, values in float64."""
+        logits = self.classes or self.labels
+        return self.square + logits * float(np.square(self.offset).sum())
 
     def centred(self, values):
         """Logits less their mean over the classes, on which no probability depends."""
@@ -95,7 +106,7 @@ class Grid:
         return [some for k in range(len(axes) + 1) for some in subsets(axes, k)]
 
     def _outputs(self, X):
-        return np.asarray(outputs_of(self.model, X), float)
+        return np.asarray(outputs_of(self.model, X, self.labels), float)
 
     def _cells(self, first):
         """Outputs where some rows' first modality meets all rows' others."""
@@ -127,13 +138,3 @@ class Grid:
 def subsets(names, size):
     """Tuples of some of the names."""
     return list(combinations(names, size))
-
-
-def outputs_of(model, X):
-    """Logits, or logarithms of probabilities, or values."""
-    if not is_classifier(model):
-        return model.predict(X)
-    if hasattr(model, "decision_function"):
-        return model.decision_function(X)
-    proba = np.asarray(model.predict_proba(X), float)
-    return np.log(np.maximum(proba, np.finfo(float).tiny))

@@ -8,8 +8,10 @@ from sklearn.utils import Bunch
 
 from skmm.base.targets import require_target
 from skmm.data import check_modalities
+from skmm.data.names import check_labels
+from skmm.inspection._asking import tells_labels
 from skmm.inspection._grid import Grid, subsets
-from skmm.inspection._losing import require_fitted
+from skmm.inspection._losing import require_fitted, require_known_labels
 from skmm.inspection._replacing import JOINED
 
 
@@ -31,7 +33,7 @@ def emap(estimator, X, y=None):
     X : ModalityDict, dict or DataFrame of n rows
         Two or more modalities. All n ** M combinations are asked about, at most 10
         million: a sample of some hundred rows, or of 200 for three modalities, will do.
-    y : array-like of shape (n,), optional
+    y : array-like of shape (n,) or (n, K), optional
         For the scores.
 
     Returns
@@ -40,7 +42,8 @@ def emap(estimator, X, y=None):
         - logits : ndarray of shape (n, K) or (n,), projected; of regressors values
         - original_logits : ndarray of the same shape: what `decision_function` says,
           or the logarithm of the probabilities where there is none
-        - score, projected_score : float, accuracy or R², NaN without y
+        - score, projected_score : float, R² or accuracy, of several labels that of
+          all in a row together; NaN without y
         - interaction_share : float in [0, 1], share of the variance of the outputs over
           all combinations that the projection has not; for several classes of logits
           that are centred over the classes
@@ -91,8 +94,8 @@ def emap(estimator, X, y=None):
     return Bunch(
         logits=projected,
         original_logits=original,
-        score=_score(estimator, original, y),
-        projected_score=_score(estimator, projected, y),
+        score=_score(estimator, original, y, grid.labels),
+        projected_score=_score(estimator, projected, y, grid.labels),
         interaction_share=grid.interaction_share(),
     )
 
@@ -121,7 +124,7 @@ def interaction_decomposition(estimator, X):
         - parts : dict of tuple of str to ndarray of shape (n, K) or (n,); that of () is
           the mean
         - table : DataFrame, one row per set of modalities: order, and size, the root
-          mean square of its part
+          mean square of its part; for several classes centred over the classes
         - interaction_share : float, as of `emap`
 
     Raises
@@ -148,9 +151,11 @@ def interaction_decomposition(estimator, X):
     ['a', 'b + c']
     """
     X = _checked(estimator, X, None, "interaction_decomposition")
+    count, names = X.shape[1], tuple(X)
+    sets = [some for k in range(count + 1) for some in subsets(names, k)]
+    labels = [JOINED.join(some) for some in sets[1:]]
+    check_labels(labels, "parts")
     grid = Grid(estimator, X, "interaction_decomposition")
-    count = len(grid.names)
-    sets = [some for k in range(count + 1) for some in subsets(grid.names, k)]
     parts = {some: grid.part(some) for some in sets}
     orders = [
         sum(parts[s] for s in sets if max(1, len(s)) == k + 1) for k in range(count)
@@ -159,7 +164,7 @@ def interaction_decomposition(estimator, X):
         {"order": len(s), "size": float(np.sqrt(_squares(grid, parts[s]).mean()))}
         for s in sets[1:]
     ]
-    index = pd.Index([JOINED.join(s) for s in sets[1:]], name="modalities")
+    index = pd.Index(labels, name="modalities")
     return Bunch(
         orders=np.array([order.reshape(grid.shape) for order in orders]),
         parts={some: part.reshape(grid.shape) for some, part in parts.items()},
@@ -176,7 +181,7 @@ def _checked(estimator, X, y, name):
     X = check_modalities(X, finite=False)
     require_fitted(estimator, name)
     if y is not None:
-        require_target(estimator, y, len(X))
+        _check_target(estimator, X, y)
     if X.shape[1] < 2:
         raise ValueError(
             f"{name} needs two or more modalities, which may interact; X has {list(X)}."
@@ -184,10 +189,23 @@ def _checked(estimator, X, y, name):
     return X
 
 
-def _score(estimator, outputs, y):
+def _check_target(estimator, X, y):
+    require_target(estimator, y, len(X))
+    if not is_classifier(estimator):
+        return
+    require_known_labels(estimator, np.asarray(y))
+    axes = 2 if tells_labels(estimator, X) else 1
+    if np.ndim(y) != axes:
+        wanted = "zeros and ones, (n, labels)" if axes == 2 else "one class per row"
+        raise ValueError(f"y must be {wanted}, as in fit; got shape {np.shape(y)}.")
+
+
+def _score(estimator, outputs, y, labels):
     if y is None:
         return np.nan
     if not is_classifier(estimator):
         return float(r2_score(y, outputs))
+    if labels:
+        return float(accuracy_score(y, outputs > 0))
     places = outputs.argmax(axis=1) if outputs.ndim == 2 else (outputs > 0).astype(int)
     return float(accuracy_score(y, estimator.classes_[places]))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from skmm._sklearn import InvalidParameterError
 from skmm.nn.block import Block, built_clone
 
 CONTRACTS = {
@@ -135,7 +136,14 @@ def _naming(part, where, task):
     errors = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
     try:
         yield
+    except InvalidParameterError as error:
+        raise ValueError(f"{where}: {error}") from error
     except errors as error:
+        if "allocate" in str(error):
+            raise MemoryError(
+                f"{where}: there is too little memory for {type(part).__name__} to "
+                f"{task}. Let encoders give fewer units, or choose another part."
+            ) from error
         wrong_part = isinstance(error, (TypeError, AttributeError))
         kind = (
             TypeError

@@ -6,6 +6,7 @@ from skmm.training.callbacks import (
     BestWeights,
     EpochBar,
     RecordFusionWeights,
+    own_callbacks,
 )
 from skmm.training.checkpoint import ResumeFile, fingerprint
 from skmm.training.devices import resolve_device
@@ -28,6 +29,7 @@ __all__ = [
     "blending_weights",
     "fingerprint",
     "history_frame",
+    "own_callbacks",
     "predict_outputs",
     "resolve_device",
 ]

@@ -1,5 +1,6 @@
 """Our own skorch callbacks: early stopping with best weights, and a progress bar."""
 
+import copy
 import dis
 
 from skorch.callbacks import Callback, LRScheduler, ParamMapper
@@ -110,6 +111,28 @@ class EpochBar(Callback):
         """Close it."""
         self.bar_.close()
         self.bar_ = None
+
+
+def own_callbacks(given):
+    """Return copies of what a user gives, so that a fit leaves them as they are.
+
+    Parameters
+    ----------
+    given : list of skorch callbacks or of (name, callback), or None
+
+    Raises
+    ------
+    TypeError
+        For anything else.
+    """
+    for item in given or ():
+        one = item[-1] if isinstance(item, tuple) else item
+        if not issubclass(one if isinstance(one, type) else type(one), Callback):
+            raise TypeError(
+                "callbacks must be a list of skorch callbacks, or of (name, callback); "
+                f"got {item!r} in it."
+            )
+    return copy.deepcopy(given or [])
 
 
 def refuse_callbacks(net):

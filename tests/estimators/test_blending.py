@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 
 import skmm
@@ -247,6 +248,13 @@ def test_fitted_again_on_fewer_modalities():
 
 
 def test_errors():
+    with pytest.raises(NotFittedError):
+        GradientBlendingClassifier().head_predict_proba(X)
+    with pytest.raises(NotFittedError):
+        _ = GradientBlendingClassifier().modality_weights_
+    named = skmm.ModalityDict(a=X["a"], fused=X["b"])
+    with pytest.raises(ValueError, match=r"heads: .*'fused' stand for two things"):
+        fitted(named)
     with pytest.raises(ValueError, match="super_epoch"):
         fitted(super_epoch=0)
     tokens = {"a": nn.SequenceTokens(4)}

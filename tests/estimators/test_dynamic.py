@@ -276,3 +276,6 @@ def test_restricted():
     assert one.branches_ == [("a",)]
     assert one.costs_ == {("a",): 1.0}
     assert one.expected_cost_ == 1.0
+    none = DynamicFusionClassifier(**FAST, branches=[("a",), ("a", "b")])
+    with pytest.raises(ValueError, match=r"none that reads only \['b'\]"):
+        skmm.restrict(none, ["b"]).fit(X, Y)

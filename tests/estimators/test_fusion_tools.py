@@ -43,6 +43,13 @@ def test_callbacks_are_copied():
     assert dict(model.net_.callbacks_)["named"].epochs == 3
 
 
+@pytest.mark.parametrize("wrong", [5, "stop", ("name", 3), two_tables, dict])
+def test_what_is_no_callback_is_refused(wrong):
+    X, y = two_tables()
+    with pytest.raises(TypeError, match=r"list of skorch callbacks.*got .* in it"):
+        classifier(callbacks=[wrong]).fit(X, y)
+
+
 def test_early_stopping_of_skorch():
     X, y = two_tables()
     stopper = EarlyStopping("train_loss", patience=2, threshold=10.0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from sklearn.exceptions import NotFittedError
 
 import skmm
 from skmm import (
@@ -282,3 +283,9 @@ def test_checkpoint_goes_on_in_a_later_stage(tmp_path):
         np.testing.assert_array_equal(
             other.predict_proba(THREE), whole.predict_proba(THREE)
         )
+
+
+@pytest.mark.parametrize("method", ["staged_predict", "staged_predict_proba"])
+def test_stages_of_what_is_not_fitted(method):
+    with pytest.raises(NotFittedError):
+        next(getattr(ResidualFusionClassifier(), method)(X))

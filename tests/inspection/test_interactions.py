@@ -222,6 +222,86 @@ def test_regressors_have_r2():
     assert emap(wide, X).logits.shape == (40, 2)
 
 
+class Labels(Decides):
+    """Labels by the signs of several functions, each by itself."""
+
+    def fit(self, X, y=None):
+        self.classes_ = np.arange(2)
+        return self
+
+    def decision_function(self, X):
+        return np.column_stack(Says.predict(self, X))
+
+    def predict(self, X):
+        return (self.decision_function(X) > 0).astype(int)
+
+
+class Probabilities(ClassifierMixin, Says):
+    """The same, asked for probabilities."""
+
+    def predict_proba(self, X):
+        return 1 / (1 + np.exp(-np.column_stack(Says.predict(self, X))))
+
+    def predict(self, X):
+        return (np.column_stack(Says.predict(self, X)) > 0).astype(int)
+
+
+class Pairs(Probabilities):
+    """The same, as scikit-learn's forests tell them: a table for every label."""
+
+    def predict_proba(self, X):
+        return [np.column_stack([1 - p, p]) for p in super().predict_proba(X).T]
+
+
+def several(t, v, a):
+    return 3 * t * v + t, 3 * t * v - a, t + a
+
+
+@pytest.mark.parametrize("kind", [Labels, Probabilities, Pairs])
+def test_labels_are_values_each_by_itself(kind):
+    """Not classes, whose logits may be moved together."""
+    rows = cube(np.random.default_rng(0).normal(size=(12, 3)))
+    values = says(lambda *parts: np.column_stack(several(*parts)), rows)
+    model = kind(several).fit(rows)
+    y = np.column_stack(several(*(rows[name][:, 0] for name in rows))) > 0
+    found, wanted = emap(model, rows, y), emap(values, rows)
+    np.testing.assert_allclose(found.logits, wanted.logits, atol=1e-9)
+    assert found.interaction_share == pytest.approx(wanted.interaction_share)
+    assert found.interaction_share > 0.5
+    assert found.score == 1.0 > found.projected_score
+    parts = interaction_decomposition(model, rows)
+    sizes = [np.sqrt(np.square(parts.parts[s]).sum(1).mean()) for s in parts.parts if s]
+    np.testing.assert_allclose(parts.table["size"], sizes)
+
+
+@pytest.mark.parametrize("multilabel", [True, False])
+def test_a_net_of_two_equal_labels_interacts_as_one(multilabel):
+    rng = np.random.default_rng(0)
+    rows = ModalityDict({name: rng.normal(size=(300, 1)) for name in "ab"})
+    y = (rows["a"] * rows["b"] > 0).astype(int)
+    model = FusionClassifier(lr=0.01, max_epochs=40, random_state=0)
+    model.fit(rows, np.c_[y, y] if multilabel else y[:, 0])
+    found = emap(model, rows[:60], (np.c_[y, y] if multilabel else y[:, 0])[:60])
+    assert found.interaction_share > 0.8 and found.score > 0.9
+
+
+@pytest.mark.parametrize("level", [0.0, 1e3, -1e7])
+def test_shares_do_not_depend_on_the_level_of_values(level):
+    rows = cube(np.random.default_rng(0).normal(size=(12, 3)))
+    shares = [
+        emap(says(lambda t, v, a: c + t + v * a, rows), rows).interaction_share
+        for c in (0.0, level)
+    ]
+    assert shares[0] == pytest.approx(shares[1], abs=1e-6) and 0.05 < shares[0] < 0.9
+
+
+def test_names_that_stand_for_two_parts():
+    rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
+    model = says(lambda *parts: sum(parts), rows)
+    with pytest.raises(ValueError, match=r"parts: .*'a \+ b' stand for two.*Rename"):
+        interaction_decomposition(model, rows)
+
+
 def test_bad_input():
     model = clone(NET).fit(X, Y)
     with pytest.raises(NotFittedError, match="is not fitted"):
@@ -230,6 +310,13 @@ def test_bad_input():
         emap(clone(NET).fit(X.select(["a"]), Y), X.select(["a"]))
     with pytest.raises(ValueError, match="40 and 39"):
         emap(model, X, Y[1:])
+    with pytest.raises(ValueError, match="y has none of the classes"):
+        emap(model, X, ["p"] * 40)
+    with pytest.raises(ValueError, match=r"one class per row.*\(40, 2\)"):
+        emap(model, X, np.c_[Y, Y])
+    labels = clone(NET).fit(X, np.c_[Y, Y] > 0)
+    with pytest.raises(ValueError, match=r"zeros and ones, \(n, labels\)"):
+        emap(labels, X, Y)
     many = X[np.zeros(4000, dtype=int)]
     with pytest.raises(ValueError, match=r"emap: 4000 rows .* give 3162 rows or fewer"):
         emap(model, many)

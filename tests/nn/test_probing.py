@@ -7,7 +7,15 @@ import torch
 from torch import nn
 
 from skmm import FusionClassifier, FusionRegressor
-from skmm.nn import Block, ConcatFusion, MLPEncoder, MLPHead, SumFusion
+from skmm.nn import (
+    BilinearFusion,
+    Block,
+    ConcatFusion,
+    HighwayFusion,
+    MLPEncoder,
+    MLPHead,
+    SumFusion,
+)
 from skmm.nn.assemble import assemble, complete
 from skmm.nn.probing import built, probe_fusion, probe_head
 from tests.toys import Normed, two_tables
@@ -127,5 +135,16 @@ def test_a_lazy_layer_of_a_fusion_or_head_learns_its_width():
 
 
 def test_a_parameter_out_of_range_names_the_part():
-    with pytest.raises(ValueError, match=r"fusion: ConcatFusion.*'dropout' parameter"):
+    with pytest.raises(ValueError, match=r"^fusion: The 'dropout' parameter of Concat"):
         built(ConcatFusion(dropout=2.0), {"a": 3}, "fusion")
+
+
+def test_too_little_memory_names_the_part():
+    with pytest.raises(MemoryError, match=r"fusion: .*memory for HighwayFusion.*fewer"):
+        built(HighwayFusion(), {"a": 10**7, "b": 10**7}, "fusion")
+
+
+def test_a_bilinear_layer_too_large_is_refused():
+    with pytest.raises(ValueError, match=r"'b'\], 2048 and 300 wide.*max_weights.*Low"):
+        built(BilinearFusion(), {"a": 2048, "b": 300}, "fusion")
+    built(BilinearFusion(max_weights=8), {"a": 2, "b": 2}, "fusion")

@@ -38,11 +38,13 @@ class BilinearFusion(Block):
     width : int or None, default=None
         Width of the result of "full"; None is the larger of the two. That of the other
         forms is the second modality's.
+    max_weights : int, default=2**27
+        The most products of units, times `width`, that are allowed: 0.5 GB.
 
     Raises
     ------
     ValueError
-        In ``build``, if there are not two modalities.
+        In ``build``, if there are not two modalities, or more than `max_weights`.
 
     Notes
     -----
@@ -69,12 +71,14 @@ class BilinearFusion(Block):
     _parameter_constraints = {
         "form": [StrOptions({"full", "vector", "scalar"})],
         "width": [Interval(Integral, 1, None, closed="left"), None],
+        "max_weights": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, form="full", *, width=None):
+    def __init__(self, form="full", *, width=None, max_weights=2**27):
         super().__init__()
         self.form = form
         self.width = width
+        self.max_weights = max_weights
 
     def build(self, in_shape):
         """Make the weights for ``in_shape = {first: width, second: width}``."""
@@ -95,10 +99,20 @@ class BilinearFusion(Block):
 
     def _full(self, first, second):
         width = self.width or max(first, second)
+        self._refuse_many(first, second, width)
         self.product = nn.Bilinear(first, second, width)
         self.first = nn.Linear(first, width, bias=False)
         self.second = nn.Linear(second, width, bias=False)
         return width
+
+    def _refuse_many(self, first, second, width):
+        if (count := first * second * width) > self.max_weights:
+            raise ValueError(
+                f"BilinearFusion of {self.names}, {first} and {second} wide, to "
+                f"{width}, has {count:,} weights, more than max_weights="
+                f"{self.max_weights:,}. Set width= to a small number, let encoders "
+                "give fewer units, or use LowRankTensorFusion."
+            )
 
     def _scaled(self, first, second):
         units = second if self.form == "vector" else 1

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import Interval, StrOptions
+from skmm.data.names import check_labels
 from skmm.nn.block import Block, PerModality
 from skmm.nn.fusion.basic import columns_of
 from skmm.nn.heads.lp_norm import LpNormHead
@@ -70,8 +71,9 @@ class LpNormFusion(Block):
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch, sum
     of the blocks' widths). It brings its own head, `LpNormHead`: leave ``head=None``.
-    Predictions use running statistics of training, to which some ten batches are
-    needed.
+    Predictions use running statistics of training, for which some fifty batches are
+    needed, more if embeddings are far from zero. Weights compare blocks: where the
+    penalty, or the data, leave nothing of any block, they still sum to one.
 
     References
     ----------
@@ -133,6 +135,7 @@ class LpNormFusion(Block):
         self.blocks = [block for k in orders for block in combinations(indices, k)]
         self.sizes = [math.prod(widths[m] for m in block) for block in self.blocks]
         self.out_features = self._allowed(sum(self.sizes), in_shape)
+        check_labels(self._labels(), "blocks")
         maps = {
             name: nn.Linear(d, self.width, bias=False) if self.width else nn.Identity()
             for name, d in in_shape.items()
@@ -140,6 +143,9 @@ class LpNormFusion(Block):
         self.maps = PerModality(maps)
         self._make_norms(widths)
         return self
+
+    def _labels(self):
+        return [" x ".join(self.names[m] for m in block) for block in self.blocks]
 
     def _allowed(self, total, in_shape):
         if total > self.max_features:
@@ -165,7 +171,7 @@ class LpNormFusion(Block):
     def own_head(self):
         """The head that knows where the blocks are."""
         return LpNormHead(
-            tuple(" x ".join(self.names[m] for m in block) for block in self.blocks),
+            tuple(self._labels()),
             tuple(self.sizes),
             p=self.p,
             strength=self.strength,

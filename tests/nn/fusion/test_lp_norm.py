@@ -272,3 +272,10 @@ def test_batches_of_one_row():
     X, y = inflated(9)
     model = FusionClassifier(fusion=LpNormFusion(), batch_size=1, max_epochs=2)
     assert np.isfinite(model.fit(X, y).predict_proba(X)).all()
+
+
+def test_names_that_stand_for_two_blocks():
+    widths = {"a": 2, "b": 2, "a x b": 2}
+    LpNormFusion().build(widths)
+    with pytest.raises(ValueError, match=r"blocks: .*'a x b' stand for two things"):
+        LpNormFusion(interactions=2).build(widths)
