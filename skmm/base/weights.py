@@ -77,8 +77,8 @@ def split_rows(n_rows, fraction, labels, seed):
     """
     if n_rows < 3:
         raise ValueError(
-            "to set rows aside (early_stopping, over-fitting) takes at least 3 rows, "
-            f"with weights above zero; got {n_rows}."
+            "early_stopping, and a measure of over-fitting, need at least 3 rows "
+            f"of a weight above zero, to set some aside; got {n_rows}."
         )
     size = min(max(1, round(fraction * n_rows)), n_rows - 2)
     train, valid = train_test_split(
