@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterSampler
 from sklearn.utils.estimator_checks import (
@@ -13,7 +14,7 @@ from sklearn.utils.estimator_checks import (
 
 import skmm
 from skmm import nn
-from skmm.utils._checking import make_data
+from skmm.utils._checking import make_data, one_thread
 from skmm.utils.block_checks import check_block
 from skmm.utils.estimator_checks import parametrize_with_checks
 
@@ -157,6 +158,14 @@ def test_every_estimator_is_in_the_tables():
 def test_multimodal_contract(estimator, check):
     """Our own checks, on modalities."""
     check(estimator)
+
+
+def test_workers_of_the_parallel_check_have_one_thread_too():
+    before = torch.get_num_threads()
+    with one_thread():
+        asked = Parallel(n_jobs=2)(delayed(torch.get_num_threads)() for _ in range(2))
+        assert [torch.get_num_threads(), *asked] == [1, 1, 1]
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("estimator", QUICK, ids=repr)

@@ -10,17 +10,22 @@ import torch
 import skmm
 from skmm import (
     CoordinatedEncoder,
+    DynamicFusionClassifier,
     EncoderDecoderReconstructor,
     FusionClassifier,
     FusionRegressor,
+    GradientBlendingClassifier,
     LateFusionClassifier,
+    ModalityDict,
     NoHarmFusionClassifier,
+    ResidualFusionClassifier,
 )
-from skmm.inspection import modality_importance
+from skmm.inspection import emap, modality_importance
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas
-from skmm.nn import Chemception, ConvEncoder, MLPEncoder
+from skmm.nn import Chemception, ConvEncoder, MLPEncoder, PatchTokens, SequenceTokens
 from skmm.training import Stage
 from skmm.training.batches import SLICE_BYTES
+from tests.nn.fusion.variants import VARIANTS
 from tests.toys import two_tables, with_holes
 
 pytestmark = [
@@ -74,6 +79,134 @@ def test_other_estimators():
     np.testing.assert_allclose(reg[0].predict(X), reg[1].predict(X), atol=1e-2)
     late = LateFusionClassifier(model()).fit(X, Y)
     assert late.predict_proba(X).shape == (len(Y), 2)
+
+
+def on_both(data, y, **settings):
+    """Fitted on the GPU and on the CPU."""
+    gpu, cpu = (model(device, **settings).fit(data, y) for device in (GPU, "cpu"))
+    assert is_on_gpu(gpu)
+    return gpu, cpu
+
+
+def assert_same_answers(gpu, cpu, data, atol=1e-3):
+    said, expected = gpu.predict_proba(data), cpu.predict_proba(data)
+    np.testing.assert_allclose(said, expected, atol=atol)
+
+
+complete_or_not = pytest.mark.parametrize(
+    "rows", [X, with_holes(X)], ids=["complete", "missing"]
+)
+
+
+@complete_or_not
+@pytest.mark.parametrize("mode", ["mro", "sequential", "joint"])
+def test_terms_are_those_of_the_cpu(mode, rows):
+    gpu, cpu = on_both(rows, Y, cls=ResidualFusionClassifier, mode=mode)
+    assert_same_answers(gpu, cpu, rows)
+    found, expected = gpu.contributions(rows), cpu.contributions(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@complete_or_not
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_blending_is_that_of_the_cpu(mode, rows):
+    settings = {"mode": mode, "super_epoch": 3, "encoders": MLPEncoder((8,))}
+    gpu, cpu = on_both(rows, Y, cls=GradientBlendingClassifier, **settings)
+    assert_same_answers(gpu, cpu, rows)
+    for name in ("gain", "overfitting"):
+        found, expected = (m.blending_history_[name] for m in (gpu, cpu))
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+    heads = gpu.head_predict_proba(rows)
+    np.testing.assert_allclose(heads, cpu.head_predict_proba(rows), atol=1e-3)
+
+
+def test_copies_that_estimate_draw_from_the_guarded_generator():
+    before = torch.cuda.get_rng_state()
+    settings = {"super_epoch": 2, "encoders": MLPEncoder((8,), dropout=0.5)}
+    one, two = (
+        model(cls=GradientBlendingClassifier, **settings).fit(X, Y) for _ in range(2)
+    )
+    found, again = one.blending_history_["gain"], two.blending_history_["gain"]
+    np.testing.assert_allclose(found, again, atol=1e-5)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@complete_or_not
+@pytest.mark.parametrize("training", ["two_stage", "frozen", "joint"])
+def test_a_soft_gate_is_that_of_the_cpu(training, rows):
+    settings = {"gate": "soft", "training": training}
+    gpu, cpu = on_both(rows, Y, cls=DynamicFusionClassifier, **settings)
+    assert_same_answers(gpu, cpu, rows, atol=1e-2)
+    found, expected = gpu.gate_weights(rows), cpu.gate_weights(rows)
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    assert gpu.costs_ == cpu.costs_
+    assert gpu.expected_cost(rows) == pytest.approx(cpu.expected_cost(rows), abs=1e-2)
+
+
+@complete_or_not
+def test_a_hard_gate_routes_on_the_gpu(rows):
+    """A row at the border may go elsewhere, and so move the branches a little."""
+    gpu, cpu = on_both(rows, Y, cls=DynamicFusionClassifier, cost_strength=0.0)
+    weights = gpu.gate_weights(rows)
+    same = (weights == cpu.gate_weights(rows)).all(1)
+    assert same.mean() > 0.9
+    assert set(np.unique(weights)) <= {0.0, 1.0}
+    said, expected = gpu.predict_proba(rows)[same], cpu.predict_proba(rows)[same]
+    np.testing.assert_allclose(said, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_fusions_are_those_of_the_cpu(name):
+    variant = VARIANTS[name]
+    block, parts, present = variant.built(), variant.parts(), variant.masks()
+    expected = [block(parts), block(parts, present)]
+    on_gpu = block.to(GPU)
+    moved = {key: part.to(GPU) for key, part in parts.items()}
+    found = [on_gpu(moved), on_gpu(moved, present.to(GPU))]
+    for mine, its in zip(found, expected, strict=True):
+        assert mine.device.type == torch.device(GPU).type
+        torch.testing.assert_close(mine.cpu(), its)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_gradients_of_fusions_are_those_of_the_cpu(name):
+    variant, gradients = VARIANTS[name], []
+    for device in ("cpu", GPU):
+        block = variant.built().train().to(device)
+        for part in block.modules():
+            if isinstance(part, torch.nn.Dropout):
+                part.p = 0.0  # each device draws its own
+        parts = {k: p.to(device).requires_grad_() for k, p in variant.parts().items()}
+        block(parts, variant.masks().to(device)).square().sum().backward()
+        gradients.append([part.grad.cpu() for part in parts.values()])
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its)
+
+
+def tokens():
+    """Encoders, and rows of an image, a text and a sequence, some of them missing."""
+    rng = np.random.default_rng(0)
+    data = ModalityDict(
+        image=rng.normal(size=(120, 1, 8, 8)),
+        word=["no" * (i % 4) + "ay"[label] for i, label in enumerate(Y)],
+        wave=rng.normal(size=(120, 2, 10)),
+    )
+    encoders = {
+        "image": PatchTokens(4, width=8),
+        "word": SequenceTokens(8),
+        "wave": SequenceTokens(8, patch=3),
+    }
+    return encoders, with_holes(data)
+
+
+@pytest.mark.parametrize("fusion", ["cross_attention", "self_attention", "transformer"])
+def test_tokens_with_missing_modalities(fusion):
+    encoders, rows = tokens()
+    settings = {"encoders": encoders, "fusion": fusion, "max_epochs": 3}
+    gpu, cpu = on_both(rows, Y, **settings)
+    assert_same_answers(gpu, cpu, rows, atol=1e-2)
+    for lacking in rows:
+        assert_same_answers(gpu, cpu, rows.with_missing(lacking), atol=1e-2)
 
 
 def test_text_is_read_as_on_the_cpu():
@@ -186,6 +319,58 @@ def test_pickle_and_save(tmp_path):
         np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
 
 
+every_kind_of_net = pytest.mark.parametrize(
+    "settings",
+    [
+        {"cls": FusionClassifier},
+        {"cls": ResidualFusionClassifier},
+        {"cls": GradientBlendingClassifier},
+        {"cls": DynamicFusionClassifier, "gate": "soft"},
+    ],
+    ids=lambda settings: settings["cls"].__name__,
+)
+
+
+@every_kind_of_net
+@pytest.mark.parametrize("start, end", [(GPU, "cpu"), ("cpu", GPU)])
+def test_save_on_one_device_and_go_on_with_another(start, end, settings, tmp_path):
+    """A loaded net is on the device of its parameter, which may be changed after."""
+    path, rows = tmp_path / "model.safetensors", with_holes(X)
+    fitted = model(start, warm_start=True, **settings).fit(rows, Y)
+    fitted.save(path)
+    loaded = skmm.load(path)
+    expected = fitted.predict_proba(rows)
+    np.testing.assert_allclose(loaded.predict_proba(rows), expected, atol=1e-6)
+    moved = loaded.set_params(device=end, max_epochs=1).fit(rows, Y)
+    devices = {p.device.type for p in moved.net_.module_.parameters()}
+    assert devices == {torch.device(end).type}
+    alone = fitted.set_params(max_epochs=1).fit(rows, Y)
+    assert_same_answers(moved, alone, rows, atol=1e-2)
+
+
+@every_kind_of_net
+def test_what_the_gpu_saved_is_read_without_one(settings, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    fitted = model(**settings).fit(X, Y)
+    fitted.save(path)
+    without_gpu(monkeypatch)
+    loaded = skmm.load(path)
+    assert {p.device.type for p in loaded.net_.module_.parameters()} == {"cpu"}
+    monkeypatch.undo()
+    assert_same_answers(loaded, fitted, X)
+
+
+def without_gpu(monkeypatch):
+    """Let devices be resolved as where there is no GPU."""
+
+    def only_cpu(device):
+        if torch.device(device).type != "cpu":
+            raise ValueError("there is none")
+        return torch.device("cpu")
+
+    monkeypatch.setattr("skmm.base.saving.resolve_device", only_cpu)
+
+
 def test_memory_is_given_back():
     """What a fit puts on the device goes with the estimator; only weights stay."""
     wide = {
@@ -250,3 +435,12 @@ def test_importances_as_on_the_cpu():
         for device in (GPU, "cpu")
     ]
     np.testing.assert_allclose(*importances, atol=1e-2)
+
+
+@complete_or_not
+def test_interactions_as_on_the_cpu(rows):
+    gpu, cpu = on_both(rows, Y, fusion="tensor", encoders=MLPEncoder((4,)))
+    found, expected = (emap(fitted, rows[:60], Y[:60]) for fitted in (gpu, cpu))
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-2)
+    shares = found.interaction_share, expected.interaction_share
+    np.testing.assert_allclose(*shares, atol=1e-2)

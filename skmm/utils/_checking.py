@@ -1,6 +1,10 @@
 """Data, answers and expectations that the checks share."""
 
+from contextlib import contextmanager
+
 import numpy as np
+import torch
+from joblib import parallel_config
 from sklearn.base import clone, is_classifier
 
 from skmm.data import ModalityDict
@@ -50,3 +54,19 @@ def refuses(call, *words):
         assert not missing, f"the message lacks {missing}: {error}"
         return
     raise AssertionError(f"no error was raised; expected one that names {words}")
+
+
+@contextmanager
+def one_thread():
+    """Let this process and workers have one thread, on which float32 sums depend.
+
+    Workers share the cores, and so would have fewer threads than this process: a score
+    of three epochs then differs by up to 1e-3 of itself.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with parallel_config("loky", inner_max_num_threads=1):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,7 +13,14 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
-from skmm.utils._checking import answers, assert_close, make_data, only_table, refuses
+from skmm.utils._checking import (
+    answers,
+    assert_close,
+    make_data,
+    one_thread,
+    only_table,
+    refuses,
+)
 from skmm.utils.block_checks import same_weights
 
 __all__ = ["check_multimodal_estimator", "multimodal_checks", "parametrize_with_checks"]
@@ -202,10 +209,11 @@ def check_parallel_equals_serial(estimator):
         return
     X, y = make_data(estimator)
     X = X.with_missing("image", [5])
-    serial, parallel = (
-        cross_val_score(estimator, X, y, cv=2, n_jobs=n_jobs, error_score="raise")
-        for n_jobs in (1, 2)
-    )
+    with one_thread():
+        serial, parallel = (
+            cross_val_score(estimator, X, y, cv=2, n_jobs=n_jobs, error_score="raise")
+            for n_jobs in (1, 2)
+        )
     np.testing.assert_allclose(parallel, serial, rtol=1e-6)
 
 

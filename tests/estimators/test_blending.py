@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 
 import skmm
 from skmm import FusionClassifier, GradientBlendingClassifier, nn
+from skmm.inspection import overfitting_to_generalization_ratio
 from skmm.model_selection import fit_replicas
 from skmm.training import blending_weights, predict_outputs
+from skmm.training.blending import losses_of
 from tests.toys import assert_same_state, state_of, two_tables, with_holes
 
 FAST = {"max_epochs": 4, "super_epoch": 2, "lr": 0.01, "random_state": 0}
@@ -20,7 +23,7 @@ def fitted(data=X, **params):
 
 
 def by_hand(model, name):
-    """Gain and over-fitting of a head whose loss alone is trained."""
+    """Gain and over-fitting of a head whose loss alone is trained by its settings."""
     problem = model.prepare(X, Y)
     net = model.make_net(problem.module)
     net.callbacks_ = [c for c in net.callbacks_ if c[0] != "blend_losses"]
@@ -72,6 +75,79 @@ def test_weights_are_those_of_the_formula():
     expected = blending_weights(table["gain"], table["overfitting"])
     np.testing.assert_allclose(table["weight"], expected)
     np.testing.assert_allclose(list(model.blending_weights_.values()), expected)
+
+
+SETTINGS = [
+    {"lr": 0.5},
+    {"lr": {"encoders": 0.5, "heads": 0.1, "head": 0.01}},
+    {"weight_decay": 1.0},
+    {"gradient_clip": 0.05},
+    {"batch_size": 7},
+    {"optimizer": "adam"},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: next(iter(s)))
+def test_copies_are_trained_as_the_net_is(settings):
+    base = {"lr": 0.1, "max_epochs": 1}
+    model = fitted(**{**base, **settings})
+    table = model.blending_history_
+    for _, row in table.iterrows():
+        gain, overfitting = by_hand(model, row["head"])
+        assert row["gain"] == pytest.approx(gain, abs=1e-6)
+        assert row["overfitting"] == pytest.approx(overfitting, abs=1e-6)
+    plain = fitted(**base).blending_history_
+    assert np.abs(table["gain"] - plain["gain"]).max() > 1e-3
+
+
+def test_losses_of_rows_are_weighted_means():
+    weight = np.random.default_rng(0).uniform(0, 3, 80)
+    model = GradientBlendingClassifier(**FAST)
+    problem = model.prepare(X, Y, sample_weight=weight)
+    net = model.make_net(problem.module)
+    for rows, target in (problem.train, problem.valid):
+        outputs = predict_outputs(net.module_, rows).double()
+        heads = outputs.unflatten(1, (3, -1)).log_softmax(-1).numpy()
+        own = heads[np.arange(len(target)), :, target.numpy()]
+        expected = -(own * rows.weight.numpy()[:, None]).mean(0)
+        np.testing.assert_allclose(losses_of(net, (rows, target)), expected, rtol=1e-5)
+
+
+def seeds_of_estimates(**params):
+    """Seeds in use while each copy is trained, by epoch of the estimate."""
+    model, seeds = GradientBlendingClassifier(**{**FAST, **params}), []
+    problem = model.prepare(X, Y)
+    net = model.make_net(problem.module)
+
+    def note(module, args):
+        if module.training:
+            seeds.append(torch.initial_seed())
+
+    net.module_.register_forward_pre_hook(note)
+    blend, found = dict(net.callbacks_)["blend_losses"], {}
+    blend.on_train_begin(net)
+    for blend.epoch_ in (0, 2):
+        seeds.clear()
+        blend._estimate(net, problem.train, problem.valid)
+        found[blend.epoch_] = list(dict.fromkeys(seeds))
+    return found
+
+
+def test_every_copy_draws_anew():
+    """For dropout; heads, estimates and seeds of the model differ."""
+    found, other = seeds_of_estimates(), seeds_of_estimates(random_state=1)
+    assert found == seeds_of_estimates()
+    together = [seed for each in (found, other) for s in each.values() for seed in s]
+    assert len(together) == len(set(together)) == 2 * 2 * 3
+
+
+def test_the_ratio_is_a_size_while_gain_and_over_fitting_have_signs():
+    start, changes = 3.0, np.array([[-1.0, -0.5], [-0.5, -1.0], [0.5, 1.0]]).T
+    train, valid = (np.stack([np.full(3, start), start + c]) for c in changes)
+    found = overfitting_to_generalization_ratio(train, valid)
+    np.testing.assert_allclose(found.gain, -changes[1])
+    np.testing.assert_allclose(found.overfitting, changes[1] - changes[0])
+    np.testing.assert_allclose(found.ratio, [1.0, 0.5, 0.5])
 
 
 def test_offline_estimates_once_and_online_every_super_epoch():

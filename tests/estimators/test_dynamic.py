@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 import skmm
 from skmm import DynamicFusionClassifier, FusionClassifier, ModalityDict, nn
@@ -135,6 +136,13 @@ def test_costs_are_operations(model):
     assert model.expected_cost(X) == pytest.approx(model.expected_cost_)
 
 
+def test_the_gate_costs_in_the_unit_of_the_branches(model):
+    module, shapes = model.net_.module_, {"a": (3,), "b": (5,)}
+    for branch, own in zip(model.branches_, module.branches, strict=True):
+        ratio = operations(module.gate, shapes) / operations(own, shapes)
+        assert model.gate_cost_ / model.costs_[branch] == pytest.approx(ratio)
+
+
 def test_recurrent_layers_count():
     text = ModalityDict(t=["abc", "de"] * 20, b=X["b"][:40])
     costs = fitted(text, Y[:40], max_epochs=1).costs_
@@ -178,6 +186,25 @@ def test_frozen_branches_are_nets_trained_alone():
 
 def temperature_of(model):
     return model.net_.module_.temperature.item()
+
+
+@pytest.mark.parametrize("temperature", [0.2, 4.0])
+def test_soft_weights_are_scores_over_the_temperature(temperature):
+    ends = {"temperature": temperature, "final_temperature": temperature}
+    model = fitted(gate="soft", **ends)
+    rows = {name: torch.tensor(X[name]).float() for name in X}
+    with torch.no_grad():
+        scores = model.net_.module_.gate.eval()(rows).double().numpy()
+    expected = softmax(scores / temperature, axis=1)
+    np.testing.assert_allclose(model.gate_weights(X), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", ["two_stage", "frozen"])
+def test_temperature_falls_in_every_stage(training):
+    ends, seen = {"temperature": 4.0, "final_temperature": 0.25}, []
+    note = AfterEpoch(lambda net: seen.append(net.module_.temperature.item()))
+    fitted(**ends, training=training, callbacks=[note])
+    np.testing.assert_allclose(seen, [4.0, 1.0, 0.25] * 2, rtol=1e-6)
 
 
 def test_temperature_falls_to_its_end():

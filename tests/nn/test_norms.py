@@ -66,6 +66,25 @@ def test_feature_norm_is_batch_norm():
     torch.testing.assert_close(FeatureBatchNorm(4).double()(x), expected)
 
 
+def test_of_one_row_features_are_measured_by_what_was_seen():
+    norm, x, there = FeatureBatchNorm(4).double(), draw(50), torch.tensor([True])
+    norm(x)
+    mean, variance = norm.running_mean.clone(), norm.running_var.clone()
+    row = draw(1, seed=1)
+    expected = (row - mean) / (variance + norm.eps).sqrt()
+    for found in (norm(row), norm(row, there)):
+        torch.testing.assert_close(found, expected)
+    assert (norm(row, ~there) == 0).all()
+    assert torch.equal(norm.running_mean, mean)
+    assert torch.equal(norm.running_var, variance)
+
+
+def test_the_variance_that_is_kept_has_no_bias():
+    x, norm = draw(5), VectorBatchNorm(4, momentum=None).double()
+    norm(x)
+    torch.testing.assert_close(norm.variance, x.var(0, correction=1).sum())
+
+
 def parts(n=400, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return [
@@ -117,6 +136,18 @@ def test_a_constant_modality_has_no_product(training):
         found = norm([a, constant])
     found = found if training else norm.eval()([a, constant])
     assert found.abs().max() < 1e-6
+
+
+def test_rows_without_a_factor_have_no_say_in_products():
+    there = torch.arange(60) % 3 > 0
+    rows = parts(60)
+    wrong = [part.masked_fill(~there[:, None], 1e3) for part in rows]
+    norm, other = (IterativeBatchNorm((2, 3, 4)).double() for _ in range(2))
+    found = norm(wrong, there)
+    torch.testing.assert_close(found[there], other([part[there] for part in rows]))
+    assert (found[~there] == 0).all()
+    for mine, its in zip(norm.buffers(), other.buffers(), strict=True):
+        torch.testing.assert_close(mine, its)
 
 
 def test_independent_modalities_have_nothing_to_remove():

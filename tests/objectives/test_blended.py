@@ -30,12 +30,14 @@ def test_validation_is_the_last_head():
 
 def test_rows_that_a_head_cannot_answer_do_not_count():
     said = SAID.clone()
-    said[:2, :3] = -torch.inf
+    gone, there = [1, 2], [0, 3, 4]  # weights of those that are there differ
+    said[gone, :3] = -torch.inf
     first, second = BlendedLoss(CrossEntropy(), 2).losses(said, Y, WEIGHT)
-    torch.testing.assert_close(first, CrossEntropy()(SAID[2:, :3], Y[2:], WEIGHT[2:]))
+    expected = CrossEntropy()(SAID[there, :3], Y[there], WEIGHT[there])
+    torch.testing.assert_close(first, expected)
     torch.testing.assert_close(second, CrossEntropy()(SAID[:, 3:], Y, WEIGHT))
     said = said.requires_grad_()
-    loss = BlendedLoss(CrossEntropy(), 2, [1.0, 0.0])(said[:2], Y[:2])
+    loss = BlendedLoss(CrossEntropy(), 2, [1.0, 0.0])(said[gone], Y[gone])
     loss.backward()
     assert loss == 0
     assert not said.grad.any()

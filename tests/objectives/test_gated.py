@@ -2,12 +2,19 @@ import pytest
 import torch
 
 from skmm.objectives import CrossEntropy, GatedLoss, HuberError
+from skmm.objectives.calling import validation_of
 
 SAID = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
 Y, WEIGHT = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])
 GATES = torch.tensor([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [0.2, 0.8], [0.9, 0.1]])
 OUTPUTS = torch.cat([SAID.flatten(1), GATES], 1)
 COSTS = [0.25, 1.0]
+
+
+class OtherInValidation(CrossEntropy):
+    @property
+    def validation(self):
+        return lambda outputs, target, weight=None: outputs.square().mean()
 
 
 def test_is_the_loss_of_the_answer_and_its_cost():
@@ -24,6 +31,16 @@ def test_is_linear_in_the_strength():
         GatedLoss(CrossEntropy(), COSTS, s)(OUTPUTS, Y) for s in (0.0, 1.0, 3.0)
     )
     torch.testing.assert_close(more - free, 3 * (dear - free))
+
+
+def test_validation_counts_the_cost_too():
+    """As does early stopping, of what the objective measures on such rows."""
+    answer = (SAID * GATES[..., None]).sum(1)
+    price = 0.3 * (GATES @ torch.tensor(COSTS)).mean()
+    for objective in (CrossEntropy(), OtherInValidation()):
+        loss = GatedLoss(objective, COSTS, 0.3).validation
+        expected = validation_of(objective)(answer, Y) + price
+        torch.testing.assert_close(loss(OUTPUTS, Y), expected)
 
 
 def test_before_the_gate_learns_every_branch_has_its_own_loss():

@@ -1,5 +1,6 @@
 """Gates, experts, shifts and the central stream: formulas and limits."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,9 @@ from skmm.nn import (
     GatedFusion,
     HierarchicalFusion,
     HighwayFusion,
+    MeanFusion,
     ModalityShiftFusion,
+    NoHarmFusion,
 )
 from tests.nn.fusion.variants import built, embeddings, masks
 
@@ -35,6 +38,21 @@ def test_a_saturated_gate_lets_one_pass():
     for sign, alone in ((1, V), (-1, T)):
         block.gate.weight.data = sign * torch.tensor([[1e4, 0, 0, 0], [0, -1e4, 0, 0]])
         torch.testing.assert_close(block({"v": V, "t": T}), torch.tanh(alone))
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.2, 0.5, 1.0])
+def test_a_constant_gate_is_a_no_harm_factor(factor):
+    """A constant unit of an embedding gives the gate a bias, the same in every row."""
+    block, parts = built(GatedFusion, "ab"), embeddings(names="ab")
+    parts["a"][:, -1] = 1.0
+    block.gate.weight.data.zero_()
+    bias = torch.tensor(1 - factor).double().logit(eps=1e-12)
+    block.gate.weight.data[:, 3] = bias
+    said = {name: torch.tanh(block.maps[name](part)) for name, part in parts.items()}
+    expected = built(lambda: NoHarmFusion(factor), "ab")(said)
+    torch.testing.assert_close(block(parts), expected)
+    if factor == 0.5:
+        torch.testing.assert_close(expected, built(MeanFusion, "ab")(said))
 
 
 def test_gates_of_two_sum_to_one():
@@ -99,6 +117,42 @@ def shift(beta, **settings):
     block.gates["h"].bias.data.fill_(1.0)
     block.maps["h"].weight.data = torch.eye(2)
     return block.eval()
+
+
+def shifted_by_hand(block, t, others):
+    """The fusion without its norm, in numpy, of the embeddings of each row."""
+    total = np.zeros_like(t)
+    for name, h in others.items():
+        gate, weight = block.gates[name], block.maps[name].weight.detach().numpy()
+        joined = np.concatenate([h, t], 1)
+        opened = joined @ gate.weight.detach().numpy().T + gate.bias.detach().numpy()
+        total += np.maximum(opened, 0) * (h @ weight.T)
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    longest = block.beta * np.linalg.norm(t, axis=1, keepdims=True)
+    return t + np.minimum(longest / (length + 1e-6), 1.0) * total
+
+
+@pytest.mark.parametrize("beta", [0.3, 1.0, 100.0])
+def test_a_shift_is_its_formula(beta):
+    names = ["a", "t", "v"]
+    block = built(lambda: ModalityShiftFusion("t", beta=beta), names)
+    parts = embeddings(names=names)
+    rows = {name: part.numpy() for name, part in parts.items()}
+    moved = shifted_by_hand(block, rows.pop("t"), rows)
+    centred = moved - moved.mean(1, keepdims=True)
+    expected = centred / np.sqrt(moved.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(block(parts).detach().numpy(), expected, rtol=1e-6)
+
+
+def test_the_primary_modality_opens_and_shuts_the_gates():
+    block = ModalityShiftFusion(beta=1e6).build({"t": 1, "h": 1}).double().eval()
+    block.norm = torch.nn.Identity()
+    block.gates["h"].weight.data = torch.tensor([[0.0, 1.0]]).double()
+    block.gates["h"].bias.data.zero_()
+    block.maps["h"].weight.data.fill_(1.0)
+    t, h = torch.tensor([[2.0], [-2.0], [3.0]]).double(), torch.full((3, 1), 5.0)
+    found = block({"t": t, "h": h.double()})
+    torch.testing.assert_close(found, t + t.relu() * 5.0)
 
 
 @pytest.mark.parametrize(

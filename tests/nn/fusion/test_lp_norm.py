@@ -84,6 +84,31 @@ def head(solver="profile", p=1.0):
     return made
 
 
+def test_shares_are_of_variances():
+    """What a block always says is no share, however large."""
+    made, rng = head(), np.random.default_rng(0)
+    x = rng.normal(size=(50, 3)) * [1.0, 1.0, 2.0] + [0.0, 0.0, 100.0]
+    made.predict.weight.data = torch.tensor(rng.normal(size=(2, 3)))
+    made.train()(torch.tensor(x))
+    weight = made.predict.weight.detach().numpy()
+    said = [x[:, :2] @ weight[:, :2].T, x[:, 2:] @ weight[:, 2:].T]
+    variances = np.array([block.var(0).sum() for block in said])
+    shares = list(made.variance_shares().values())
+    np.testing.assert_allclose(shares, variances / variances.sum())
+    made(torch.full((4, 3), 7.0, dtype=torch.float64))  # says nothing new
+    np.testing.assert_allclose(list(made.variance_shares().values()), shares)
+
+
+@pytest.mark.parametrize("solver", ["alternating", "projected"])
+def test_weights_are_renewed_in_training_only(solver):
+    made = head(solver)
+    before = made.weights.clone()
+    made.eval().penalty()
+    assert torch.equal(made.weights, before)
+    made.train().penalty()
+    assert not torch.equal(made.weights, before)
+
+
 @pytest.mark.parametrize("p", EXPONENTS)
 def test_alternating_has_the_slope_of_the_profile(p):
     slopes = {}

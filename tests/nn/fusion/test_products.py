@@ -6,9 +6,18 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LinearRegression
 
 from skmm import FusionClassifier
-from skmm.nn import BilinearFusion, LowRankTensorFusion, TensorFusion
+from skmm.nn import (
+    BilinearFusion,
+    ConcatFusion,
+    LowRankTensorFusion,
+    MeanFusion,
+    ProductFusion,
+    SumFusion,
+    TensorFusion,
+)
 from tests.nn.fusion.variants import embeddings, masks
 
 PAIR = {"a": 3, "b": 2}
@@ -78,6 +87,17 @@ def test_vector_and_scalar_scale_and_shift_the_second():
         torch.testing.assert_close(block(parts), expected)
         assert block.scale.out_features == (2 if form == "vector" else 1)
         assert block.out_features == 2
+
+
+def test_roles_of_two_may_be_swapped():
+    """With weights transposed, the second modality may come first."""
+    block, parts = bilinear(width=4), pair()
+    swapped = BilinearFusion(width=4).build({"b": 2, "a": 3}).double()
+    swapped.product.weight.data = block.product.weight.transpose(1, 2)
+    swapped.product.bias.data = block.product.bias
+    swapped.first.weight.data = block.second.weight
+    swapped.second.weight.data = block.first.weight
+    torch.testing.assert_close(swapped(parts), block(parts))
 
 
 def test_bilinear_is_of_two():
@@ -159,6 +179,60 @@ def test_a_smaller_bound_is_kept():
     block = TensorFusion(max_features=100).build({"a": 64, "b": 64})
     assert block.out_features == 10**2
     assert TensorFusion(width=4).build({"a": 4}).maps["a"].out_features == 4
+
+
+def test_a_head_on_the_cells_of_one_modality_adds():
+    """Products of zero weight leave a sum of one linear map per modality."""
+    parts = {
+        n: p[:, :d] for (n, p), d in zip(embeddings(names="abc").items(), (2, 3, 4))
+    }
+    widths = {n: p.shape[1] for n, p in parts.items()}
+    products = TensorFusion().build(widths)(parts).numpy()
+    rng = np.random.default_rng(0)
+    own = {n: rng.normal(size=d) for n, d in widths.items()}
+    weight = np.zeros([d + 1 for d in widths.values()])
+    weight[0, 0, 0] = 0.7
+    weight[1:, 0, 0], weight[0, 1:, 0], weight[0, 0, 1:] = own.values()
+    added = 0.7 + sum(parts[n].numpy() @ own[n] for n in parts)
+    np.testing.assert_allclose(products @ weight.ravel(), added)
+
+
+def test_dropout_acts_on_the_products_in_training():
+    block, parts = TensorFusion(dropout=0.25), embeddings(200, names="abc")
+    whole = block.build(dict.fromkeys("abc", 4)).eval()(parts)
+    torch.manual_seed(0)
+    found = block.train()(parts)
+    kept = found != 0
+    torch.testing.assert_close(found[kept], whole[kept] / 0.75)
+    assert kept.double().mean().item() == pytest.approx(0.75, abs=0.02)
+
+
+def explained(fusion, names="ab"):
+    """R2 of a least-squares fit of a product of two on what a fusion gives."""
+    rng = np.random.default_rng(0)
+    parts = {n: torch.tensor(rng.normal(size=(3000, 1))) for n in names}
+    fused = fusion.build(dict.fromkeys(names, 1)).double()(parts).detach().numpy()
+    y = (parts["a"] * parts["b"]).numpy()[:, 0]
+    return LinearRegression().fit(fused, y).score(fused, y)
+
+
+@pytest.mark.parametrize("fusion", [ConcatFusion(), SumFusion(width=3), MeanFusion()])
+def test_sums_explain_nothing_of_a_product(fusion):
+    assert explained(fusion) == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("fusion", [ProductFusion(), TensorFusion()])
+def test_products_explain_all_of_a_product(fusion):
+    assert explained(fusion) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "fusion", [BilinearFusion(width=4), LowRankTensorFusion(width=8)]
+)
+def test_maps_of_products_do_too(fusion):
+    """Drawn weights span the four products of [1, a] and [1, b]."""
+    torch.manual_seed(0)
+    assert explained(fusion) == pytest.approx(1.0)
 
 
 def test_three_default_encoders_fit():

@@ -168,6 +168,23 @@ def test_texts_end_where_they_end():
     assert SequenceTokens(6, max_length=3).build(())(texts).shape == (2, 3, 6)
 
 
+@pytest.mark.parametrize("width", [8, 5])
+def test_places_are_those_of_the_paper(width):
+    """PE(t, 2i) = sin(t / 10000^(2i / d)), PE(t, 2i + 1) the cosine."""
+    read = SequenceTokens(width).build((1, 30)).double()
+    torch.nn.init.zeros_(read.map.weight)
+    torch.nn.init.zeros_(read.map.bias)
+    place, unit = np.ogrid[:30, :width]
+    angle = place / 10000.0 ** (unit // 2 * 2 / width)
+    expected = np.where(unit % 2, np.cos(angle), np.sin(angle))
+    found = read(torch.randn(2, 1, 30).double()).detach().numpy()
+    np.testing.assert_allclose(found, np.stack([expected] * 2), atol=1e-12)
+    text = SequenceTokens(width).build(()).double()
+    torch.nn.init.zeros_(text.map.weight)
+    found = text(torch.full((1, 30), 65)).detach().numpy()[0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_steps_of_sequences():
     x = torch.randn(4, 2, 7)
     read = SequenceTokens(6, patch=3).build((2, 7))
