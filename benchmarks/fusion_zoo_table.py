@@ -37,15 +37,53 @@ def table(results):
     means = fused.groupby("method")
     columns = {
         "mean rank": losses.rank().mean(axis=1),
+        **uncertainty(frame),
         "harm %": 100 * means["harm"].mean(),
         "test - train": means["overfit"].mean(),
         "interactions": means["interactions"].mean(),
         "parameters": means["parameters"].mean(),
         "ms/epoch": 1000 * means["seconds_per_epoch"].mean(),
     }
-    found = pd.concat([pd.DataFrame(columns), losses.add_prefix("loss: ")], axis=1)
+    spread = fused.pivot_table("loss", "method", "problem", aggfunc="sem")
+    spread = spread.reindex(columns=losses.columns)
+    parts = losses.add_prefix("loss: "), spread.add_prefix("se: ")
+    found = pd.concat([pd.DataFrame(columns), *parts], axis=1)
     found = found.sort_values("mean rank").round(3)
     return found.rename_axis("method").reset_index().to_dict("records")
+
+
+def uncertainty(frame, draws=1000):
+    """How sure mean ranks are, from a bootstrap of problems and of seeds in them.
+
+    Columns: standard errors of the mean rank, where problems are drawn too, and where
+    only seeds are; share of draws (of both) in which a method is ahead of the first.
+    """
+    if frame["seed"].nunique() < 2:
+        return {}
+    rng = np.random.default_rng(0)
+    losses = [drawn_losses(frame, rng) for _ in range(draws)]
+    of_seeds = pd.DataFrame([some.rank().mean(axis=1) for some in losses])
+    count = losses[0].shape[1]
+    resampled = (some.iloc[:, rng.integers(count, size=count)] for some in losses)
+    of_both = pd.DataFrame([some.rank().mean(axis=1) for some in resampled])
+    first = by_problem(frame).rank().mean(axis=1).idxmin()
+    return {
+        "se of rank": of_both.std(),
+        "se of rank, seeds": of_seeds.std(),
+        "ahead of first %": 100 * of_both.lt(of_both[first], axis=0).mean(),
+    }
+
+
+def drawn_losses(frame, rng):
+    """As `by_problem`, of seeds that are drawn with replacement in each problem."""
+    losses = []
+    for problem, part in frame.groupby("problem", sort=False):
+        fused = part[~part.method.str.startswith(SINGLE)]
+        table = fused.pivot_table("loss", "seed", "method")
+        table["best single"] = part.groupby("seed")["single"].first()
+        rows = rng.integers(len(table), size=len(table))
+        losses.append(table.iloc[rows].mean().rename(problem))
+    return pd.concat(losses, axis=1)
 
 
 def claims(results):

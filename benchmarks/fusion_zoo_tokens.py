@@ -72,6 +72,8 @@ class Problem:
     tokens, convolutions : dict of str to Block
         Encoders by modality; others have a layer.
     train, test, max_epochs : int
+    scaled : tuple of str
+        Modalities whose numbers get mean zero and deviation one, in training rows.
     """
 
     draw: callable
@@ -80,12 +82,20 @@ class Problem:
     test: int
     max_epochs: int
     convolutions: dict = field(default_factory=dict)
+    scaled: tuple = ()
 
     def split(self, seed):
         """Training rows and test rows: ``(X, y), (X, y)``."""
         X, y = self.draw(seed)
         train, test = split_by_class(y, self.train, self.test, seed)
+        parts = {name: standardised(X[name], train) for name in self.scaled}
+        X = X.assign(**parts)
         return (X[train], y[train]), (X[test], y[test])
+
+
+def standardised(part, train):
+    """All numbers of a modality, less the mean and by the deviation of these rows."""
+    return (part - part[train].mean()) / part[train].std()
 
 
 def places(seed):
@@ -108,9 +118,8 @@ def splice(seed):
 
 def eye_and_ear(seed):
     X, y = fetch_avmnist(return_X_y=True)
-    audio = np.asarray(X["audio"], np.float32)[:, 0]
-    audio = (audio - audio.mean()) / audio.std()
-    return ModalityDict(image=np.asarray(X["image"], np.float32), audio=audio), y
+    image, audio = (np.asarray(X[name], np.float32) for name in ("image", "audio"))
+    return ModalityDict(image=image, audio=audio[:, 0]), y
 
 
 LETTERS = SequenceTokens(WIDTH, patch=3)
@@ -136,6 +145,7 @@ PROBLEMS = {
         2400,
         60,
         {"image": IMAGE, "audio": SEQUENCE},
+        ("audio",),
     ),
 }
 

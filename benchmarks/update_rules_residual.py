@@ -158,7 +158,10 @@ def table(results):
     """Means over seeds: scores, separation, correlation of each order."""
     frame = pd.DataFrame(results).reindex(columns=["configuration", "method", *COLUMNS])
     groups = frame.groupby(["configuration", "method"], sort=False)
-    found = groups.mean().round(3).reset_index()
+    found = groups.mean()
+    for place, name in ((1, "score"), (3, "loss")):
+        found.insert(place, f"se of {name}", groups[name].sem())
+    found = found.round(3).reset_index()
     return found.rename(columns={"configuration": "problem"}).to_dict("records")
 
 

@@ -126,3 +126,51 @@ def test_what_is_claimed_alone_has_no_rank():
     assert only["loss: xor"] == 0.2 and "loss: xor, 2,000 rows" not in only
     claimed = {one["rows"]: one for one in zoo.claims(rows)}
     assert claimed[1000]["met"] == "no" and claimed[2000]["met"] == "yes"
+
+
+def test_what_is_chosen_is_cheap_and_within_a_standard_error():
+    dynamic = import_module("update_rules_dynamic")
+
+    def rows(**accuracies):
+        prices = {"a": 0.1, "b": 0.5, "c": 1.0}
+        return [
+            {"method": f"hard gate, {name}", "accuracy": value, "paid": prices[name]}
+            for name, value in accuracies.items()
+        ]
+
+    found = rows(a=0.1, b=0.2, c=0.3)  # test rows, which do not choose
+    tried = [*rows(a=0.85, b=0.89, c=0.9), dict(rows(a=1.0)[0], method="cascade, a")]
+    few, more, many = (
+        dynamic.chosen("hard gate", tried, found, count) for count in (30, 100, 10_000)
+    )
+    assert [one["chosen"] for one in (few, more, many)] == ["a", "b", "c"]
+    assert few == found[0] | {"method": "chosen hard gate", "chosen": "a"}
+
+
+def test_ranks_are_surer_with_the_same_seeds_than_with_noise():
+    import_module("fusion_zoo_data")
+    zoo = import_module("fusion_zoo_table")
+    rng = np.random.default_rng(0)
+
+    def frame(noise):
+        rows = [
+            {"configuration": case, "seed": seed, "method": method}
+            | {"loss": loss + noise * rng.normal()}
+            for case in ("xor", "additive")
+            for seed in range(5)
+            for method, loss in (("a", 0.1), ("b", 0.2), ("single: x", 0.3))
+        ]
+        return zoo.frame_of(rows)
+
+    sure, unsure = (zoo.uncertainty(frame(noise), 50) for noise in (0.0, 0.5))
+    assert (sure["se of rank"] == 0).all()
+    assert sure["ahead of first %"].to_dict() == {"a": 0, "b": 0, "best single": 0}
+    assert (unsure["se of rank, seeds"] > 0.1).all()
+
+
+def test_test_rows_do_not_standardise():
+    tokens = import_module("fusion_zoo_tokens")
+    part = np.r_[np.arange(10.0), 1e6]
+    scaled = tokens.standardised(part, np.arange(10))
+    assert scaled[:10].mean() == pytest.approx(0) and scaled[10] > 1e5
+    assert scaled[:10].std() == pytest.approx(1)
