@@ -8,6 +8,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from skmm._sklearn import check_sample_weight
 
+NOT_STRATIFIED = "the rows set aside for validation are not stratified"
+
 
 def row_weights(n_rows, y, sample_weight=None, class_weight=None, scaled=True):
     """Product of both weights, or None if neither is given.
@@ -97,7 +99,7 @@ def _can_stratify(labels, size):
         return True
     rarest = classes.tolist()[counts.argmin()]
     warnings.warn(
-        f"the rows set aside for validation are not stratified: class "
+        f"{NOT_STRATIFIED}: class "
         f"{rarest!r} has {counts.min()} row(s), and there are "
         f"{len(labels) - size} training and {size} validation row(s) for "
         f"{len(classes)} classes.",

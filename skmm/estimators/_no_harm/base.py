@@ -12,7 +12,7 @@ from skmm.base.diagram import EncodersDiagram
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import Searchable
 from skmm.base.targets import require_target
-from skmm.base.weights import row_weights
+from skmm.base.weights import NOT_STRATIFIED, row_weights
 from skmm.data import check_modalities
 from skmm.data.names import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
@@ -25,7 +25,7 @@ from skmm.nn.seeds import base_seed
 
 FEWEST_ROWS = 4
 EXPECTED = (  # classes with fewer rows than folds
-    "the validation rows of early_stopping are not stratified",
+    NOT_STRATIFIED,
     "The least populated class in y has only",
 )
 DEFAULTS = {"cv": 5, "n_init": 1, "z": 1.0, "alpha": 0.05, "calibration_fraction": 0.25}
