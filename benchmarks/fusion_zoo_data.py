@@ -102,6 +102,7 @@ NEED_FILES = {"splice", "digits, three views", "digits, eye and ear", "HIGGS, 10
 def available(names):
     """Those of the problems whose files are there."""
     if real.folder() is None:
-        print(f"SKMM_DATA is not set: without {sorted(NEED_FILES & set(names))}")
+        if lost := sorted(NEED_FILES & set(names)):
+            print(f"SKMM_DATA is not set: without {lost}")
         return [name for name in names if name not in NEED_FILES]
     return list(names)
