@@ -171,7 +171,7 @@ def draw(bars):
             axes.text(x, 0.02, name, rotation=90, ha="center", va="bottom", fontsize=6)
         start = positions[-1] + 2
     axes.set(ylabel="weight", xticks=[], ylim=(0, 1.05))
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=7, loc="outside upper center", ncols=3)
     figure.savefig(RESULTS / "modality_weights.png", dpi=150)
 
 

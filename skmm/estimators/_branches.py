@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from functools import partial
 
+from skmm._sklearn import InvalidParameterError
 from skmm.base import ModalityEstimator
 from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
 from skmm.base.saving import packed_net
@@ -36,7 +37,8 @@ class BranchEstimator(ModalityEstimator):
         try:
             yield
         except (ValueError, TypeError) as error:
-            if not str(error).startswith("fusion: "):
+            parameter = isinstance(error.__cause__, InvalidParameterError)
+            if parameter or not str(error).startswith("fusion: "):
                 raise
             where = f"{self._unit} {tuple(names)}"
             raise type(error)(f"{where}: {error} {self._without(names)}") from error

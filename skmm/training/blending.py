@@ -11,8 +11,6 @@ from skmm.training.prediction import predict_outputs
 
 LEAST = 1e-3  # below this, over-fitting cannot be told from none
 CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")
-
-
 SMALLEST = 0.1  # weight of the head that predicts: it must learn, whatever it gains
 
 
@@ -121,16 +119,11 @@ class BlendLosses(Callback):
         overfitting = (after[1] - after[0]) - (before[1] - before[0])
         weights = with_trained_last(blending_weights(gain, overfitting))
         net.criterion.weights = weights.tolist()
-        columns = zip(self.heads, gain, overfitting, weights, strict=True)
+        numbers = {"gain": gain, "overfitting": overfitting, "weight": weights}
         self.estimates_ += [
-            {
-                "epoch": self.epoch_,
-                "head": head,
-                **dict(zip(("gain", "overfitting", "weight"), numbers, strict=True)),
-            }
-            for head, *numbers in (
-                (head, *map(float, numbers)) for head, *numbers in columns
-            )
+            {"epoch": self.epoch_, "head": head}
+            | {name: float(values[k]) for name, values in numbers.items()}
+            for k, head in enumerate(self.heads)
         ]
 
     def _alone(self, net, index, train, valid):

@@ -76,6 +76,12 @@ def test_errors_name_the_net(model, message):
         model.set_params(**FAST).fit(data, Y)
 
 
+def test_a_parameter_out_of_range_is_wrong_for_every_term():
+    model = ResidualFusionClassifier(fusion=nn.LowRankTensorFusion(0))
+    with pytest.raises(ValueError, match=r"^fusion: The 'rank' .* Got 0 instead\.$"):
+        model.fit(THREE, Y)
+
+
 def test_errors_of_encoders_are_as_they_were():
     with pytest.raises(ValueError, match=r"^encoders\['a'\]: ConvEncoder"):
         ResidualFusionClassifier(nn.ConvEncoder(), **FAST).fit(THREE, Y)
