@@ -8,8 +8,20 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm import objectives
+from skmm._random import base_seed, derive, seeded
+from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base.again import (
+from skmm.base.mixins import EmbeddingFace, EncodersDiagram
+from skmm.base.modality_subset import (
+    encoders_in_use,
+    fusion_in_use,
+    rates_in_use,
+    stages_in_use,
+)
+from skmm.base.sample_weight import mean_one, row_weights, split_rows
+from skmm.base.search_space import SearchableNet
+from skmm.base.training_data import Problem, to_rows
+from skmm.base.warm_start import (
     note_missing,
     refuse_for_parts,
     refuse_other_classes,
@@ -17,24 +29,11 @@ from skmm.base.again import (
     resume_file,
     structure,
 )
-from skmm.base.diagram import EncodersDiagram
-from skmm.base.embedding import EmbeddingFace
-from skmm.base.parts_in_use import (
-    encoders_in_use,
-    fusion_in_use,
-    rates_in_use,
-    stages_in_use,
-)
-from skmm.base.problem import Problem, to_rows
-from skmm.base.saving import NetSaving
-from skmm.base.search_space import SearchableNet
-from skmm.base.targets import require_target
-from skmm.base.weights import mean_one, row_weights, split_rows
 from skmm.data import check_modalities
 from skmm.nn.assemble import assemble
-from skmm.nn.resolve import resolve
-from skmm.nn.seeds import base_seed, derive, seeded
-from skmm.objectives.calling import checked
+from skmm.objectives.base import checked
+from skmm.persistence.saving import NetSaving
+from skmm.targets.classes import require_target
 from skmm.training import (
     BestWeights,
     EpochBar,
@@ -42,7 +41,6 @@ from skmm.training import (
     optimizers,
     own_callbacks,
     resolve_device,
-    schedules,
 )
 
 
@@ -52,7 +50,7 @@ class ModalityEstimator(
     """Base of the estimators that train one net on several modalities.
 
     A final class stores the parameters below; its ``_learn_target(y, weight, classes)``
-    returns a target of ``skmm.base.targets``.
+    returns a target of ``skmm.targets.classes``.
     """
 
     _nested = ("encoders",)
@@ -67,7 +65,7 @@ class ModalityEstimator(
         "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
         "lr": [Interval(Real, 0, None, closed="neither"), dict],
         "weight_decay": [Interval(Real, 0, None, closed="left"), dict],
-        "lr_schedule": [StrOptions(set(schedules.NAMES)), callable, None],
+        "lr_schedule": [StrOptions(set(optimizers.SCHEDULES)), callable, None],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],

@@ -1,15 +1,16 @@
 """What is worth trying of an estimator's parameters, and how a search asks it."""
 
 import numpy as np
-from scipy.stats import loguniform
+from scipy.stats import loguniform, uniform
+from sklearn.base import clone
 
 from skmm import nn as blocks
 from skmm._params import NestedParams
-from skmm.base.blocks_to_search import fusions, heads, of_part, with_present
-from skmm.base.problem import to_rows
-from skmm.base.targets import ClassTarget, read_labels
+from skmm._resolver import resolve
+from skmm.base.training_data import to_rows
 from skmm.data import check_modalities
-from skmm.nn.resolve import resolve
+from skmm.nn import Block
+from skmm.targets.classes import ClassTarget, read_labels
 
 LR = (5e-5, 1e-2)  # of Adam and its kin; the thesis has 6e-5 and 1e-4
 LR_OF_SGD = (1e-3, 0.3)
@@ -145,3 +146,107 @@ def search_space_of(estimator):
             inner = params[key].default_search_space()
             space |= {f"{key}__{name}": values for name, values in inner.items()}
     return space
+
+
+DROPOUT = (0.0, 0.6)
+WIDTHS = (32, 64, 128)
+TABLES = {
+    "MLPEncoder": {"hidden": [(32,), (64,), (128,), (64, 64), (128, 64)]},
+    "ConvEncoder": {"hidden": [(64,), (126,), (256,)]},
+    "Conv1dEncoder": {"width": [*WIDTHS]},
+    "LSTMEncoder": {"width": [*WIDTHS]},
+    "Chemception": {"filters": [8, 16, 32]},
+    "ConcatFusion": {"hidden": [(), (32,), (64,)]},
+    "CrossAttentionFusion": {"width": [*WIDTHS]},
+    "ExpertFusion": {"hidden": [(32,), (64,), (64, 64)]},
+    "GatedFusion": {"width": [*WIDTHS]},
+    "HierarchicalFusion": {"hidden": [(32,), (64, 64), (64, 64, 64)]},
+    "HighwayFusion": {"layers": [1, 2, 3]},
+    "LowRankTensorFusion": {"rank": [1, 2, 4, 8, 16], "width": [*WIDTHS]},
+    "ModalityShiftFusion": {"beta": [0.25, 0.5, 1.0, 2.0]},
+    "SelfAttentionFusion": {"width": [*WIDTHS]},
+    "TensorFusion": {"width": [4, 8, 16]},
+    "TransformerFusion": {"width": [*WIDTHS], "layers": [1, 2, 4]},
+    "MLPHead": {"hidden": [(), (32,), (64,)]},
+    "PatchTokens": {"width": [*WIDTHS]},
+    "SequenceTokens": {"width": [*WIDTHS]},
+    "MLPDecoder": {"hidden": [(), (64,), (128,)]},
+}
+DROPPING = {"MLPEncoder", "ConvEncoder", "LSTMEncoder", "MLPHead"}
+DROPPING |= {"ExpertFusion", "ModalityShiftFusion", "TransformerFusion"}
+FUSIONS = ("concat", "mean", "product", "attention", "gated")  # none is best for all
+
+
+def of_part(part, prefix):
+    """Search space of an encoder, fusion, head or decoder.
+
+    Parameters
+    ----------
+    part : object
+        What is no Block, or is built, has nothing to search.
+    prefix : str
+        Of the parameters' names, as "encoders__image".
+
+    Returns
+    -------
+    dict of str to list or frozen distribution
+    """
+    if isinstance(part, type) or (isinstance(part, Block) and part.is_built):
+        return {}
+    if hasattr(part, "default_search_space"):
+        space = part.default_search_space()
+    else:
+        space = _of_block(part) if isinstance(part, Block) else {}
+    return {f"{prefix}__{name}": values for name, values in space.items()}
+
+
+def _of_block(block):
+    name, params = type(block).__name__, block.get_params(deep=False)
+    table = TABLES.get(name, {})
+    if isinstance(block, blocks.fusion.basic.EqualWidthFusion):
+        table = {"width": [*WIDTHS]}  # None needs embeddings of one width
+    space = {key: with_present(params[key], values) for key, values in table.items()}
+    if name in DROPPING:
+        low, high = DROPOUT
+        space["dropout"] = uniform(low, max(high, params["dropout"]) - low)
+    return space
+
+
+def with_present(value, choices):
+    """The choices, and first what the parameter is now."""
+    value = tuple(value) if isinstance(value, list) else value
+    absent = value is None or value in choices
+    return list(choices) if absent else [value, *choices]
+
+
+def fusions(named):
+    """Whole fusions to choose from, with the one that is named now.
+
+    Parameters
+    ----------
+    named : str
+        As for the parameter `fusion`.
+    """
+    return [
+        _with_width(resolve(name, blocks.fusion, "Fusion")) for name in _names(named)
+    ]
+
+
+def _names(named):
+    return FUSIONS if named in FUSIONS else (named, *FUSIONS)
+
+
+def _with_width(fusion):
+    """Encoders of different widths are no obstacle to a fusion that has one."""
+    if fusion.get_params().get("width", 0) is None:
+        return clone(fusion).set_params(width=WIDTHS[1])
+    return fusion
+
+
+def heads():
+    """Whole heads to choose from: none hidden, the default, and a wide one."""
+    return [
+        blocks.MLPHead(()),
+        blocks.MLPHead(),
+        blocks.MLPHead((64,), dropout=0.3),
+    ]

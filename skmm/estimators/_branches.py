@@ -5,11 +5,11 @@ from functools import partial
 
 from skmm._sklearn import InvalidParameterError
 from skmm.base import ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
-from skmm.base.saving import packed_net
+from skmm.base.modality_subset import encoders_in_use, fusion_in_use
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
-from skmm.nn.probing import give_tokens
+from skmm.nn.shape_inference import give_tokens
+from skmm.persistence.saving import packed_net
 
 
 class BranchEstimator(ModalityEstimator):

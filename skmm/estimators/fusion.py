@@ -1,7 +1,7 @@
 """One net on all modalities: encode, fuse, predict."""
 
 from skmm.base import ClassifierFace, ModalityEstimator, RegressorFace
-from skmm.base.modality_weights import WeighsModalities
+from skmm.base.mixins import WeighsModalities
 
 
 class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):

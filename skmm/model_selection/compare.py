@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.base.targets import require_target
 from skmm.data import check_modalities
 from skmm.model_selection._comparing import judging, pictures
 from skmm.model_selection._comparing.cache import FitCache, key_of
@@ -19,7 +19,7 @@ from skmm.model_selection._comparing.subsets import choose_subsets
 from skmm.model_selection._comparing.verdict import sentence
 from skmm.model_selection.measures import choose_measure
 from skmm.model_selection.splits import make_splits
-from skmm.nn.seeds import base_seed
+from skmm.targets.classes import require_target
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],

@@ -11,7 +11,7 @@ from skmm.data.names import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
-from skmm.nn.probing import (
+from skmm.nn.shape_inference import (
     built,
     check_tokens,
     probe_fusion,

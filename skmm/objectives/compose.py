@@ -5,8 +5,8 @@ from numbers import Real
 from sklearn.base import BaseEstimator
 
 from skmm import objectives as room
-from skmm.nn.resolve import resolve
-from skmm.objectives.calling import checked
+from skmm._resolver import resolve
+from skmm.objectives.base import checked
 
 __all__ = ["WeightedSum"]
 

@@ -12,7 +12,7 @@ from numbers import Real
 from sklearn.base import BaseEstimator
 
 from skmm._sklearn import Interval
-from skmm.objectives.calling import checked, validation_of
+from skmm.objectives.base import checked, validation_of
 
 __all__ = ["GatedLoss"]
 

@@ -11,7 +11,7 @@ In the table sg stops the gradient.
 
 from sklearn.base import BaseEstimator
 
-from skmm.objectives.calling import checked, validation_of
+from skmm.objectives.base import checked, validation_of
 
 __all__ = ["ResidualLoss"]
 

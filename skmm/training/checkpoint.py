@@ -8,7 +8,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm.training.callbacks import BestWeights
-from skmm.training.description import describe
+from skmm.training.fingerprint import describe
 
 VERSION = 3
 HASH_ROWS = 4096

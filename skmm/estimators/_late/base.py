@@ -15,9 +15,7 @@ from skmm._routing import (
 )
 from skmm._sklearn import HasMethods, VisualBlock
 from skmm._views import naming
-from skmm.base.saving import Fitted, MembersSaving, Saving
-from skmm.base.targets import require_target
-from skmm.base.weights import row_weights
+from skmm.base.sample_weight import row_weights
 from skmm.data import check_modalities
 from skmm.data.names import parts_in_use
 from skmm.estimators._late import stacking
@@ -28,6 +26,8 @@ from skmm.estimators._late.parameters import (
     refuse_others,
 )
 from skmm.estimators._late.search_space import SearchableMembers
+from skmm.persistence.saving import Fitted, MembersSaving, Saving
+from skmm.targets.classes import require_target
 
 DEFAULT = "estimators"  # of modalities for which none is named
 FINAL = "final_estimator"

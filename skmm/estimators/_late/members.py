@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 
 from skmm._views import as_table, naming
 from skmm.base import restrict, takes_modalities
-from skmm.base.parts_in_use import refuse_unknown_parts
+from skmm.base.modality_subset import refuse_unknown_parts
 from skmm.data import leaves
 
 

@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from skmm.training.description import describe
+from skmm.training.fingerprint import describe
 
 
 def key_of(**parts):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 
+from skmm._random import derive
 from skmm.base import restrict, takes_modalities
 from skmm.data.names import check_names
 from skmm.data.recombine import recombined
-from skmm.nn.seeds import derive
 from skmm.preprocessing import NoiseModality
 
 MOST = 6  # modalities of which all subsets are taken

@@ -8,6 +8,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
+from skmm._random import base_seed
 from skmm._sklearn import num_samples
 from skmm.data import ModalityDict
 from skmm.model_selection._comparing.cache import key_of
@@ -20,7 +21,6 @@ from skmm.model_selection._tuning.working import TOGETHER, Work
 from skmm.model_selection.replicas import indexable_target, trains_together
 from skmm.model_selection.search_space import default_search_space
 from skmm.model_selection.splits import FOLDS, pairs_for
-from skmm.nn.seeds import base_seed
 
 
 def evaluation_of(search, X, y, params):

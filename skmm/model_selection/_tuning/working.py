@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from skmm._random import derive
 from skmm.model_selection._tuning.alive import Beating, taking_part
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.model_selection._tuning.places import ERROR, Places, unless_finished
 from skmm.model_selection._tuning.spaces import Space
-from skmm.nn.seeds import derive
 
 FOLDS = "folds"  # attribute of a trial: its scores and seconds
 TOGETHER = 10  # trials that are trained as one batch

@@ -1,0 +1,1 @@
+"""Saving fitted estimators to files without code, and loading them."""

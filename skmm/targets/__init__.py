@@ -1,0 +1,1 @@
+"""Between y and the tensors that a net is trained on."""
