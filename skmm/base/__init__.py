@@ -1,14 +1,14 @@
 """What all estimators share."""
 
 from skmm.base.estimator import ModalityEstimator
-from skmm.base.mixins import ClassifierFace, RegressorFace
+from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin
 from skmm.base.modality_subset import restrict, takes_modalities
 from skmm.persistence.saving import load
 
 __all__ = [
-    "ClassifierFace",
+    "NetClassifierMixin",
     "ModalityEstimator",
-    "RegressorFace",
+    "NetRegressorMixin",
     "load",
     "restrict",
     "takes_modalities",

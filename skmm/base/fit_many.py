@@ -47,7 +47,7 @@ def train_prepared(prepared, memory=MEMORY):
 
     Parameters
     ----------
-    prepared : list of (ModalityEstimator, TensorNet, Problem)
+    prepared : list of (ModalityEstimator, TensorNet, TrainingData)
     memory : int, default=2**29
     """
     if not prepared:

@@ -9,9 +9,6 @@ from skmm.nn.assemble import complete
 from skmm.nn.fusion.mixtures import names_of
 from skmm.nn.shape_inference import give_tokens
 
-BY_MODALITY = ("encoders", "pretraining", "transformers", "estimators")
-BY_MIXTURE = ("mixtures", "candidate_weights")
-BY_PART = ("lr", "weight_decay")
 ENCODERS = "encoders__"
 
 
@@ -82,31 +79,47 @@ def _is_unused(part, estimator):
     return name in known or selected
 
 
-def refuse_unknown_parts(member, owner):
-    """Raise a ValueError for settings of modalities that nobody knows.
+def check_known_modalities(member, owner):
+    """Check the names of modalities in the parameters of an estimator.
 
     Parameters
     ----------
     member : estimator
-        It, or an estimator in it, may have settings for modalities that it never sees.
+        It, or an estimator in it, may have settings for modalities that it never gets.
     owner : estimator
-        Has met X, which has them all.
+        Has seen X with all modalities.
+
+    Raises
+    ------
+    ValueError
+        If a name is not among the modalities of X.
     """
-    for key, value in member.get_params().items():
-        names = _modalities_in(key.split("__")[-1], value)
-        parts_in_use(dict.fromkeys(names), owner, key)
+    nested = [v for v in member.get_params().values() if hasattr(v, "get_params")]
+    for part in (member, *nested):
+        if isinstance(part, type):
+            continue
+        for key, value in part.get_params(deep=False).items():
+            names = _modalities_in(part, key, value)
+            parts_in_use(dict.fromkeys(names), owner, key)
 
 
-def _modalities_in(parameter, value):
-    """Names of modalities in the value of a parameter."""
-    if parameter in BY_MODALITY and isinstance(value, dict):
+def _modalities_in(owner, parameter, value):
+    """Names of modalities in the value of a parameter, as the owner's class declares.
+
+    Parameters
+    ----------
+    owner : estimator
+        Its `_by_modality`, `_by_part` and `_by_subset` name such parameters.
+    """
+    if parameter in getattr(owner, "_by_modality", ()) and isinstance(value, dict):
         return list(value)
-    if parameter in BY_PART and isinstance(value, dict):
-        return _names_of(value)
-    if parameter in BY_MIXTURE and isinstance(value, (list, tuple, dict)):
+    if parameter in getattr(owner, "_by_part", ()) and isinstance(value, dict):
+        return _names_in_parts(value)
+    several = isinstance(value, (list, tuple, dict))
+    if parameter in getattr(owner, "_by_subset", ()) and several:
         return list(frozenset().union(*map(names_of, value)))
     if parameter == "stages" and isinstance(value, (list, tuple)):
-        return [n for stage in value for n in _names_of(_parts_in_stage(stage))]
+        return [n for stage in value for n in _names_in_parts(_parts_in_stage(stage))]
     return []
 
 
@@ -116,7 +129,7 @@ def _parts_in_stage(stage):
     return [p for part in texts if isinstance(part, (list, tuple, dict)) for p in part]
 
 
-def _names_of(parts):
+def _names_in_parts(parts):
     parts = [str(part) for part in parts]
     return [p.removeprefix(ENCODERS) for p in parts if p.startswith(ENCODERS)]
 

@@ -1,4 +1,4 @@
-"""What training needs: a module, and rows with their target on one device."""
+"""What training needs: a module, and samples with their target on one device."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from skmm.nn.assemble import MultimodalModule
 
 
 @dataclass
-class Problem:
-    """A module and what it is to be trained on.
+class TrainingData:
+    """A module and what it is trained on.
 
     Attributes
     ----------
     module : MultimodalModule
     train : (TensorRows, Tensor)
-        Rows, and their target as the objective wants it.
+        Samples, and their target as the objective takes it.
     valid : (TensorRows, Tensor) or None
-        Rows set aside for early stopping.
+        The validation set of early stopping.
     """
 
     module: MultimodalModule
@@ -28,12 +28,12 @@ class Problem:
     valid: tuple[TensorRows, torch.Tensor] | None = None
 
     def nbytes(self):
-        """Bytes of the training rows, once they are dense."""
+        """Bytes of the training samples, once they are dense."""
         rows = self.train[0]
         return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
 
     def set_aside(self, train, valid):
-        """Move some of the training rows to `valid`.
+        """Split the training samples into a training and a validation set.
 
         Parameters
         ----------
@@ -52,28 +52,28 @@ def _pick(rows, target, index):
 
 
 def to_rows(X, module, device, weight=None):
-    """Tensors of a checked ModalityDict, as the encoders of `module` read them.
+    """Tensors of a validated ModalityDict, as the encoders of `module` take them.
 
     Raises
     ------
     MemoryError
         If they do not fit on the device.
     """
-    dtypes = {n: _reads(encoder, X[n]) for n, encoder in module.encoders.items()}
+    dtypes = {n: _in_dtype(encoder, X[n]) for n, encoder in module.encoders.items()}
     try:
         rows = to_tensors(X, dtypes, device)
     except torch.OutOfMemoryError as error:
         raise MemoryError(
-            f"the rows do not fit on {device}. Give fewer, or memory-map the largest "
-            "modality (np.memmap, or np.load(..., mmap_mode='r')): then it is read "
-            "batch by batch."
+            f"the data do not fit on {device}. Give fewer samples, or memory-map the "
+            "largest modality (np.memmap, or np.load(..., mmap_mode='r')): then it is "
+            "read batch by batch."
         ) from error
     if weight is None:
         return rows
     return rows.with_weight(torch.from_numpy(weight).float().to(device))
 
 
-def _reads(encoder, leaf):
-    """Blocks say what they read; other modules get text as tokens."""
+def _in_dtype(encoder, leaf):
+    """Blocks declare their dtype; other modules get text as tokens."""
     default = torch.int64 if leaves.kind(leaf) == "text" else torch.float32
     return getattr(encoder, "in_dtype", default)

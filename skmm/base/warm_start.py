@@ -1,26 +1,27 @@
-"""What `warm_start` and `partial_fit` keep of an earlier fit, and what they refuse."""
+"""What `warm_start`, `partial_fit` and checkpoints keep of an earlier fit."""
 
 import numpy as np
 
-from skmm.training import ResumeFile, fingerprint
-from skmm.training.checkpoint import digest
-from skmm.training.fingerprint import describe
-
-STRUCTURE = ("encoders", "fusion", "head", "modalities")
-STRUCTURE += ("mixtures", "max_order", "merge", "width")
-STRUCTURE += ("branches", "gate", "gate_encoders", "costs")
-STRUCTURE += ("hidden", "decoder", "output_activation", "loss", "target", "projector")
+from skmm.training.checkpoint import ResumeFile, fit_key
+from skmm.training.fingerprint import describe, digest
 
 
 def structure(estimator):
-    """Parameters that decide which net it is, as text."""
+    """Digests of the structural parameters, which decide what the net looks like."""
     params = estimator.get_params().items()
-    chosen = {key: v for key, v in params if key.split("__")[0] in STRUCTURE}
+    training = estimator._training_parameters
+    chosen = {key: v for key, v in params if key.split("__")[0] not in training}
     return {key: digest(describe(v, weights=False)) for key, v in chosen.items()}
 
 
-def refuse_other_structure(estimator):
-    """Raise a ValueError if the net would be another one than at the first fit."""
+def check_same_structure(estimator):
+    """Check that the net would be the same as at the first fit.
+
+    Raises
+    ------
+    ValueError
+        If a structural parameter has changed since.
+    """
     now, then = structure(estimator), estimator._structure
     changed = sorted(key for key in now | then if now.get(key) != then.get(key))
     if changed:
@@ -31,8 +32,8 @@ def refuse_other_structure(estimator):
         )
 
 
-def refuse_other_classes(estimator, classes):
-    """Raise a ValueError if partial_fit is given other classes than at first."""
+def check_same_classes(estimator, classes):
+    """Check that `classes` of partial_fit are those of the first call."""
     if classes is None or np.array_equal(np.unique(classes), estimator.classes_):
         return
     raise ValueError(
@@ -42,14 +43,14 @@ def refuse_other_classes(estimator, classes):
 
 
 def note_missing(estimator, X):
-    """Add modalities that some row lacks, as later calls of partial_fit may see."""
+    """Add modalities that are missing from some sample, which may differ by chunk."""
     known, present = estimator.optional_modalities_, X.present
     new = [name for name in X if name not in known and not present[name].all()]
     estimator.optional_modalities_ = [*known, *new]
 
 
-def refuse_for_parts(estimator):
-    """Raise a ValueError for parameters that partial_fit cannot honour."""
+def check_partial_fit(estimator):
+    """Check that no parameter is set that partial_fit does not support."""
     if estimator.early_stopping:
         raise ValueError(
             f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
@@ -60,16 +61,18 @@ def refuse_for_parts(estimator):
         raise ValueError("partial_fit does not use checkpoint; save the estimator.")
     if getattr(estimator, "class_weight", None) == "balanced":
         raise ValueError(
-            "partial_fit cannot balance classes that it sees in parts; give "
+            "partial_fit cannot balance classes of which it sees only a chunk; give "
             "class_weight as a dict."
         )
 
 
-NOT_PART_OF_A_FIT = ("checkpoint", "compile", "device", "verbose", "warm_start")
-
-
-def resume_file(estimator, problem):
+def resume_file(estimator, data):
     """Return the callback that writes and reads the checkpoint.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    data : TrainingData
 
     Raises
     ------
@@ -81,7 +84,7 @@ def resume_file(estimator, problem):
     if not isinstance(estimator.random_state, (int, np.integer)):
         reason = f"an integer random_state; got {estimator.random_state!r}"
     elif estimator.callbacks:
-        reason = "callbacks=None: what they remember is not in the file"
+        reason = "callbacks=None: their state is not in the file"
     elif estimator.warm_start:
         reason = "warm_start=False: a checkpoint belongs to one fit"
     if reason:
@@ -89,7 +92,7 @@ def resume_file(estimator, problem):
     params = {
         key: value
         for key, value in estimator.get_params(deep=False).items()
-        if key.split("__")[0] not in NOT_PART_OF_A_FIT
+        if key not in estimator._no_effect_on_weights
     }
-    key = fingerprint(params, problem.module, problem.train, problem.valid)
+    key = fit_key(params, data.module, data.train, data.valid)
     return ResumeFile(estimator.checkpoint, key)

@@ -10,8 +10,7 @@ from skmm import objectives
 from skmm._random import derive
 from skmm._resolver import resolve
 from skmm._sklearn import Interval, StrOptions
-from skmm.base import ClassifierFace, ModalityEstimator
-from skmm.base.mixins import WeighsModalities
+from skmm.base import ModalityEstimator, NetClassifierMixin
 from skmm.data.names import check_labels
 from skmm.nn import MLPHead
 from skmm.nn.composite.auxiliary import AuxiliaryModule, auxiliary_heads
@@ -21,7 +20,7 @@ from skmm.objectives.base import checked
 from skmm.training import BlendLosses
 
 
-class GradientBlendingClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
+class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     r"""Train with a head per modality, and weigh their losses by how they generalise.
 
     Modalities over-fit at different rates, so that one rate for all trains some too
@@ -150,6 +149,10 @@ class GradientBlendingClassifier(WeighsModalities, ClassifierFace, ModalityEstim
 
     stages, checkpoint, compile = None, None, False
 
+    _training_parameters = ModalityEstimator._training_parameters | {
+        *("mode", "super_epoch")
+    }
+
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
         "mode": [StrOptions({"offline", "online"})],
@@ -237,7 +240,7 @@ class GradientBlendingClassifier(WeighsModalities, ClassifierFace, ModalityEstim
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        problem : TrainingData
             What it was trained on.
 
         Returns

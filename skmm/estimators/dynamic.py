@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from skmm import objectives
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import ClassifierFace
+from skmm.base import NetClassifierMixin
+from skmm.base.net_state import packed_parts
 from skmm.data.names import parts_in_use
 from skmm.estimators._branches import BranchEstimator
 from skmm.nn import ConcatFusion, MLPHead
@@ -19,14 +20,13 @@ from skmm.nn.flops import operations
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
 from skmm.objectives import GatedLoss
 from skmm.objectives.base import checked
-from skmm.persistence.saving import packed_net
 from skmm.training import GateSchedule, Stage, predict_outputs
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 EXPERTS = "experts"
 
 
-class DynamicFusionClassifier(ClassifierFace, BranchEstimator):
+class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     r"""Classify each row by the branch that a gate chooses, counting what it costs.
 
     Branches are nets of their own: one per modality, and one that fuses all. A gate on
@@ -157,6 +157,12 @@ class DynamicFusionClassifier(ClassifierFace, BranchEstimator):
     """
 
     checkpoint = None
+
+    _training_parameters = BranchEstimator._training_parameters | {
+        *("cost_strength", "temperature", "final_temperature", "training")
+    }
+    _by_modality = ("encoders", "gate_encoders")
+    _by_subset = ("branches", "costs")
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,
@@ -323,7 +329,7 @@ class DynamicFusionClassifier(ClassifierFace, BranchEstimator):
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        problem : TrainingData
             What it was trained on.
 
         Returns
@@ -338,7 +344,7 @@ class DynamicFusionClassifier(ClassifierFace, BranchEstimator):
     def _packed(self, module):
         return {
             **super()._packed(module),
-            "gate": packed_net(module.gate),
+            "gate": packed_parts(module.gate),
             "hard": module.hard,
             "gating": bool(module.gating),
             "temperature": float(module.temperature),

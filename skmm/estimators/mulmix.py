@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import uniform
 
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import ClassifierFace, ModalityEstimator
+from skmm.base import ModalityEstimator, NetClassifierMixin
 from skmm.base.modality_subset import encoders_in_use
 from skmm.base.search_space import with_present
 from skmm.data.names import parts_in_use
@@ -19,7 +19,7 @@ from skmm.objectives import MultiplicativeLoss, OverCandidates
 from skmm.training import predict_outputs
 
 
-class MulMixClassifier(ClassifierFace, ModalityEstimator):
+class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     r"""Classify by all mixtures of modalities, and trust those that are sure.
 
     Every subset of the modalities, a *mixture*, predicts by a head of its own from the
@@ -151,6 +151,11 @@ class MulMixClassifier(ClassifierFace, ModalityEstimator):
     >>> model.answering_mixture(X[200:]).columns.tolist()
     ['mixture', 'share', 'probability']
     """
+
+    _training_parameters = ModalityEstimator._training_parameters | {
+        *("beta", "boosted", "margin", "detach", "focal", "temperature")
+    }
+    _by_subset = ("mixtures", "candidate_weights")
 
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
@@ -302,7 +307,7 @@ class MulMixClassifier(ClassifierFace, ModalityEstimator):
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        problem : TrainingData
             What it was trained on.
 
         Returns

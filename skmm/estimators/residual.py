@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm import objectives
 from skmm._resolver import resolve
 from skmm._sklearn import Interval, StrOptions
-from skmm.base import ClassifierFace, RegressorFace
+from skmm.base import NetClassifierMixin, NetRegressorMixin
 from skmm.estimators._branches import BranchEstimator
 from skmm.nn.composite.branches import SummedBranches
 from skmm.nn.fusion.mixtures import choose_mixtures
@@ -21,6 +21,8 @@ class BaseResidualFusion(BranchEstimator):
     """What the classifier and the regressor share."""
 
     _unit = "term"
+
+    _training_parameters = BranchEstimator._training_parameters | {"mode"}
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,
@@ -140,7 +142,7 @@ class BaseResidualFusion(BranchEstimator):
         return parts.double().numpy() * getattr(self._target, "scale", 1.0)
 
 
-class ResidualFusionClassifier(ClassifierFace, BaseResidualFusion):
+class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     r"""Add logits of single modalities, of pairs, and so on; each corrects the former.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
@@ -300,7 +302,7 @@ class ResidualFusionClassifier(ClassifierFace, BaseResidualFusion):
         yield from self._staged(X, "proba")
 
 
-class ResidualFusionRegressor(RegressorFace, BaseResidualFusion):
+class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
     r"""Add values of single modalities, of pairs, and so on; each corrects the former.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots

@@ -20,7 +20,7 @@ from skmm.inspection._replacing import JOINED, METHODS, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_clusters, by_rows, by_splits
-from skmm.targets.classes import require_target
+from skmm.targets import check_target
 
 FEWEST = 10  # observations: of fewer, intervals are too short
 
@@ -51,7 +51,7 @@ class Rows:
 def checked_rows(estimator, X, y, sample_weight=None, groups=None):
     """Check what a user gives."""
     X = check_modalities(X, finite=False)
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if groups is not None:

@@ -19,7 +19,7 @@ from skmm.model_selection._comparing.subsets import choose_subsets
 from skmm.model_selection._comparing.verdict import sentence
 from skmm.model_selection.measures import choose_measure
 from skmm.model_selection.splits import make_splits
-from skmm.targets.classes import require_target
+from skmm.targets import check_target
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],
@@ -238,7 +238,7 @@ def compare_modalities(
 
 def _checked(estimator, X, y, groups):
     X = check_modalities(X, finite=False)
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     if groups is not None and len(groups) != len(X):
         raise ValueError(f"groups has {len(groups)} entries; X has {len(X)} rows.")
     return X, np.asarray(y), None if groups is None else np.asarray(groups)

@@ -8,6 +8,8 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
+from skmm._class_registry import register
+
 
 class Block(BaseEstimator, nn.Module):
     """A network part with scikit-learn hyper-parameters.
@@ -70,6 +72,7 @@ class Block(BaseEstimator, nn.Module):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        register(cls, "nn")
         if "build" in vars(cls):
             cls.build = _noting_shape(cls.build)
 

@@ -1,46 +1,40 @@
-"""Which classes a file may name: skmm's public ones, and those that a user passes."""
+"""Names of classes in a file: those of skmm and torch, and those that a user passes."""
 
 import inspect
-import sys
+from functools import cache
 
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
-ROOMS = ("", ".nn", ".objectives", ".training")  # whose public classes can be saved
-LAYERS = """
-    Sequential Identity Flatten Unflatten Linear LazyLinear Embedding
-    Conv1d Conv2d Conv3d LazyConv1d LazyConv2d LazyConv3d
-    MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d AvgPool3d
-    AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d
-    AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d
-    BatchNorm1d BatchNorm2d BatchNorm3d
-    LayerNorm GroupNorm Dropout Dropout1d Dropout2d Dropout3d AlphaDropout
-    ReLU ReLU6 LeakyReLU PReLU ELU SELU CELU GELU SiLU Mish Tanh Sigmoid Softplus
-    Softsign Hardswish Hardsigmoid LogSigmoid Softmax LogSoftmax
-""".split()  # layers of torch that keep their arguments as attributes
+from skmm._class_registry import CLASSES
 
 
-class Classes:
+class ClassRegistry:
     """Names of classes, as they stand in a file, and back.
 
-    Nothing is imported, and nothing else is looked up.
+    Nothing is imported, and nothing is looked up elsewhere.
 
     Parameters
     ----------
     user : sequence of classes
-        Own Blocks, Objectives, modules, estimators and optimizers.
+        The user's own Blocks, Objectives, modules, estimators and optimizers.
+
+    Attributes
+    ----------
+    used : set of type
+        Classes given to `name` that belong neither to skmm nor to torch.
     """
 
     def __init__(self, user=()):
         if inspect.isclass(user):
             raise TypeError(f"classes must be a list of classes: [{user.__name__}].")
-        self.own = own_classes()
+        self.own = {**CLASSES, **torch_classes()}
         self.names = {cls: name for name, cls in self.own.items()}
         self.user = {_checked(cls).__name__: cls for cls in user}
         if len(self.user) < len({*user}):
-            raise ValueError(f"classes has two of one name: {list(user)}.")
-        self.met = set()  # classes named that are not skmm's or torch's
+            raise ValueError(f"classes has two of the same name: {list(user)}.")
+        self.used = set()
 
     def is_own(self, cls):
         """Whether a class is found without being passed."""
@@ -50,7 +44,7 @@ class Classes:
         """Return what to write for a class: "skmm.nn.MLPEncoder", "module:Own"."""
         if cls in self.names:
             return self.names[cls]
-        self.met.add(cls)
+        self.used.add(cls)
         return f"{cls.__module__}:{cls.__name__}"
 
     def find(self, name, base):
@@ -59,14 +53,14 @@ class Classes:
         Raises
         ------
         ValueError
-            If the class is not known, or is no such subclass.
+            If the class is not known, or is not such a subclass.
         """
         module, colon, short = str(name).rpartition(":")
         cls = self.user.get(short) if colon else self.own.get(short)
         if cls is None and colon:
             raise ValueError(
-                f"it holds an object of the class {short} of {module}, which is not "
-                f"one of skmm; if you trust it, pass the class: load(path, classes="
+                f"it holds an object of the class {short} of {module}, which does not "
+                f"belong to skmm; if you trust it, pass the class: load(path, classes="
                 f"[{short}])"
             )
         if cls is None:
@@ -76,26 +70,16 @@ class Classes:
         return cls
 
 
-def own_classes():
-    """``{name: class}`` of what may be restored without being passed."""
-    # not an import: base imports no room to its right, but meets them when called
-    rooms = [sys.modules[package_name() + room] for room in ROOMS]
-    public = {
-        f"{room.__name__}.{name}": getattr(room, name)
-        for room in rooms
-        for name in room.__all__
-    }
-    known = {name: cls for name, cls in public.items() if _is_a(cls, BaseEstimator)}
-    known |= {f"torch.nn.{name}": getattr(nn, name) for name in LAYERS}
-    for name, cls in vars(torch.optim).items():
-        if _is_a(cls, torch.optim.Optimizer):
-            known[f"torch.optim.{name}"] = cls
-    return known
+@cache
+def torch_classes():
+    """``{name: class}`` of the layers and optimizers of torch."""
+    known = {f"torch.nn.{name}": cls for name, cls in _subclasses(nn, nn.Module)}
+    optimizers = _subclasses(torch.optim, torch.optim.Optimizer)
+    return known | {f"torch.optim.{name}": cls for name, cls in optimizers}
 
 
-def package_name():
-    """Name of the whole package."""
-    return __name__.partition(".")[0]
+def _subclasses(module, base):
+    return [(name, cls) for name, cls in vars(module).items() if _is_a(cls, base)]
 
 
 def _is_a(value, base):

@@ -12,17 +12,12 @@ from torch.optim import Optimizer
 
 from skmm.nn import Block
 from skmm.objectives import Objective
-from skmm.persistence.class_registry import LAYERS, Classes
-from skmm.persistence.json_codec import Kind, Values
-from skmm.targets.arrays import ArrayTarget
-from skmm.targets.classes import ClassTarget, NoTarget, ValueTarget
-
-KINDS_OF_TARGET = (ClassTarget, ValueTarget, ArrayTarget, NoTarget)
-TARGETS = {cls.__name__: cls for cls in KINDS_OF_TARGET}
-TORCH_LAYERS = {getattr(nn, name) for name in LAYERS}
+from skmm.persistence.class_registry import ClassRegistry, torch_classes
+from skmm.persistence.json_codec import JsonCodec, Kind
+from skmm.targets import Target
 
 
-class Objects(Values):
+class ObjectCodec(JsonCodec):
     """Between objects on one side, JSON data and named tensors on the other.
 
     Parameters
@@ -33,13 +28,15 @@ class Objects(Values):
         Filled by `pack`, read by `unpack`.
     """
 
-    storable = (Block, Objective)  # subclasses of these may be the user's own
-
     def __init__(self, classes=(), tensors=None):
         super().__init__()
         self.kinds |= OBJECTS
-        self.classes = Classes(classes)
+        self.classes = ClassRegistry(classes)
         self.tensors = {} if tensors is None else tensors
+
+    def is_storable(self, value):
+        """Whether a value may be of the user's own class."""
+        return isinstance(value, (Block, Objective))
 
     def keep(self, tensor, where):
         """Put a tensor aside and return its key."""
@@ -88,7 +85,7 @@ def unpack_params(codec, data, base=BaseEstimator):
 def _has_params(codec, value):
     if isinstance(value, nn.Module) and not isinstance(value, Block):
         return False
-    known = codec.classes.is_own(type(value)) or isinstance(value, codec.storable)
+    known = codec.classes.is_own(type(value)) or codec.is_storable(value)
     return known and isinstance(value, BaseEstimator)
 
 
@@ -170,7 +167,7 @@ def _arguments(module, where):
 
 
 def _argument(module, name, where):
-    if name in module._parameters and type(module) in TORCH_LAYERS:
+    if name in module._parameters and type(module) in torch_classes().values():
         return module._parameters[name] is not None  # bias=True
     value = getattr(module, name, module)
     if isinstance(value, (nn.Module, nn.Parameter)):
@@ -188,6 +185,10 @@ def _argument(module, name, where):
 def _pack_target(codec, target, where):
     fields = {k: codec.pack(v, f"{where}.{k}") for k, v in vars(target).items()}
     return {"class": type(target).__name__, "fields": fields}
+
+
+def _unpack_target(codec, data):
+    return Target.subclasses[data["class"]](**codec.unpack(data["fields"]))
 
 
 def _is_optimizer(codec, value):
@@ -236,9 +237,9 @@ OBJECTS = {
         lambda codec, data: torch.device(data),
     ),
     "target": Kind(
-        lambda codec, value: type(value) in TARGETS.values(),
+        lambda codec, value: isinstance(value, Target),
         _pack_target,
-        lambda codec, data: TARGETS[data["class"]](**codec.unpack(data["fields"])),
+        _unpack_target,
     ),
     "optimizer": Kind(
         _is_optimizer,

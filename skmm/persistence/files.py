@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 import secrets
-import sys
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+
+from skmm._version import __version__
 
 FORMAT = 1  # raise it when an older skmm could no longer read what is written
 BLANK = "0" * 64  # stands for the checksum while it is computed
@@ -27,17 +28,15 @@ FOREIGN = {
 }
 
 
-def to_bytes(content, tensors, version):
+def to_bytes(content, tensors):
     """Return the bytes of a file.
 
     Parameters
     ----------
     content : JSON data
     tensors : dict of str to Tensor
-    version : str
-        Of skmm.
     """
-    entry = {"sha256": BLANK, "format": FORMAT, "skmm": version, "content": content}
+    entry = {"sha256": BLANK, "format": FORMAT, "skmm": __version__, "content": content}
     data = save_tensors(tensors, {"skmm": json.dumps(entry, allow_nan=False)})
     digest = hashlib.sha256(data).hexdigest()
     return data.replace(BLANK.encode(), digest.encode(), 1)
@@ -114,7 +113,7 @@ def write_whole(path, data):
         If the folder does not exist, `path` is a folder, or writing fails; what was
         there before is then still there.
     """
-    path = refuse_folder(path)
+    path = check_path(path)
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with open(part, "xb") as file:
@@ -127,7 +126,7 @@ def write_whole(path, data):
         raise
 
 
-def refuse_folder(path):
+def check_path(path):
     """Return the path without links, unless it is something else than a file."""
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -135,8 +134,3 @@ def refuse_folder(path):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} does not exist.")
     return path
-
-
-def this_version():
-    """Version of the package that is running."""
-    return sys.modules[__name__.partition(".")[0]].__version__

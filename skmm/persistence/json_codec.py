@@ -33,7 +33,7 @@ class Kind:
     unpack: Callable
 
 
-class Values:
+class JsonCodec:
     """Between values and JSON data.
 
     Knows None, bool, int, float (NaN and infinity too), str, list, tuple, dict with any
@@ -42,11 +42,11 @@ class Values:
 
     Examples
     --------
-    >>> from skmm.persistence.json_codec import Values
-    >>> data = Values().pack({"hidden": (64, 32)}, "encoder")
+    >>> from skmm.persistence.json_codec import JsonCodec
+    >>> data = JsonCodec().pack({"hidden": (64, 32)}, "encoder")
     >>> data
     {'hidden': {'$': 'tuple', 'value': [64, 32]}}
-    >>> Values().unpack(data)
+    >>> JsonCodec().unpack(data)
     {'hidden': (64, 32)}
     """
 

@@ -1,27 +1,20 @@
-"""Saving a fitted estimator to one file, and loading it without running its content."""
+"""Save a fitted estimator to one file, and load it without running its content."""
 
-import copy
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._random import seeded
-from skmm.nn.shape_inference import random_rows
-from skmm.persistence.codecs import Objects, pack_params, unpack_params
-from skmm.persistence.files import (
-    from_bytes,
-    refuse_folder,
-    this_version,
-    to_bytes,
-    write_whole,
-)
+from skmm._version import __version__
+from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
+from skmm.persistence.files import check_path, from_bytes, to_bytes, write_whole
 from skmm.persistence.json_codec import Kind
-from skmm.training import resolve_device
 
-UNFIT = (  # what data of another version may raise
+ERRORS = (  # what content written by another version may raise
     TypeError,
     LookupError,
     AttributeError,
@@ -29,118 +22,70 @@ UNFIT = (  # what data of another version may raise
     ArithmeticError,
     AssertionError,
 )
-SETTINGS = ("stages", "optimizer", "lr", "weight_decay", "lr_schedule", "gradient_clip")
-SETTINGS += ("batch_size", "max_epochs", "verbose")
+ADVICE = (
+    "A Block, Objective or module must be determined by its constructor's parameters, "
+    "its weights and its buffers; otherwise pickle the estimator."
+)
+
+
+def save(estimator, path):
+    """Write a fitted estimator to one file, without pickle.
+
+    The class of the estimator declares how: `_fitted_by` is the attribute that `fit`
+    sets last; ``_saved()`` returns the fitted attributes as data, and
+    ``_restore(attributes)`` sets them; ``_probe()`` returns predictions by which a copy
+    is compared with the original.
+
+    Parameters
+    ----------
+    estimator : estimator
+    path : str or path-like
+
+    Raises
+    ------
+    NotFittedError
+        Before `fit`.
+    TypeError
+        If a parameter is code or of a foreign class.
+    OSError
+        If the file cannot be written.
+    """
+    check_is_fitted(estimator, estimator._fitted_by)
+    check_path(path)
+    codec = EstimatorCodec()
+    content = codec.pack(Fitted(estimator), "")
+    try:
+        data = to_bytes(content, codec.tensors)
+    except (KeyError, ValueError) as error:
+        raise TypeError(f"safetensors cannot store a tensor: {error}") from error
+    _verify(estimator, data, codec.classes.used)
+    write_whole(path, data)
 
 
 class Saving:
-    """Mixin: `save`, for estimators whose parameters and attributes are data."""
+    """TEMPORARY."""
 
-    _fitted_by = ""  # the attribute that `fit` sets last
+    _fitted_by = ""
 
     def save(self, path):
-        """Write the fitted estimator to one file, without pickle.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A file there is replaced, all at once.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        TypeError
-            If a parameter is code or of a foreign class, as callbacks, functions and
-            scikit-learn's estimators are; the message names it and what to do.
-        OSError
-            If the file cannot be written. Then there is no file, or the one before.
-
-        See Also
-        --------
-        skmm.load : the way back, with what is kept.
-        """
-        check_is_fitted(self, self._fitted_by)
-        refuse_folder(path)
-        codec = Estimators()
-        content = codec.pack(Fitted(self), "")
-        try:
-            data = to_bytes(content, codec.tensors, this_version())
-        except (KeyError, ValueError) as error:
-            raise TypeError(f"safetensors cannot store a tensor: {error}") from error
-        _verify(self, data, codec.classes.met)
-        write_whole(path, data)
+        """TEMPORARY."""
+        save(self, path)
 
     def _saved(self):
-        """Fitted attributes, as values that the codec knows."""
-        params = self.get_params(deep=False)
-        return {key: v for key, v in vars(self).items() if key not in params}
+        return fitted_attributes(self)
 
     def _restore(self, attributes):
-        """Set what `_saved` returned."""
-        bad = [name for name in attributes if hasattr(type(self), name)]
-        if bad:
-            raise ValueError(f"it sets {bad}, which {type(self).__name__} defines")
-        vars(self).update(attributes)
-        return self
-
-
-class NetSaving(Saving):
-    """`Saving` for an estimator that holds one net."""
-
-    _fitted_by = "net_"
-
-    def _saved(self):
-        net, module = self.net_, self.net_.module_
-        settings = {name: getattr(net, name) for name in SETTINGS}
-        settings["objective"] = net.criterion
-        packed = {"parts": self._packed(module), "settings": settings}
-        return {**super()._saved(), "net_": {**packed, "progress": net.progress()}}
-
-    def _packed(self, module):
-        """Parts of the module, of which `_unpacked` makes it anew."""
-        return packed_net(module)
-
-    def _unpacked(self, parts):
-        return self._assemble(**parts)
-
-    def _restore(self, attributes):
-        super()._restore(attributes)
-        packed = attributes["net_"]
-        # the net has the parameters of its own fit, which may have changed since
-        shell = copy.copy(self)
-        vars(shell).update(packed["settings"], device=_usable(self.device))
-        net = shell.make_net(self._unpacked(packed["parts"]))
-        net.module_.eval()
-        self.net_ = net.continue_from(packed["progress"])
-        return self
-
-    def _probe(self):
-        """Outputs for some random rows."""
-        module = self.net_.module_.eval()
-        device = next((p.device for p in module.parameters()), self.net_.device)
-        with seeded(0), torch.inference_mode():
-            rows = {
-                name: random_rows(encoder, self.shapes_in_[name]).to(device)
-                for name, encoder in module.encoders.items()
-            }
-            return [module(rows).cpu()]
-
-
-def packed_net(module):
-    """Parts of a MultimodalModule, as arguments of `assemble`."""
-    encoders = dict(module.encoders.items())
-    return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
+        return set_attributes(self, attributes)
 
 
 class MembersSaving(Saving):
-    """`Saving` for an estimator that holds one fitted estimator per modality."""
+    """TEMPORARY."""
 
     _fitted_by = "estimators_"
 
     def _saved(self):
         for name, member in self.estimators_.items():
-            if not isinstance(member, Saving):
+            if not is_savable(member):
                 raise TypeError(
                     f"the model of modality {name!r} is a {type(member).__name__}, "
                     "which cannot be saved without pickle. Use estimators of skmm, as "
@@ -153,21 +98,43 @@ class MembersSaving(Saving):
         return [out for m in self.estimators_.values() for out in m._probe()]
 
 
+def is_savable(estimator):
+    """Whether an estimator declares how it is saved."""
+    return isinstance(estimator, BaseEstimator) and hasattr(estimator, "_restore")
+
+
+def fitted_attributes(estimator):
+    """Attributes of an estimator that are not parameters."""
+    params = estimator.get_params(deep=False)
+    return {key: v for key, v in vars(estimator).items() if key not in params}
+
+
+def set_attributes(estimator, attributes):
+    """Set attributes that `fitted_attributes` returned."""
+    bad = [name for name in attributes if hasattr(type(estimator), name)]
+    if bad:
+        raise ValueError(f"it sets {bad}, which {type(estimator).__name__} defines")
+    vars(estimator).update(attributes)
+    return estimator
+
+
 @dataclass
 class Fitted:
-    """Says that an estimator is to be stored with what it has learnt."""
+    """An estimator that is to be stored with its fitted attributes."""
 
-    estimator: Saving
+    estimator: BaseEstimator
 
 
-class Estimators(Objects):
-    """`Objects`, and estimators, fitted or not."""
-
-    storable = (*Objects.storable, Saving)
+class EstimatorCodec(ObjectCodec):
+    """`ObjectCodec` that also knows estimators, fitted or not."""
 
     def __init__(self, classes=(), tensors=None):
         super().__init__(classes, tensors)
         self.kinds["fitted"] = FITTED
+
+    def is_storable(self, value):
+        """Whether a value may be of the user's own class."""
+        return super().is_storable(value) or is_savable(value)
 
 
 def _pack_fitted(codec, value, where):
@@ -182,7 +149,12 @@ def _pack_fitted(codec, value, where):
 
 
 def _unpack_fitted(codec, data):
-    estimator = unpack_params(codec, data, Saving)
+    cls = codec.classes.find(data["class"], BaseEstimator)
+    if not hasattr(cls, "_restore"):
+        raise ValueError(
+            f"it names the class {data['class']!r} where it does not belong"
+        )
+    estimator = unpack_params(codec, data)
     return estimator._restore(codec.unpack(data["attributes"]))
 
 
@@ -190,20 +162,21 @@ FITTED = Kind(lambda codec, value: type(value) is Fitted, _pack_fitted, _unpack_
 
 
 def load(path, *, classes=()):
-    """Load an estimator that `save` wrote; no code in the file is run.
+    """Load an estimator that `save` wrote; code in the file is never run.
 
     Parameters
     ----------
     path : str or path-like
     classes : sequence of classes, default=()
         Your own Blocks, Objectives and torch modules that the estimator uses. Only
-        these, and skmm's and torch's own, are restored; nothing is imported.
+        these, and those of skmm and torch, are restored; nothing is imported.
 
     Returns
     -------
     estimator
-        Fitted. It predicts bit for bit what the saved one predicts, and `partial_fit`
-        and `warm_start` go on as that would, optimizer included.
+        Fitted. Its predictions are bit for bit those of the saved one, and
+        `partial_fit` and `warm_start` continue as that would, with the state of the
+        optimizer.
 
     Raises
     ------
@@ -215,10 +188,11 @@ def load(path, *, classes=()):
 
     Notes
     -----
-    The file is one safetensors file: weights, buffers and the optimizer's state as
-    tensors, all else as JSON in its header. So weights are read by any tool that knows
-    safetensors, and there is no second file to lose; a checksum covers every byte. It
-    finds damage, not forgery: who can write the file decides what is predicted.
+    The file is one safetensors file: weights, buffers and the state of the optimizer
+    are tensors, everything else is JSON in its header. So any tool that reads
+    safetensors reads the weights, and there is no second file to lose; a checksum
+    covers every byte. It detects damage, not forgery: whoever can write the file
+    decides what is predicted.
 
     Kept are the constructor's parameters, all fitted attributes, the history, and which
     weights are frozen. Not kept are callbacks, which must be None, and what a Block
@@ -250,26 +224,18 @@ def load(path, *, classes=()):
 
 def _read(data, classes):
     content, tensors, version = from_bytes(data)
-    codec = Estimators(classes, tensors)
+    codec = EstimatorCodec(classes, tensors)
     try:
-        with seeded(0):  # making weights draws numbers, before they are filled
+        with seeded(0):  # weights are drawn before they are filled
             estimator = codec.unpack(content)
-    except UNFIT as error:
+    except ERRORS as error:
         raise ValueError(
-            f"its content, of skmm {version}, does not fit skmm {this_version()}: "
+            f"its content, written by skmm {version}, does not fit skmm {__version__}: "
             f"{error}"
         ) from error
-    if not isinstance(estimator, Saving):
+    if not is_savable(estimator):
         raise ValueError(f"it holds a {type(estimator).__name__}, not an estimator")
     return estimator
-
-
-def _usable(device):
-    """The device of a net: the estimator's if there is one like it."""
-    try:
-        return resolve_device(device)
-    except ValueError:
-        return torch.device("cpu")
 
 
 def _verify(estimator, data, classes):
@@ -278,7 +244,7 @@ def _verify(estimator, data, classes):
     Raises
     ------
     TypeError
-        If the copy cannot be made or answers otherwise.
+        If the copy cannot be made, or its predictions differ.
     """
     try:
         copies = _read(data, classes)._probe()
@@ -287,12 +253,6 @@ def _verify(estimator, data, classes):
     for mine, other in zip(estimator._probe(), copies, strict=True):
         if not torch.allclose(mine, other, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise TypeError(
-                "this model cannot be saved: made anew from its parameters and "
-                f"weights, it predicts something else. {ADVICE}"
+                "this model cannot be saved: a copy made from its parameters and "
+                f"weights predicts something else. {ADVICE}"
             )
-
-
-ADVICE = (
-    "A Block, Objective or module must be determined by its constructor's parameters, "
-    "its weights and its buffers; otherwise pickle the estimator."
-)

@@ -18,7 +18,7 @@ from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
 from skmm.objectives import BarlowTwins, OverModalities
 from skmm.objectives.correlation import cross_correlation
-from skmm.targets.classes import NoTarget
+from skmm.targets.base import NoTarget
 from skmm.training import predict_outputs
 
 
@@ -215,7 +215,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        Problem
+        TrainingData
         """
         return super().prepare(X, None, sample_weight, **settings)
 
@@ -280,7 +280,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        problem : TrainingData
             What it was trained on.
 
         Returns

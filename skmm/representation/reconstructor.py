@@ -8,21 +8,21 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import HasMethods, StrOptions
-from skmm.base import ModalityEstimator, RegressorFace
-from skmm.base.search_space import with_present
+from skmm.base import ModalityEstimator, NetRegressorMixin
+from skmm.base.search_space import of_parts, with_present
 from skmm.data.names import check_names, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths
 from skmm.objectives.reconstruction import LOSSES
 from skmm.representation.target_selection import aimed, names_of
+from skmm.targets import check_target
 from skmm.targets.arrays import ArrayTarget, read_arrays
-from skmm.targets.classes import require_target
 from skmm.training import predict_outputs
 from skmm.training.batches import batch_bounds, slice_rows
 
 
-class EncoderDecoderReconstructor(RegressorFace, ModalityEstimator):
+class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     """Encode poor modalities to a narrow code, decode a rich one from it.
 
     Inputs are joined, go through fully connected ReLU layers that first narrow and then
@@ -226,7 +226,7 @@ class EncoderDecoderReconstructor(RegressorFace, ModalityEstimator):
 
         Returns
         -------
-        Problem
+        TrainingData
         """
         return super().prepare(*aimed(self, X, y, sample_weight), **settings)
 
@@ -246,7 +246,7 @@ class EncoderDecoderReconstructor(RegressorFace, ModalityEstimator):
         return super().held_out(net, *aimed(self, X, y, None)[:2])
 
     def _training_space(self):
-        space = super()._training_space() | self._parts_space("decoder")
+        space = super()._training_space() | of_parts(self, "decoder")
         return space | {"hidden": with_present(self.hidden, HIDDEN)}
 
     def _inputs(self, X):
@@ -303,7 +303,7 @@ class EncoderDecoderReconstructor(RegressorFace, ModalityEstimator):
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        problem : TrainingData
             What it was trained on.
 
         Returns
@@ -405,7 +405,7 @@ class EncoderDecoderReconstructor(RegressorFace, ModalityEstimator):
         """
         X, y, weight = aimed(self, X, y, sample_weight)
         found = self.predict(X)
-        require_target(self, y, len(found))
+        check_target(self, y, len(found))
         true, found = read_arrays(y), read_arrays(found)
         shapes = {name: part.shape for name, part in true.items()}
         if shapes != {name: part.shape for name, part in found.items()}:

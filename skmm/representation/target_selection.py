@@ -8,7 +8,7 @@ from skmm.base.sample_weight import checked_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
 from skmm.data.names import check_names
-from skmm.targets.classes import require_target
+from skmm.targets import check_target
 
 
 def aimed(estimator, X, y, weight):
@@ -33,7 +33,7 @@ def aimed(estimator, X, y, weight):
         y = check_modalities(y, finite=False)
     if getattr(y, "has_missing", False):
         X = check_modalities(X, finite=False)
-        require_target(estimator, y, len(X))
+        check_target(estimator, y, len(X))
         X, y, weight = _with_target(X, y, weight)
     single = isinstance(estimator.target, str)
     return X, (y[estimator.target] if single else y), weight

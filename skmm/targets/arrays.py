@@ -23,13 +23,14 @@ from sklearn.utils import check_array
 from skmm.data import ModalityDict
 from skmm.objectives import ReconstructionLoss
 from skmm.objectives.reconstruction import OUTPUT_ACTIVATIONS
+from skmm.targets.base import Target
 
 ONLY = "y"  # the name of a target that came without one
 ROWS = 4096  # looked at together: whole copies of large targets are not made
 
 
 @dataclass
-class ArrayTarget:
+class ArrayTarget(Target):
     """Values of one or several arrays, flattened side by side.
 
     Attributes

@@ -1,4 +1,4 @@
-"""Between a user's y and the numbers that a net is trained on."""
+"""Classes and labels as tensors, and back."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,11 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmm._sklearn import num_samples
-
-
-def require_target(estimator, y, n_rows):
-    """Refuse a y that is missing or has another number of rows than X."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
-    if (n_targets := num_samples(y)) != n_rows:
-        raise ValueError(
-            f"X and y have inconsistent numbers of samples: {n_rows} and {n_targets}."
-        )
+from skmm.targets.base import Target
 
 
 @dataclass
-class ClassTarget:
+class ClassTarget(Target):
     """Classes as numbers, or independent labels as zeros and ones.
 
     Attributes
@@ -75,6 +62,14 @@ class ClassTarget:
             return torch.from_numpy(y.astype(np.float32))
         return torch.from_numpy(np.searchsorted(self.classes_, y))
 
+    def known(self, X, y):
+        """Return the samples of known classes; None and None if there are none."""
+        if self.multilabel:
+            return X, y
+        y = read_labels(y)
+        known = np.flatnonzero(np.isin(y, self.classes_))
+        return (X[known], y[known]) if len(known) else (None, None)
+
     def strata(self, y):
         """Labels by which rows may be stratified, or None."""
         return None if self.multilabel else y
@@ -98,25 +93,6 @@ class ClassTarget:
         return self.classes_[outputs.argmax(1).numpy()]
 
 
-@dataclass
-class NoTarget:
-    """Nothing: what is learnt is in the modalities alone."""
-
-    n_outputs = None  # as many as there are
-
-    def read(self, y):
-        """What stands for y, as it is."""
-        return y
-
-    def encode(self, y):
-        """One zero per row."""
-        return torch.zeros(len(y))
-
-    def strata(self, y):
-        """None: there are no strata."""
-        return None
-
-
 def read_labels(y):
     """Checked labels (n,), or zeros and ones (n, K)."""
     y = y.toarray() if hasattr(y, "toarray") else y
@@ -131,64 +107,3 @@ def read_labels(y):
             "(sklearn.multioutput.MultiOutputClassifier), or pass zeros and ones."
         )
     return column_or_1d(y, warn=True)
-
-
-@dataclass
-class ValueTarget:
-    """Real values, one or several columns, standardised for training.
-
-    Attributes
-    ----------
-    mean, scale : ndarray (k,)
-        Weighted over the training rows; a constant column has scale 1.
-    flat : bool
-        Whether y came as (n,).
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-    flat: bool
-    objective = "squared_error"
-
-    @classmethod
-    def learn(cls, y, weight=None):
-        """Measure location and scale."""
-        y, flat = _read_values(y)
-        largest = np.abs(y).max(axis=0)  # squares of very large or small y are not safe
-        unit = np.where(largest > 0, largest, 1.0)
-        parts = y / unit
-        mean = np.average(parts, axis=0, weights=weight)
-        scale = np.sqrt(np.average((parts - mean) ** 2, axis=0, weights=weight))
-        return cls(mean * unit, np.where(scale > 1e-12, scale * unit, 1.0), flat)
-
-    @property
-    def n_outputs(self):
-        """Number of outputs that the net needs."""
-        return len(self.mean)
-
-    def read(self, y):
-        """Checked y, (n, k)."""
-        y, flat = _read_values(y)
-        if y.shape[1] != self.n_outputs or flat != self.flat:
-            raise ValueError(
-                f"y has {y.shape[1]} column(s), but {self.n_outputs} at the first fit."
-            )
-        return y
-
-    def encode(self, y):
-        """Standardised values, float32 (n, k)."""
-        return torch.from_numpy(((y - self.mean) / self.scale).astype(np.float32))
-
-    def strata(self, y):
-        """None: values have no strata."""
-        return None
-
-    def decode(self, outputs):
-        """Values in y's units, (n,) or (n, k)."""
-        values = outputs.double().numpy() * self.scale + self.mean
-        return values[:, 0] if self.flat else values
-
-
-def _read_values(y):
-    y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-    return (y[:, None], True) if y.ndim == 1 else (y, False)

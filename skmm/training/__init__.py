@@ -10,7 +10,7 @@ from skmm.training.callbacks import (
     RecordFusionWeights,
     own_callbacks,
 )
-from skmm.training.checkpoint import ResumeFile, fingerprint
+from skmm.training.checkpoint import ResumeFile, fit_key
 from skmm.training.devices import resolve_device
 from skmm.training.net import TensorNet, history_frame
 from skmm.training.stages import Stage
@@ -26,7 +26,7 @@ __all__ = [
     "Stage",
     "TensorNet",
     "blending_weights",
-    "fingerprint",
+    "fit_key",
     "history_frame",
     "own_callbacks",
     "predict_outputs",

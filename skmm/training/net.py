@@ -59,7 +59,17 @@ class TensorNet(NeuralNet):
         Seed of the order of the batches.
     **kwargs
         As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
+
+    Attributes
+    ----------
+    settings : list of str
+        Parameters that are data: what a file keeps of a net beside its parts.
     """
+
+    settings = (
+        "stages optimizer lr weight_decay lr_schedule gradient_clip batch_size "
+        "max_epochs verbose"
+    ).split()
 
     def __init__(
         self,

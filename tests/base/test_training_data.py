@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from skmm import ModalityDict
-from skmm.base.training_data import Problem, to_rows
+from skmm.base.training_data import TrainingData, to_rows
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
 from tests.toys import MeanEmbedding
@@ -41,7 +41,7 @@ def test_a_plain_module_reads_text_as_tokens():
 
 def test_setting_aside_keeps_rows_together():
     rows = to_rows(X, module(MeanEmbedding()), torch.device("cpu"), np.arange(10.0))
-    problem = Problem(None, (rows, torch.arange(10)))
+    problem = TrainingData(None, (rows, torch.arange(10)))
     problem.set_aside(np.array([0, 1, 2, 5, 6, 8, 9]), np.array([3, 4, 7]))
     (train, target), (valid, held) = problem.train, problem.valid
     assert (len(train), len(valid)) == (7, 3)

@@ -7,12 +7,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skmm.persistence.json_codec import Values
+from skmm.persistence.json_codec import JsonCodec
 
 
 def there_and_back(value):
-    text = json.dumps(Values().pack(value, "value"), allow_nan=False)
-    return Values().unpack(json.loads(text))
+    text = json.dumps(JsonCodec().pack(value, "value"), allow_nan=False)
+    return JsonCodec().unpack(json.loads(text))
 
 
 def same(a, b):
@@ -99,12 +99,12 @@ STRANGE = {
 @pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE)
 def test_what_is_no_data_is_refused_with_its_place(value):
     with pytest.raises(TypeError, match=r"^here\.deep\.1.* cannot be saved"):
-        Values().pack({"deep": [0, value]}, "here")
+        JsonCodec().pack({"deep": [0, value]}, "here")
 
 
 def test_keys_are_checked_too():
     with pytest.raises(TypeError, match="a key of here cannot be saved"):
-        Values().pack({len: 1}, "here")
+        JsonCodec().pack({len: 1}, "here")
 
 
 WRONG = {
@@ -122,4 +122,4 @@ WRONG = {
 def test_wrong_data_are_refused(data):
     data = data if "$" in data else {"$": "array", "value": data}
     with pytest.raises((ValueError, TypeError, KeyError)):
-        Values().unpack(data)
+        JsonCodec().unpack(data)

@@ -5,7 +5,9 @@ import torch
 from scipy import sparse
 
 from skmm import FusionClassifier
-from skmm.targets.classes import ClassTarget, ValueTarget, require_target
+from skmm.targets import check_target
+from skmm.targets.classes import ClassTarget
+from skmm.targets.values import ValueTarget
 
 LABELS = {
     "str": ["no", "yes", "yes", "no"],
@@ -149,7 +151,7 @@ def test_values_must_be_finite_numbers(y):
 
 def test_a_target_is_required():
     with pytest.raises(ValueError, match="FusionClassifier estimator requires y"):
-        require_target(FusionClassifier(), None, 3)
+        check_target(FusionClassifier(), None, 3)
     with pytest.raises(ValueError, match="inconsistent numbers of samples: 3 and 2"):
-        require_target(FusionClassifier(), [1, 2], 3)
-    require_target(FusionClassifier(), [1, 2, 3], 3)
+        check_target(FusionClassifier(), [1, 2], 3)
+    check_target(FusionClassifier(), [1, 2, 3], 3)

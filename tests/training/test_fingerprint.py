@@ -18,9 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skmm.nn import MLPEncoder
 from skmm.objectives import Objective
-from skmm.training import Stage, description
-from skmm.training.checkpoint import digest
-from skmm.training.fingerprint import describe
+from skmm.training import Stage, fingerprint
+from skmm.training.fingerprint import describe, digest
 
 
 class Plain:
@@ -141,7 +140,7 @@ def test_every_process_says_the_same():
     """With another seed of the hashes, by which sets are in order."""
     keys = [key(make(1)) for make in MAKERS]
     script = (
-        "from tests.training.test_description import MAKERS, key\n"
+        "from tests.training.test_fingerprint import MAKERS, key\n"
         "print(*[key(make(1)) for make in MAKERS])"
     )
     for seed in ("1", "2"):
@@ -190,9 +189,9 @@ def test_shared_objects_are_as_equal_ones(kind):
 
 @pytest.mark.parametrize("kind", [list, Plain])
 def test_shared_objects_are_described_once(kind, monkeypatch):
-    calls, original = [], description._parts
+    calls, original = [], fingerprint._parts
     monkeypatch.setattr(
-        description, "_parts", lambda *args: calls.append(1) or original(*args)
+        fingerprint, "_parts", lambda *args: calls.append(1) or original(*args)
     )
     key(nested(True, 60, kind))
     ring = []

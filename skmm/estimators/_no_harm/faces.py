@@ -8,7 +8,7 @@ from skmm.base.sample_weight import mean_one, split_rows
 from skmm.data.names import parts_in_use
 from skmm.estimators._no_harm.splits import groups_aside
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
-from skmm.targets.classes import ValueTarget
+from skmm.targets.values import ValueTarget
 
 SHARED = (
     "head",

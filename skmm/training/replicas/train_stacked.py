@@ -34,7 +34,7 @@ def train_together(nets, problems, seeds, *, memory=2**29):
     ----------
     nets : list of TensorNet
         Initialised; they are trained in place and keep their own history.
-    problems : list of Problem
+    problems : list of TrainingData
         Rows and target of each net, for training and validation.
     seeds : list of int
         For dropout.
@@ -104,7 +104,7 @@ def can_be_stacked(net, problem):
     Parameters
     ----------
     net : TensorNet
-    problem : Problem
+    problem : TrainingData
     """
     known = (BestWeights, EpochTimer)
     masked = problem.train[0].present is not None
