@@ -735,7 +735,7 @@ def test_one_flipped_bit_anywhere(saved):
 
 def forged(path, change):
     """The file with its content changed, and a checksum that fits."""
-    content, tensors, version = files.from_bytes(path.read_bytes())
+    content, tensors, _ = files.from_bytes(path.read_bytes())
     text = json.dumps(content)
     content = json.loads(change(text)) if callable(change) else change
     return files.to_bytes(content, tensors)
