@@ -203,6 +203,8 @@ class PerModality(nn.Module):
     parts : dict of str to Module
     """
 
+    stackable = True
+
     def __init__(self, parts):
         super().__init__()
         self.keys_ = {name: f"modality_{_escaped(name)}" for name in parts}

@@ -10,17 +10,10 @@ import copy
 import torch
 from torch import nn
 
-from skmm.nn.assemble import MultimodalModule
-from skmm.nn.block import Block, PerModality
+from skmm.nn.block import Block
 from skmm.nn.layers import ACTIVATIONS
 
-PLAIN = {
-    *ACTIVATIONS.values(),
-    nn.Dropout,
-    nn.Sequential,
-    PerModality,
-    MultimodalModule,
-}
+PLAIN = {*ACTIVATIONS.values(), nn.Dropout, nn.Sequential}
 
 
 class StackedLinear(nn.Module):
@@ -133,11 +126,11 @@ def _can_stack_part(part):
         return bool(part.track_running_stats and part.momentum)
     if kind in STACKED:
         return True
-    says_so = isinstance(part, Block) and vars(kind).get("stackable", False)
+    says_so = vars(kind).get("stackable", False)  # of this very class, not inherited
     if not says_so and kind not in PLAIN:
         return False
     buffers = {name for name, value in part._buffers.items() if value is not None}
-    known = {*part.per_replica.values()} if says_so else set()
+    known = {*part.per_replica.values()} if isinstance(part, Block) else set()
     return not part._parameters and buffers <= known
 
 
@@ -147,8 +140,8 @@ def stack(peers):
     if kind in STACKED:
         return STACKED[kind](peers).train(peers[0].training)
     shell = copy.copy(peers[0])
-    if isinstance(shell, MultimodalModule):
-        shell.encode_all = True
+    if hasattr(shell, "enter_stack"):
+        shell.enter_stack()
     if isinstance(shell, Block):
         shell.__dict__["_buffers"] = {
             name: torch.stack([peer._buffers[name] for peer in peers])[:, None]
