@@ -147,7 +147,7 @@ def fusion_in_use(fusion, encoders):
         Of the modalities to fuse.
     """
     fusion = resolve(fusion, blocks.fusion, "Fusion")
-    if len(encoders) > 1 or getattr(fusion, "alone", True):
+    if len(encoders) > 1 or getattr(fusion, "supports_single", True):
         return fusion
     if not give_tokens(encoders):
         return blocks.ConcatFusion()

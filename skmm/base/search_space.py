@@ -113,32 +113,7 @@ def search_space_of(estimator):
     return space
 
 
-DROPOUT = (0.0, 0.6)
-WIDTHS = (32, 64, 128)
-TABLES = {
-    "MLPEncoder": {"hidden": [(32,), (64,), (128,), (64, 64), (128, 64)]},
-    "ConvEncoder": {"hidden": [(64,), (126,), (256,)]},
-    "Conv1dEncoder": {"width": [*WIDTHS]},
-    "LSTMEncoder": {"width": [*WIDTHS]},
-    "Chemception": {"filters": [8, 16, 32]},
-    "ConcatFusion": {"hidden": [(), (32,), (64,)]},
-    "CrossAttentionFusion": {"width": [*WIDTHS]},
-    "ExpertFusion": {"hidden": [(32,), (64,), (64, 64)]},
-    "GatedFusion": {"width": [*WIDTHS]},
-    "HierarchicalFusion": {"hidden": [(32,), (64, 64), (64, 64, 64)]},
-    "HighwayFusion": {"layers": [1, 2, 3]},
-    "LowRankTensorFusion": {"rank": [1, 2, 4, 8, 16], "width": [*WIDTHS]},
-    "ModalityShiftFusion": {"beta": [0.25, 0.5, 1.0, 2.0]},
-    "SelfAttentionFusion": {"width": [*WIDTHS]},
-    "TensorFusion": {"width": [4, 8, 16]},
-    "TransformerFusion": {"width": [*WIDTHS], "layers": [1, 2, 4]},
-    "MLPHead": {"hidden": [(), (32,), (64,)]},
-    "PatchTokens": {"width": [*WIDTHS]},
-    "SequenceTokens": {"width": [*WIDTHS]},
-    "MLPDecoder": {"hidden": [(), (64,), (128,)]},
-}
-DROPPING = {"MLPEncoder", "ConvEncoder", "LSTMEncoder", "MLPHead"}
-DROPPING |= {"ExpertFusion", "ModalityShiftFusion", "TransformerFusion"}
+WIDTH = 64  # of a fusion that is offered as a whole
 FUSIONS = ("concat", "mean", "product", "attention", "gated")  # none is best for all
 
 
@@ -148,9 +123,10 @@ def of_part(part, prefix):
     Parameters
     ----------
     part : object
-        What is no Block, or is built, has nothing to search.
+        The space of a built Block is empty, as is that of an object that is not a Block
+        and has no method ``default_search_space``.
     prefix : str
-        Of the parameters' names, as "encoders__image".
+        Prepended to the names of the hyper-parameters, such as "encoders__image".
 
     Returns
     -------
@@ -166,19 +142,33 @@ def of_part(part, prefix):
 
 
 def _of_block(block):
-    name, params = type(block).__name__, block.get_params(deep=False)
-    table = TABLES.get(name, {})
-    if isinstance(block, blocks.fusion.basic.EqualWidthFusion):
-        table = {"width": [*WIDTHS]}  # None needs embeddings of one width
-    space = {key: with_present(params[key], values) for key, values in table.items()}
-    if name in DROPPING:
-        low, high = DROPOUT
-        space["dropout"] = uniform(low, max(high, params["dropout"]) - low)
-    return space
+    """`Block.search_space`, extended to the present values."""
+    params, own = block.get_params(), vars(type(block)).get("search_space", {})
+    if unknown := [name for name in own if name not in params]:
+        raise ValueError(
+            f"search_space has {unknown[0]!r}, which is not a parameter of "
+            f"{type(block).__name__}; choose from {sorted(params)}."
+        )
+    return {  # a subclass need not have every parameter of its parent
+        name: _extended(params[name], values)
+        for name, values in block.search_space.items()
+        if name in params
+    }
+
+
+def _extended(value, values):
+    """Choices or a uniform range that contain the present value of a parameter."""
+    if isinstance(values, list):
+        return with_present(value, values)
+    if not isinstance(values, tuple):
+        return values  # a distribution
+    low, high = values
+    low, high = (low, high) if value is None else (min(low, value), max(high, value))
+    return uniform(low, high - low)
 
 
 def with_present(value, choices):
-    """The choices, and first what the parameter is now."""
+    """The choices, preceded by the present value of the parameter if it is not one."""
     value = tuple(value) if isinstance(value, list) else value
     absent = value is None or value in choices
     return list(choices) if absent else [value, *choices]
@@ -204,7 +194,7 @@ def _names(named):
 def _with_width(fusion):
     """Encoders of different widths are no obstacle to a fusion that has one."""
     if fusion.get_params().get("width", 0) is None:
-        return clone(fusion).set_params(width=WIDTHS[1])
+        return clone(fusion).set_params(width=WIDTH)
     return fusion
 
 
