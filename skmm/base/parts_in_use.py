@@ -3,7 +3,7 @@
 from sklearn.base import clone
 
 from skmm import nn as blocks
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.nn.assemble import complete
 from skmm.nn.fusion.mixtures import names_of
 from skmm.nn.probing import give_tokens

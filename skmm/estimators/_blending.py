@@ -10,7 +10,7 @@ from skmm import objectives
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ClassifierFace, ModalityEstimator
 from skmm.base.modality_weights import WeighsModalities
-from skmm.data.names import check_labels
+from skmm.data.validation import check_labels
 from skmm.nn import MLPHead
 from skmm.nn.auxiliary import AuxiliaryModule, auxiliary_heads
 from skmm.nn.probing import give_tokens

@@ -10,7 +10,7 @@ from skmm import objectives
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ClassifierFace
 from skmm.base.saving import packed_net
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.estimators._branches import BranchEstimator
 from skmm.nn import ConcatFusion, MLPHead
 from skmm.nn.assemble import assemble, complete

@@ -8,7 +8,7 @@ from skmm.base.targets import require_target
 from skmm.base.weights import checked_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
-from skmm.data.names import check_names
+from skmm.data.validation import check_names
 
 
 def aimed(estimator, X, y, weight):

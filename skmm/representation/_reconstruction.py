@@ -12,7 +12,7 @@ from skmm.base import ModalityEstimator, RegressorFace
 from skmm.base.arrays import ArrayTarget, read_arrays
 from skmm.base.blocks_to_search import with_present
 from skmm.base.targets import require_target
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths

@@ -19,7 +19,7 @@ from skmm.base.saving import Fitted, MembersSaving, Saving
 from skmm.base.targets import require_target
 from skmm.base.weights import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.estimators._late import stacking
 from skmm.estimators._late.members import of_one, view
 from skmm.estimators._late.parameters import (

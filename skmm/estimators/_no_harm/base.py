@@ -14,7 +14,7 @@ from skmm.base.search_space import Searchable
 from skmm.base.targets import require_target
 from skmm.base.weights import NOT_STRATIFIED, row_weights
 from skmm.data import check_modalities
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept

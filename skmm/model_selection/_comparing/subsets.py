@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from skmm.base import restrict, takes_modalities
-from skmm.data.names import check_names
 from skmm.data.recombine import recombined
+from skmm.data.validation import check_names
 from skmm.nn.seeds import derive
 from skmm.preprocessing import NoiseModality
 
