@@ -4,7 +4,7 @@ from sklearn.base import clone
 
 from skmm import nn as blocks
 from skmm._resolver import resolve
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.nn.assemble import complete
 from skmm.nn.fusion.mixtures import names_of
 from skmm.nn.shape_inference import give_tokens

@@ -11,7 +11,7 @@ from skmm._random import derive
 from skmm._resolver import resolve
 from skmm._sklearn import Interval, StrOptions
 from skmm.base import ModalityEstimator, NetClassifierMixin
-from skmm.data.names import check_labels
+from skmm.data.validation import check_labels
 from skmm.nn import MLPHead
 from skmm.nn.composite.auxiliary import AuxiliaryModule, auxiliary_heads
 from skmm.nn.shape_inference import give_tokens

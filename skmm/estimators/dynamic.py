@@ -11,7 +11,7 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import NetClassifierMixin
 from skmm.base.net_state import packed_parts
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.estimators._branches import BranchEstimator
 from skmm.nn import ConcatFusion, MLPHead
 from skmm.nn.assemble import assemble, complete

@@ -12,7 +12,7 @@ from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ModalityEstimator, NetClassifierMixin
 from skmm.base.modality_subset import encoders_in_use
 from skmm.base.search_space import with_present
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
 from skmm.objectives import MultiplicativeLoss, OverCandidates

@@ -8,8 +8,8 @@ from sklearn.base import clone, is_classifier
 
 from skmm._random import derive
 from skmm._views import naming, noting
-from skmm.data.names import check_names
 from skmm.data.recombine import with_changed
+from skmm.data.validation import check_names
 from skmm.inspection._losing import require_fitted, require_known_labels
 
 ROBUSTNESS = "robustness_curve"

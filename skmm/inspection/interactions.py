@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
 from skmm.data import check_modalities
-from skmm.data.names import check_labels
+from skmm.data.validation import check_labels
 from skmm.inspection._asking import tells_labels
 from skmm.inspection._grid import Grid, subsets
 from skmm.inspection._losing import require_fitted, require_known_labels

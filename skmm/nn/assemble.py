@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skmm.data.names import check_names
+from skmm.data.validation import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._sklearn import HasMethods, StrOptions
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts, with_present
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths

@@ -7,7 +7,7 @@ import numpy as np
 from skmm.base.sample_weight import checked_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
-from skmm.data.names import check_names
+from skmm.data.validation import check_names
 from skmm.targets import check_target
 
 

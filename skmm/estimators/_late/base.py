@@ -17,7 +17,7 @@ from skmm._sklearn import HasMethods, VisualBlock
 from skmm._views import naming
 from skmm.base.sample_weight import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.estimators._late import stacking
 from skmm.estimators._late.members import of_one, view
 from skmm.estimators._late.parameters import (

@@ -13,7 +13,7 @@ from skmm.base.estimator import ModalityEstimator
 from skmm.base.sample_weight import NOT_STRATIFIED, row_weights
 from skmm.base.search_space import Searchable
 from skmm.data import check_modalities
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept

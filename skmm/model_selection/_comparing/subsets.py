@@ -9,8 +9,8 @@ from scipy.sparse import issparse
 
 from skmm._random import derive
 from skmm.base import restrict, takes_modalities
-from skmm.data.names import check_names
 from skmm.data.recombine import recombined
+from skmm.data.validation import check_names
 from skmm.preprocessing import NoiseModality
 
 MOST = 6  # modalities of which all subsets are taken

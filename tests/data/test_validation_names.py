@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 
 
 @pytest.mark.parametrize("names", [[], ["image"], ["text", "image"], {"text": 1}])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.data.finite import check_finite
+from skmm.data.validation import check_finite
 from tests.data.strategies import containers, quick
 
 HOLED = {"holed text", "string column", "integer column"}
