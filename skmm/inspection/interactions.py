@@ -7,12 +7,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
 from skmm.data import check_modalities
-from skmm.data.validation import check_labels
+from skmm.data.validation import check_labels, check_target
 from skmm.inspection._asking import tells_labels
 from skmm.inspection._grid import Grid, subsets
 from skmm.inspection._losing import require_fitted, require_known_labels
 from skmm.inspection._replacing import JOINED
-from skmm.targets import check_target
 
 
 def emap(estimator, X, y=None):

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.data import check_modalities
+from skmm.data.validation import check_target
 from skmm.model_selection._comparing import judging, pictures
 from skmm.model_selection._comparing.cache import FitCache, key_of
 from skmm.model_selection._comparing.fits import Fits
@@ -19,7 +20,6 @@ from skmm.model_selection._comparing.subsets import choose_subsets
 from skmm.model_selection._comparing.verdict import sentence
 from skmm.model_selection.measures import choose_measure
 from skmm.model_selection.splits import make_splits
-from skmm.targets import check_target
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],
