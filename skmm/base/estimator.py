@@ -18,7 +18,8 @@ from skmm._params import NestedParams
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import net_state, search_space
+from skmm.base import net_state
+from skmm.base import search_space as spaces
 from skmm.base.diagram import encoders_block
 from skmm.base.modality_subset import (
     encoders_in_use,
@@ -515,10 +516,10 @@ class ModalityEstimator(
         mini-batches from 16 to 128 samples. Rates given by part are left as they are.
         The number of epochs is not searched: early stopping finds it at less cost.
         """
-        return search_space.of_estimator(self)
+        return spaces.of_estimator(self)
 
     def _training_space(self):
-        return search_space.of_training(self)
+        return spaces.of_training(self) | spaces.declared(self)
 
     def held_out(self, net, X, y):
         """Samples and target outside the training set, as a net in training takes them.
