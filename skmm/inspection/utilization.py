@@ -18,7 +18,7 @@ from skmm.inspection._losing import (
     losses_without,
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
-from skmm.model_selection.measures import BY_ROWS, choose_measure
+from skmm.model_selection.statistics import LOSSES, choose_measure
 from skmm.nn.seeds import base_seed
 
 NAME = "conditional_utilization"
@@ -195,7 +195,7 @@ def _score_of(held):
 
 
 def _is_accuracy(measure):
-    return measure is BY_ROWS["accuracy"]
+    return measure is LOSSES["accuracy"]
 
 
 def _refuse_nothing(score, scoring):

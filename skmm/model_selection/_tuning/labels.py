@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from skmm.model_selection._comparing.cache import key_of
+from skmm.model_selection._key import key_of
 
 PLAIN = (type(None), bool, int, float, str)  # what studies store as it is
 

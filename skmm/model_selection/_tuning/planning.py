@@ -10,7 +10,7 @@ from sklearn.model_selection import check_cv
 
 from skmm._sklearn import num_samples
 from skmm.data import ModalityDict
-from skmm.model_selection._comparing.cache import key_of
+from skmm.model_selection._key import key_of
 from skmm.model_selection._tuning.evaluation import Evaluation
 from skmm.model_selection._tuning.optional import import_optuna
 from skmm.model_selection._tuning.processes import run_processes
