@@ -26,7 +26,7 @@ from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.together import fit_together
+from skmm.base.fit_many import fit_together
 from skmm.datasets import make_raman_molecules
 from skmm.model_selection import BootstrapOutOfBag
 from skmm.nn import ConvEncoder, MLPEncoder, MLPHead

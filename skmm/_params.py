@@ -2,6 +2,8 @@
 
 from sklearn.base import clone
 
+from skmm._class_registry import register
+
 
 class NestedParams:
     """Mixin: the parts in a dict-valued parameter have parameters of their own.
@@ -11,6 +13,11 @@ class NestedParams:
     """
 
     _nested = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "_fitted_by"):  # it can be saved
+            register(cls, "")
 
     def _store(self, arguments):
         """Keep what the constructor was given, as it is: ``self._store(locals())``."""

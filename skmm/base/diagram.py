@@ -1,14 +1,12 @@
-"""How estimators of several encoders show themselves in a notebook."""
+"""HTML diagrams of estimators that hold several encoders."""
 
 from skmm._sklearn import VisualBlock
 
 
-class EncodersDiagram:
-    """Mixin: encoders side by side."""
-
-    def _sk_visual_block_(self):
-        if not isinstance(self.encoders, dict):
-            name = type(self).__name__
-            return VisualBlock("single", self, names=name, name_details=str(self))
-        names, parts = list(self.encoders), list(self.encoders.values())
-        return VisualBlock("parallel", parts, names=names)
+def encoders_block(estimator):
+    """Encoders side by side, or the estimator alone if `encoders` is not a dict."""
+    if not isinstance(estimator.encoders, dict):
+        name = type(estimator).__name__
+        return VisualBlock("single", estimator, names=name, name_details=str(estimator))
+    names, parts = list(estimator.encoders), list(estimator.encoders.values())
+    return VisualBlock("parallel", parts, names=names)

@@ -1,7 +1,5 @@
 """Between a ModalityDict and pandas, and what a notebook shows."""
 
-from html import escape
-
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -57,30 +55,3 @@ def column(leaf, mask):
         return leaf
     cells = [leaves.row(leaf, i) if there else None for i, there in enumerate(mask)]
     return leaves.object_array(cells)
-
-
-def _title(X):
-    return f"ModalityDict: {X.shape[0]} rows, {X.shape[1]} modalities"
-
-
-def _lines(X):
-    for name, leaf in X.items():
-        absent = len(X) - int(X.present[name].sum())
-        yield name, leaves.describe(leaf) + (f", {absent} missing" * bool(absent))
-
-
-def text_table(X):
-    """Return a title and one line per modality, the names in one column."""
-    width = max(map(len, X), default=0)
-    lines = [f"  {name:<{width}}  {text}" for name, text in _lines(X)]
-    return "\n".join([_title(X), *lines])
-
-
-def html_table(X):
-    """Return the same as a small HTML table."""
-    left = "style='text-align:left'"
-    body = "".join(
-        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
-        for name, text in _lines(X)
-    )
-    return f"<table><caption>{_title(X)}</caption>{body}</table>"

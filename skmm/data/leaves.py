@@ -15,6 +15,7 @@ NaN and ``pandas.NA`` among strings become None.
 """
 
 import reprlib
+import sys
 from numbers import Number
 
 import numpy as np
@@ -22,7 +23,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-from skmm.data.text import bytes_message, holds, strings, text_leaf
+_HOLES = {"none", "nan"}
 
 
 def as_leaf(value, name):
@@ -116,7 +117,7 @@ def _ragged_row(value, name):
 
 def _array_leaf(array, name):
     if array.dtype.kind in "UST":
-        array = strings(array, name).astype(object)
+        array = _strings(array, name).astype(object)
     if array.dtype.kind in "biufc":
         return array
     if array.dtype.kind == "O":
@@ -131,10 +132,10 @@ def _object_leaf(array, name):
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     kinds = {_content(v) for v in array.ravel()}
-    if holds(kinds, "text") or kinds <= {"none"}:
-        return text_leaf(array, name)
-    if holds(kinds, "bytes", "text"):
-        raise TypeError(bytes_message(name))
+    if _holds(kinds, "text") or kinds <= {"none"}:
+        return _text_leaf(array, name)
+    if _holds(kinds, "bytes", "text"):
+        raise TypeError(_bytes_message(name))
     if kinds <= {"list", "tuple"}:
         return _list_leaf(array.tolist(), name)
     if kinds == {"array"} and array.ndim == 1:
@@ -146,6 +147,48 @@ def _object_leaf(array, name):
         f"({', '.join(sorted(kinds))}); expected only text, only numbers, or one "
         "array per row. Split it into one modality per kind."
     )
+
+
+def _strings(array, name):
+    """Strings of an array of bytes, str or numpy's strings."""
+    try:
+        return array.astype(object if array.dtype.kind == "T" else str)
+    except UnicodeDecodeError:
+        raise TypeError(_bytes_message(name)) from None
+
+
+def _text_leaf(array, name):
+    """Object array (n,) of ``str``, and of None where something else stood."""
+    if array.ndim > 1:
+        raise ValueError(
+            f"modality {name!r} is text of shape {array.shape}, but text has one "
+            "string per row. Pass a DataFrame, or one modality per column."
+        )
+    holes = [value is not None and not isinstance(value, str) for value in array]
+    return np.where(holes, None, array) if any(holes) else array
+
+
+def _bytes_message(name):
+    """What to do with bytes that are not ASCII, or not in an array of bytes alone."""
+    return (
+        f"modality {name!r} has bytes instead of text; decode them first, as "
+        f"[value.decode('utf-8') for value in X[{name!r}]]."
+    )
+
+
+def _holds(kinds, one, *others):
+    """Whether the contents of an array are of one kind, with others or holes.
+
+    Parameters
+    ----------
+    kinds : set of str
+        Of what is in the array.
+    one : str
+        Must be there.
+    *others : str
+        May be there.
+    """
+    return one in kinds and kinds <= _HOLES | {one, *others}
 
 
 def _content(value):
@@ -196,6 +239,21 @@ def kind(leaf):
 def n_rows(leaf):
     """Return the number of rows."""
     return leaf.shape[0]
+
+
+def common_length(parts):
+    """Return the number of rows that all leaves share.
+
+    Raises
+    ------
+    ValueError
+        If they differ; the message names each modality with its length.
+    """
+    lengths = {name: n_rows(leaf) for name, leaf in parts.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name!r} has {n}" for name, n in lengths.items())
+        raise ValueError(f"modalities have different numbers of rows: {listed}.")
+    return next(iter(lengths.values()), 0)
 
 
 def take(leaf, rows):
@@ -290,3 +348,27 @@ def describe(leaf):
     if leaf_kind == "frame" and leaf.dtypes.nunique() == 1:
         dtype = str(leaf.dtypes.iloc[0])
     return f"{leaf_kind} {tuple(leaf.shape)} {dtype}"
+
+
+def utf8(text, row, name):
+    """Bytes of the text of one row."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"modality {name!r} has text in row {row} that is no valid Unicode: a lone "
+            f"surrogate, {text[error.start]!r}, as wrongly decoded files have. Read "
+            "the file in its own encoding, or replace it: text.encode('utf-8', "
+            "'replace').decode()."
+        ) from None
+
+
+def size_of(leaf):
+    """Bytes of a leaf's values, of views too; of text and ragged rows one by one."""
+    if isinstance(leaf, pd.DataFrame):
+        return int(leaf.memory_usage(deep=True).sum())
+    if sparse.issparse(leaf):
+        return leaf.data.nbytes + leaf.indices.nbytes + leaf.indptr.nbytes
+    if leaf.dtype == object:
+        return leaf.nbytes + sum(sys.getsizeof(row) for row in leaf)
+    return leaf.nbytes

@@ -2,11 +2,14 @@
 
 import copy
 from collections.abc import Mapping
+from html import escape
+from numbers import Integral
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from skmm.data import cells, frames, leaves, rows, sizes
+from skmm.data import cells, frames, leaves
 
 
 class ModalityDict(Mapping):
@@ -53,21 +56,21 @@ class ModalityDict(Mapping):
     ndim = 2
 
     def __init__(self, data=None, /, *, present=None, **modalities):
-        named, known = rows.by_name(data, modalities), getattr(data, "_leaves", {})
+        named, known = _by_name(data, modalities), getattr(data, "_leaves", {})
         parts = {n: leaves.from_user(v, n) for n, v in named.items() if n not in known}
         self._leaves = {str(n): known[n] if n in known else parts[n] for n in named}
         if len(self._leaves) < len(named):
             raise ValueError(f"names are equal as strings: {list(named)}.")
-        self._n_rows = rows.common_length(self._leaves)
+        self._n_rows = leaves.common_length(self._leaves)
         masks = {**getattr(data, "_masks", {}), **(present or {})}
-        self._masks = rows.as_masks(masks, self._leaves, self._n_rows)
+        self._masks = as_masks(masks, self._leaves, self._n_rows)
 
     @classmethod
     def _kept(cls, parts, present):
         """Build from parts of which none is stacked: what was ragged stays so."""
         parts = {name: leaves.as_leaf(v, name) for name, v in parts.items()}
-        n_rows = rows.common_length(parts)
-        return cls._made(parts, rows.as_masks(present, parts, n_rows), n_rows)
+        n_rows = leaves.common_length(parts)
+        return cls._made(parts, as_masks(present, parts, n_rows), n_rows)
 
     @classmethod
     def _made(cls, parts, masks, n_rows):
@@ -88,13 +91,13 @@ class ModalityDict(Mapping):
         return len(self), len(self._leaves)
 
     def __sizeof__(self):
-        return sum(sizes.size_of(leaf) for leaf in self.values())
+        return sum(leaves.size_of(leaf) for leaf in self.values())
 
     @property
     def present(self):
         """``{name: read-only bool array (n_rows,)}``, True where it is there."""
         masks = {name: np.ones(len(self), dtype=bool) for name in self} | self._masks
-        return {name: rows.read_only(mask) for name, mask in masks.items()}
+        return {name: _read_only(mask) for name, mask in masks.items()}
 
     @property
     def has_missing(self):
@@ -136,11 +139,11 @@ class ModalityDict(Mapping):
             return self._leaf(key)
         if isinstance(key, tuple):
             return self._take_both(*key)
-        if rows.is_integer(key):
+        if is_integer(key):
             return self._row(int(key))
-        if rows.is_names(key):
+        if is_names(key):
             return self.select(key)
-        return self._take(rows.as_rows(key, len(self)))
+        return self._take(as_rows(key, len(self)))
 
     def _leaf(self, name):
         if name not in self._leaves:
@@ -151,23 +154,26 @@ class ModalityDict(Mapping):
         return {name: self._cell(name, i) for name in self}
 
     def _cell(self, name, i):
-        return leaves.row(self._leaf(name), int(rows.as_rows([i], len(self))[0]))
+        return leaves.row(self._leaf(name), int(as_rows([i], len(self))[0]))
 
     def _take(self, index):
         parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
         masks = {name: mask[index] for name, mask in self._masks.items()}
-        return self._made(parts, masks, rows.length(index, len(self)))
+        n_rows = (
+            len(range(len(self))[index]) if isinstance(index, slice) else len(index)
+        )
+        return self._made(parts, masks, n_rows)
 
     def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
         """``X[rows, ...]`` and ``X[rows, modalities]`` as scikit-learn writes them."""
         if column_key is Ellipsis:
             return self[row_key]
-        if rows.is_integer(column_key):
+        if is_integer(column_key):
             column_key = list(self)[int(column_key)]
         if isinstance(column_key, str):
-            if rows.is_integer(row_key):
+            if is_integer(row_key):
                 return self._cell(column_key, int(row_key))
-            return leaves.take(self[column_key], rows.as_rows(row_key, len(self)))
+            return leaves.take(self[column_key], as_rows(row_key, len(self)))
         part = self.select(column_key)
         return part if row_key is Ellipsis else part[row_key]
 
@@ -181,8 +187,8 @@ class ModalityDict(Mapping):
         """
         if isinstance(names, str):
             names = [names]
-        if not rows.is_names(names):
-            index = rows.as_rows(names, len(self._leaves))
+        if not is_names(names):
+            index = as_rows(names, len(self._leaves))
             names = np.array(list(self), dtype=object)[index]
         parts = {name: self._leaf(name) for name in names}
         if len(parts) < len(names):
@@ -211,7 +217,7 @@ class ModalityDict(Mapping):
             return self  # of which the number of rows is known even without a leaf
         merged = {**self._leaves, **new._leaves}
         kept = {n: m for n, m in self._masks.items() if n not in new}
-        n_rows = rows.common_length(merged)
+        n_rows = leaves.common_length(merged)
         return self._made(merged, {**kept, **new._masks}, n_rows)
 
     def with_missing(self, name, which=slice(None)):
@@ -225,7 +231,7 @@ class ModalityDict(Mapping):
         """
         self._leaf(name)
         mask = self.present[name].copy()
-        mask[rows.as_rows(which, len(self))] = False
+        mask[as_rows(which, len(self))] = False
         return self._made(self._leaves, {**self._masks, name: mask}, len(self))
 
     def copy(self):
@@ -284,13 +290,138 @@ class ModalityDict(Mapping):
             return NotImplemented
         if set(self) != set(other) or len(self) != len(other):
             return False
-        same_masks = rows.equal_masks(self._masks, other._masks)
+        same_masks = _equal_masks(self._masks, other._masks)
         return same_masks and all(leaves.equal(self[n], other[n]) for n in self)
 
     __hash__ = None
 
     def __repr__(self):
-        return frames.text_table(self)
+        return _text_table(self)
 
     def _repr_html_(self):
-        return frames.html_table(self)
+        return _html_table(self)
+
+
+def is_integer(key):
+    """Whether `key` names one row."""
+    if isinstance(key, Integral):
+        return not isinstance(key, bool)
+    return getattr(key, "ndim", None) == 0 and np.asarray(key).dtype.kind in "iu"
+
+
+def is_names(key):
+    """Whether `key` is a non-empty sequence of modality names."""
+    if isinstance(key, (slice, str)) or not hasattr(key, "__len__"):
+        return False
+    if getattr(key, "ndim", 1) != 1:
+        return False
+    return len(key) > 0 and all(isinstance(k, str) for k in key)
+
+
+def as_rows(key, n_rows):
+    """Turn a slice, mask or sequence of positions into a slice or integer array.
+
+    Raises
+    ------
+    IndexError
+        If a mask has another length, a position is out of range, or the key is no
+        index at all.
+    """
+    if key is Ellipsis:
+        return slice(None)
+    if isinstance(key, slice):
+        return key
+    array = np.asarray(key)
+    if array.ndim == 1 and array.dtype == bool:
+        return _from_mask(array, n_rows)
+    if array.size == 0 and array.ndim == 1:
+        return np.empty(0, dtype=np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise IndexError(
+            "rows are chosen by a slice, a boolean mask or integer positions; got "
+            f"{type(key).__name__} of dtype {array.dtype} with {array.ndim} dimensions."
+        )
+    wrong = array[(array >= n_rows) | (array < -n_rows)]
+    if wrong.size:
+        raise IndexError(f"row {wrong[0]} is out of range for {n_rows} rows.")
+    array = array.astype(np.intp, copy=False)  # first: n_rows may not fit its dtype
+    return np.where(array < 0, array + n_rows, array)
+
+
+def _from_mask(mask, n_rows):
+    if len(mask) != n_rows:
+        raise IndexError(f"the mask has {len(mask)} entries for {n_rows} rows.")
+    return np.flatnonzero(mask)
+
+
+def n_selected(index, n_rows):
+    """Return the number of rows that an index of `as_rows` selects."""
+    return len(range(n_rows)[index]) if isinstance(index, slice) else len(index)
+
+
+def _by_name(data, modalities):
+    """Join the two ways in which modalities are given; a name may come once."""
+    data = {} if data is None else data
+    if not isinstance(data, Mapping) or sparse.issparse(data):
+        raise TypeError(
+            f"data must be a mapping of names to arrays; got {type(data).__name__}. "
+            "For a table use check_modalities or ModalityDict.from_frame."
+        )
+    if twice := set(data) & set(modalities):
+        raise ValueError(f"modalities given twice: {sorted(twice)}.")
+    return {**data, **modalities}
+
+
+def as_masks(present, parts, n_rows):
+    """Check presence masks; those that are True everywhere are left out."""
+    masks = {str(name): np.array(mask) for name, mask in present.items()}
+    for name, mask in masks.items():
+        if name not in parts:
+            raise ValueError(
+                f"present names {name!r}, but the modalities are {list(parts)}."
+            )
+        if mask.dtype != bool or mask.shape != (n_rows,):
+            raise ValueError(
+                f"present[{name!r}] must be a boolean array of shape ({n_rows},); "
+                f"got dtype {mask.dtype}, shape {mask.shape}."
+            )
+    return {name: mask for name, mask in masks.items() if not mask.all()}
+
+
+def _read_only(mask):
+    """View of a mask that cannot be written to."""
+    view = mask.view()
+    view.flags.writeable = False
+    return view
+
+
+def _equal_masks(a, b):
+    """Whether two sets of masks mark the same rows missing."""
+    return a.keys() == b.keys() and all(np.array_equal(a[n], b[n]) for n in a)
+
+
+def _title(X):
+    return f"ModalityDict: {X.shape[0]} rows, {X.shape[1]} modalities"
+
+
+def _lines(X):
+    for name, leaf in X.items():
+        absent = len(X) - int(X.present[name].sum())
+        yield name, leaves.describe(leaf) + (f", {absent} missing" * bool(absent))
+
+
+def _text_table(X):
+    """Return a title and one line per modality, the names in one column."""
+    width = max(map(len, X), default=0)
+    lines = [f"  {name:<{width}}  {text}" for name, text in _lines(X)]
+    return "\n".join([_title(X), *lines])
+
+
+def _html_table(X):
+    """Return the same as a small HTML table."""
+    left = "style='text-align:left'"
+    body = "".join(
+        f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
+        for name, text in _lines(X)
+    )
+    return f"<table><caption>{_title(X)}</caption>{body}</table>"

@@ -6,7 +6,6 @@ import torch
 
 from skmm.data import leaves
 from skmm.data.modality_dict import ModalityDict
-from skmm.data.rows import common_length
 
 
 def recombined(X, rows):
@@ -37,7 +36,7 @@ def recombined(X, rows):
     for name, own in rows.items():
         parts[name] = leaves.take(X[name], own)
         masks[name] = masks[name][own]
-    return ModalityDict._made(parts, masks, common_length(parts))
+    return ModalityDict._made(parts, masks, leaves.common_length(parts))
 
 
 def with_changed(X, name, change):

@@ -23,7 +23,6 @@ import torch
 from scipy import sparse
 
 from skmm.data import leaves
-from skmm.data.text import utf8
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,7 @@ def _read_text(leaf, name, dtype):
             "reads tokens (in_dtype torch.int64), or turn the text into numbers with a "
             "ModalityTransformer."
         )
-    encoded = [utf8(value or "", i, name) for i, value in enumerate(leaf)]
+    encoded = [leaves.utf8(value or "", i, name) for i, value in enumerate(leaf)]
     out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)
     for row, code in enumerate(encoded):
         out[row, : len(code)] = torch.tensor(list(code), dtype=torch.int64) + 1

@@ -1,6 +1,7 @@
 """The one door through which data enters every transformer and estimator."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,7 @@ from sklearn.utils.validation import validate_data
 from skmm import _sklearn
 from skmm.data import frames, leaves
 from skmm.data.cells import Cell, is_cells
-from skmm.data.finite import check_finite
 from skmm.data.modality_dict import ModalityDict
-from skmm.data.names import check_names
 
 SINGLE = "X"  # the name of the only modality when X is a plain array
 
@@ -72,7 +71,7 @@ def check_modalities(
     if absent not in ("refuse", "drop"):
         raise ValueError(f'absent must be "refuse" or "drop"; got {absent!r}.')
     X = _as_modality_dict(X, estimator, reset, absent)
-    _refuse_empty(X)
+    _check_not_empty(X)
     if estimator is not None and not reset:
         X = _compare(X, estimator, absent)
     else:
@@ -152,7 +151,7 @@ def _is_view(value):
     return getattr(value, "ndim", 0) > 1
 
 
-def _refuse_empty(X):
+def _check_not_empty(X):
     if X.shape[1] == 0 or len(X) == 0:
         raise ValueError(
             f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of "
@@ -258,3 +257,143 @@ def _check_columns(name, leaf, estimator):
             f"{type(estimator).__name__} was fitted with columns {known}, in this "
             "order."
         )
+
+
+# -- values ---
+
+
+def check_finite(X):
+    """Raise a ValueError if a present row of any modality is not finite."""
+    for name, leaf in X.items():
+        bad = _bad_rows(leaf)
+        if bad is not None and (bad := bad & X.present[name]).any():
+            raise ValueError(_not_finite(name, leaf, np.flatnonzero(bad)))
+
+
+def _not_finite(name, leaf, rows):
+    is_text = leaves.kind(leaf) == "text"
+    what = "None instead of text" if is_text else "NaN or infinity"
+    shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
+    return (
+        f"Input X contains NaN or infinity: modality {name!r} has {what} in "
+        f"{len(rows)} row(s) ({shown}). Impute the values, or mark these rows missing: "
+        f"ModalityDict(..., present={{{name!r}: mask}})."
+    )
+
+
+def _bad_rows(leaf):
+    """Boolean array of the rows that are not finite, or None if all are."""
+    leaf_kind = leaves.kind(leaf)
+    if leaf_kind == "text":
+        return np.array([value is None for value in leaf])
+    if leaf_kind == "ragged":
+        return np.array([not np.isfinite(value).all() for value in leaf])
+    if leaf_kind == "frame":
+        return _bad_frame_rows(leaf)
+    if leaf_kind == "sparse":
+        return _bad_sparse_rows(leaf)
+    return _bad_dense_rows(leaf)
+
+
+def _bad_dense_rows(leaf):
+    lib = torch if isinstance(leaf, torch.Tensor) else np
+    if lib.is_complex(leaf) if lib is torch else leaf.dtype.kind == "c":
+        raise ValueError("Complex data not supported.")
+    if lib is np and leaf.dtype.kind != "f":
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if lib.isfinite(leaf.sum()):  # as scikit-learn does: one pass, no copy
+            return None
+    good = lib.isfinite(leaf).reshape(leaf.shape[0], -1).all(1)
+    return ~np.asarray(good.cpu() if lib is torch else good)
+
+
+def _bad_sparse_rows(leaf):
+    if np.isfinite(leaf.data).all():
+        return None
+    coo = sparse.coo_array(leaf)
+    bad = np.zeros(leaf.shape[0], dtype=bool)
+    bad[coo.coords[0][~np.isfinite(coo.data)]] = True
+    return bad
+
+
+def _bad_frame_rows(leaf):
+    bad = leaf.isna().to_numpy().any(axis=1)
+    numeric = leaf.select_dtypes("number").to_numpy(float, na_value=np.nan)
+    return bad | ~np.isfinite(numeric).all(axis=1) if numeric.size else bad
+
+
+# -- names ---
+
+
+def check_names(names, known, what):
+    """Raise a ValueError if any of `names` is not among `known`.
+
+    Parameters
+    ----------
+    names, known : iterable of str
+    what : str
+        What the names are in, as "encoders" or "X"; opens the message.
+    """
+    known = list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"{what}: unknown modality {_listed(unknown)}; the modalities are "
+            f"{_listed(known)}.{_meant(unknown, known)}"
+        )
+
+
+def parts_in_use(parts, estimator, what):
+    """Return those of `parts` whose modality the fitted estimator uses.
+
+    Parameters
+    ----------
+    parts : dict
+        By name of modality.
+    estimator : estimator
+        Its `modalities_in_` are used, its `feature_names_in_` known. If its parameter
+        `modalities` selects all that X has, a step before it has selected too: other
+        names may then be right, and are ignored.
+    what : str
+        As for `check_names`.
+
+    Raises
+    ------
+    ValueError
+        If a name is known to be wrong.
+    """
+    parts = {str(name): part for name, part in parts.items()}
+    used = list(estimator.modalities_in_)
+    known = list(getattr(estimator, "feature_names_in_", used))
+    if estimator.modalities is None or set(known) != set(used):
+        check_names(parts, known, what)
+    return {name: part for name, part in parts.items() if name in used}
+
+
+def check_labels(labels, what):
+    """Raise a ValueError if two things have one label: a result would be lost.
+
+    Parameters
+    ----------
+    labels : list of str
+        Made of the names of modalities.
+    what : str
+        What the labels are of; opens the message.
+    """
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise ValueError(
+            f"{what}: the names of the modalities make {_listed(twice)} stand for two "
+            "things. Rename a modality."
+        )
+
+
+def _listed(names):
+    return ", ".join(repr(name) for name in names)
+
+
+def _meant(unknown, known):
+    pairs = [(name, get_close_matches(str(name), known, 1)) for name in unknown]
+    meant = [f"{close[0]!r} for {name!r}" for name, close in pairs if close]
+    return f" Did you mean {', '.join(meant)}?" if meant else ""

@@ -1,10 +1,9 @@
 """One net on all modalities: encode, fuse, predict."""
 
-from skmm.base import ClassifierFace, ModalityEstimator, RegressorFace
-from skmm.base.modality_weights import WeighsModalities
+from skmm.base import ModalityEstimator, NetClassifierMixin, NetRegressorMixin
 
 
-class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
+class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     """Encode every modality, fuse the embeddings, classify.
 
     Parameters
@@ -151,7 +150,7 @@ class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
         self._store(locals())
 
 
-class FusionRegressor(WeighsModalities, RegressorFace, ModalityEstimator):
+class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     """Encode every modality, fuse the embeddings, predict values.
 
     Parameters

@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.utils import check_array, column_or_1d
 
 from skmm._sklearn import StrOptions
-from skmm.base.targets import read_labels
 from skmm.data import leaves
 from skmm.estimators._late.base import LateFusion
 from skmm.estimators._late.rules import CLASS_RULES, VALUE_RULES, mean, untie
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
+from skmm.targets.classes import read_labels
 
 
 class LateFusionClassifier(ClassifierMixin, LateFusion):

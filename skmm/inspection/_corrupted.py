@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from skmm._random import derive
 from skmm._views import naming, noting
-from skmm.data.names import check_names
 from skmm.data.recombine import with_changed
+from skmm.data.validation import check_names
 from skmm.inspection._losing import require_fitted, require_known_labels
-from skmm.nn.seeds import derive
 
 ROBUSTNESS = "robustness_curve"
 STRENGTHS = ("probability", "sigma")  # parameters that a level is put into

@@ -12,15 +12,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._random import derive
 from skmm._sklearn import check_sample_weight
 from skmm._views import noting
-from skmm.base.targets import require_target
 from skmm.data import check_modalities
 from skmm.inspection._replacing import JOINED, METHODS, encoded_once, replaced
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_clusters, by_rows, by_splits
-from skmm.nn.seeds import derive
+from skmm.targets import check_target
 
 FEWEST = 10  # observations: of fewer, intervals are too short
 
@@ -51,7 +51,7 @@ class Rows:
 def checked_rows(estimator, X, y, sample_weight=None, groups=None):
     """Check what a user gives."""
     X = check_modalities(X, finite=False)
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if groups is not None:

@@ -16,9 +16,9 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from skmm.base import takes_modalities
-from skmm.data.names import check_names
 from skmm.data.recombine import recombined, with_changed
 from skmm.data.tensors import TensorRows
+from skmm.data.validation import check_names
 from skmm.estimators import (
     FusionClassifier,
     FusionRegressor,

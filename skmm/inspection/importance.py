@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.inspection._losing import (
     asked,
@@ -16,7 +17,6 @@ from skmm.inspection._losing import (
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
 from skmm.model_selection.statistics import choose_measure, holm
-from skmm.nn.seeds import base_seed
 
 NAME = "modality_importance"
 CONSTRAINTS = {

@@ -6,13 +6,13 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
-from skmm.base.targets import require_target
 from skmm.data import check_modalities
-from skmm.data.names import check_labels
+from skmm.data.validation import check_labels
 from skmm.inspection._asking import tells_labels
 from skmm.inspection._grid import Grid, subsets
 from skmm.inspection._losing import require_fitted, require_known_labels
 from skmm.inspection._replacing import JOINED
+from skmm.targets import check_target
 
 
 def emap(estimator, X, y=None):
@@ -190,7 +190,7 @@ def _checked(estimator, X, y, name):
 
 
 def _check_target(estimator, X, y):
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     if not is_classifier(estimator):
         return
     require_known_labels(estimator, np.asarray(y))

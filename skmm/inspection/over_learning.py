@@ -6,7 +6,7 @@ from sklearn.utils.multiclass import unique_labels
 
 from skmm.base import takes_modalities
 from skmm.data import check_modalities
-from skmm.data.names import check_names
+from skmm.data.validation import check_names
 
 
 def over_learning(fused, unimodal, X, y):

@@ -9,6 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.metrics import check_scoring
 
+from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, validate_parameter_constraints
 from skmm.inspection._corrupted import (
     ROBUSTNESS,
@@ -18,7 +19,6 @@ from skmm.inspection._corrupted import (
     checked_levels,
 )
 from skmm.inspection._losing import checked_rows
-from skmm.nn.seeds import base_seed
 
 TENTHS = tuple(round(0.1 * step, 1) for step in range(11))
 CONSTRAINTS = {

@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils import Bunch
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base import restrict
 from skmm.inspection._losing import (
@@ -19,7 +20,6 @@ from skmm.inspection._losing import (
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
 from skmm.model_selection.statistics import LOSSES, choose_measure
-from skmm.nn.seeds import base_seed
 
 NAME = "conditional_utilization"
 REFIT = "refit"

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from skmm.training.description import describe
+from skmm.training.fingerprint import describe
 
 
 def key_of(**parts):

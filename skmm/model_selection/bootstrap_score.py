@@ -8,9 +8,9 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 
 from skmm._sklearn import StrOptions, safe_indexing, validate_parameter_constraints
-from skmm.base.targets import require_target
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import fit_replicas, indexable
+from skmm.targets import check_target
 
 SHARE = 0.632  # of the rows, expected in a bootstrap
 PERMUTATIONS = 20  # of y, for the score without information
@@ -98,7 +98,7 @@ def bootstrap_score(
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "bootstrap_score")
     X = indexable(X)
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     y = np.asarray(y)
     rng = check_random_state(random_state)
     scorer = check_scoring(estimator, scoring)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.base.targets import require_target
 from skmm.data import check_modalities
 from skmm.model_selection._comparison import plots
 from skmm.model_selection._comparison.cache import FitCache
@@ -26,7 +26,7 @@ from skmm.model_selection._comparison.verdict import (
 from skmm.model_selection._key import key_of
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import choose_measure
-from skmm.nn.seeds import base_seed
+from skmm.targets import check_target
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],
@@ -218,7 +218,7 @@ def compare_modalities(
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "compare_modalities")
     X = check_modalities(X, finite=False)
-    require_target(estimator, y, len(X))
+    check_target(estimator, y, len(X))
     y, groups = np.asarray(y), _check_groups(groups, len(X))
     seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)

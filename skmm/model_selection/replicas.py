@@ -12,7 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from skmm._sklearn import safe_indexing
-from skmm.base.together import MEMORY, train_prepared
+from skmm.base.fit_many import MEMORY, train_prepared
 from skmm.data import ModalityDict
 from skmm.training.replicas import can_be_stacked
 

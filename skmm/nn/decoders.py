@@ -51,6 +51,8 @@ class MLPDecoder(Block):
 
     stackable = True
 
+    search_space = {"hidden": [(), (64,), (128,)]}
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],

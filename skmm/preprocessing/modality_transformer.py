@@ -17,7 +17,7 @@ from skmm._sklearn import (
 )
 from skmm._views import as_table, naming
 from skmm.data import ModalityDict, check_modalities, leaves
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
     blank,
@@ -83,7 +83,7 @@ class ModalityTransformer(
     ([[-1.0], [1.0]], ['table', 'name'])
     """
 
-    _nested = ("transformers",)
+    _nested = _by_modality = ("transformers",)
 
     _parameter_constraints = {
         "transformers": [dict, None],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.data import frames, leaves
+from skmm.data import leaves
 from tests.data.strategies import MAKE, READ, numbers_told, quick
 
 cells = st.one_of(st.none(), st.text(max_size=3))
@@ -128,8 +128,3 @@ def test_stand_in_joins_with_the_cells_that_are_there(value):
     whole = ModalityDict.from_frame(pd.DataFrame({"a": column[1:]}))
     assert X[1:] == whole
     assert X.present["a"].tolist() == [False, True, True]
-
-
-def test_tables_of_an_empty_container():
-    X = ModalityDict()
-    assert frames.text_table(X) == repr(X) and "<tr>" not in frames.html_table(X)

@@ -145,3 +145,9 @@ def test_html_repr_escapes_names_and_contents():
     assert "<b>" not in html and "<script>" not in html
     assert "&lt;b&gt;" in html and "&lt;script&gt;&amp;" in html
     assert html.count("<tr>") == X.shape[1]
+
+
+def test_tables_of_an_empty_container():
+    X = ModalityDict()
+    assert repr(X) == "ModalityDict: 0 rows, 0 modalities"
+    assert "<tr>" not in X._repr_html_()

@@ -42,7 +42,7 @@ def bootstraps(y, count=4):
 @pytest.fixture
 def stacked(monkeypatch):
     """Collect how many nets were trained in stacks."""
-    import skmm.base.together as module
+    import skmm.base.fit_many as module
 
     seen = []
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skmm import FusionClassifier, ModalityDict
+from skmm._random import seeded
 from skmm.nn import (
     AttentionFusion,
     Chemception,
@@ -17,8 +18,7 @@ from skmm.nn import (
     MeanFusion,
     NoHarmFusion,
 )
-from skmm.nn.seeds import seeded
-from skmm.nn.stack import stack, unstack
+from skmm.nn.composite.stack import stack, unstack
 from skmm.training.replicas import can_be_stacked, train_together
 
 

@@ -15,11 +15,9 @@ from skmm._routing import (
 )
 from skmm._sklearn import HasMethods, VisualBlock
 from skmm._views import naming
-from skmm.base.saving import Fitted, MembersSaving, Saving
-from skmm.base.targets import require_target
-from skmm.base.weights import row_weights
+from skmm.base.sample_weight import row_weights
 from skmm.data import check_modalities
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 from skmm.estimators._late import stacking
 from skmm.estimators._late.members import of_one, view
 from skmm.estimators._late.parameters import (
@@ -28,6 +26,8 @@ from skmm.estimators._late.parameters import (
     refuse_others,
 )
 from skmm.estimators._late.search_space import SearchableMembers
+from skmm.persistence.saving import Fitted, MembersSaving, is_savable
+from skmm.targets import check_target
 
 DEFAULT = "estimators"  # of modalities for which none is named
 FINAL = "final_estimator"
@@ -41,7 +41,7 @@ class LateFusion(MembersSaving, SearchableMembers, BaseEstimator):
     where none is given, `_read_target` and `_ask`.
     """
 
-    _nested = ("estimators",)
+    _nested = _by_modality = ("estimators",)
     __metadata_request__fit = {"sample_weight": UNUSED, "groups": True}  # of members
 
     _parameter_constraints = {
@@ -96,7 +96,7 @@ class LateFusion(MembersSaving, SearchableMembers, BaseEstimator):
         refuse_others(self)
         refuse_groups(self, groups)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        require_target(self, y, len(X))
+        check_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight, scaled=False)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)
@@ -289,7 +289,7 @@ class LateFusion(MembersSaving, SearchableMembers, BaseEstimator):
 
 
 def _saves(model):
-    return isinstance(model, Saving)  # others are refused by name
+    return is_savable(model)  # others are refused by name
 
 
 def _asking(default):

@@ -6,7 +6,7 @@ from sklearn.pipeline import Pipeline
 
 from skmm._views import as_table, naming
 from skmm.base import restrict, takes_modalities
-from skmm.base.parts_in_use import refuse_unknown_parts
+from skmm.base.modality_subset import check_known_modalities
 from skmm.data import leaves
 
 
@@ -24,7 +24,7 @@ def of_one(member, name, owner):
     if not _can_be_restricted(member, name):
         return clone(member)
     with naming(name):
-        refuse_unknown_parts(member, owner)
+        check_known_modalities(member, owner)
     return restrict(member, [name])
 
 

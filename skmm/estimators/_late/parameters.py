@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 
 from skmm._routing import routing_enabled
-from skmm.data.names import parts_in_use
+from skmm.data.validation import parts_in_use
 
 DEFAULTS = {"weights": None, "final_estimator": None, "cv": 5}
 BELONGS = {  # the rules that read them

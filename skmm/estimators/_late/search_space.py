@@ -1,8 +1,7 @@
 """What is worth trying of a late fusion: its rule, and its models' own parameters."""
 
 from skmm._params import NestedParams
-from skmm.base.blocks_to_search import with_present
-from skmm.base.search_space import search_space_of
+from skmm.base.search_space import search_space_of, with_present
 from skmm.estimators._late.parameters import BELONGS, DEFAULTS
 
 

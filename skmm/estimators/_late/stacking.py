@@ -7,8 +7,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
 from skmm.base.estimator import ModalityEstimator
+from skmm.base.fit_many import fit_together
 from skmm.base.groups import pairs_of, refuse_one_group, refuse_split_groups
-from skmm.base.together import fit_together
 
 
 def folds(cv, y, is_class, groups=None):

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 
-from skmm.base.targets import read_labels
 from skmm.estimators._no_harm.faces import ClassFace, ValueFace
+from skmm.targets.classes import read_labels
 
 
 class ClassAnswers(ClassifierMixin):

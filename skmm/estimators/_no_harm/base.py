@@ -7,21 +7,20 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, column_or_1d
 
+from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base.diagram import EncodersDiagram
 from skmm.base.estimator import ModalityEstimator
+from skmm.base.sample_weight import NOT_STRATIFIED, row_weights
 from skmm.base.search_space import Searchable
-from skmm.base.targets import require_target
-from skmm.base.weights import NOT_STRATIFIED, row_weights
 from skmm.data import check_modalities
-from skmm.data.names import check_names, parts_in_use
+from skmm.data.validation import check_names, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
 from skmm.nn.fusion.no_harm import kept_weights
-from skmm.nn.seeds import base_seed
+from skmm.targets import check_target
 
 FEWEST_ROWS = 4
 EXPECTED = (  # classes with fewer rows than folds
@@ -47,10 +46,12 @@ CONSTRAINTS = {
 }
 
 
-class NoHarm(Kept, Searchable, EncodersDiagram, BaseEstimator):
+class NoHarm(Kept, Searchable, BaseEstimator):
     """Base of the no-harm estimators; a final class says what a target is."""
 
     _nested = ("encoders",)
+    _by_modality = ("encoders", "pretraining")
+    _by_part = ("lr", "weight_decay")
 
     _parameter_constraints = {
         **CONSTRAINTS,
@@ -99,7 +100,7 @@ class NoHarm(Kept, Searchable, EncodersDiagram, BaseEstimator):
         self._validate_params()
         self._refuse_others()
         X = check_modalities(X, self, modalities=self.modalities)
-        require_target(self, y, len(X))
+        check_target(self, y, len(X))
         X, y, weight, groups = self._rows(X, y, sample_weight, groups)
         self._check_pretraining()
         if GIVEN in X:

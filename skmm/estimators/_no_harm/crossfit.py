@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skmm.base.together import fit_together
+from skmm._random import derive
+from skmm.base.fit_many import fit_together
 from skmm.nn import ConcatFusion, Flatten, ResidualHead
-from skmm.nn.seeds import derive
 
 GIVEN = "(best single)"  # the modality that holds the outputs of the best single net
 FEWEST = 3  # present rows, without which a fold has no net of a modality

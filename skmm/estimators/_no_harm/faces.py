@@ -3,12 +3,12 @@
 import numpy as np
 from tqdm.auto import tqdm
 
-from skmm.base.targets import ValueTarget
-from skmm.base.weights import mean_one, split_rows
-from skmm.data.names import parts_in_use
+from skmm._random import derive
+from skmm.base.sample_weight import mean_one, split_rows
+from skmm.data.validation import parts_in_use
 from skmm.estimators._no_harm.splits import groups_aside
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
-from skmm.nn.seeds import derive
+from skmm.targets.values import ValueTarget
 
 SHARED = (
     "head",

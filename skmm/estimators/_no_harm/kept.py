@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from skmm.base.saving import Fitted, Saving
 from skmm.data import check_modalities
 from skmm.estimators._no_harm.crossfit import Cell, CrossFit, first_present
 from skmm.estimators._no_harm.display import NoHarmDisplay
 from skmm.estimators._no_harm.modes import FUSED, complete_rows
+from skmm.persistence.saving import Fitted, Saving
 
 
 class Kept(Saving):

@@ -11,8 +11,8 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
 )
 
+from skmm._random import derive
 from skmm.base.groups import pairs_of, refuse_one_group, refuse_split_groups
-from skmm.nn.seeds import derive
 
 
 def folds(owner, y, groups):

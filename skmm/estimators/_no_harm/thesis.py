@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from skmm.base.together import fit_together
+from skmm._random import derive, seeded
+from skmm.base.fit_many import fit_together
 from skmm.estimators._no_harm.crossfit import FEWEST, Cell, CrossFit
 from skmm.nn import ConcatFusion, MLPHead, NoHarmFusion
 from skmm.nn.assemble import assemble, complete
 from skmm.nn.fusion.no_harm import fixed_weights, kept_weights
-from skmm.nn.seeds import derive, seeded
 from skmm.training import RecordFusionWeights, Stage
 from skmm.training.optimizers import has_one_rate
 

@@ -10,13 +10,13 @@ from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from skmm._random import derive
 from skmm._sklearn import safe_indexing
 from skmm._views import noting
 from skmm.base import restrict, takes_modalities
-from skmm.data.names import check_names
 from skmm.data.recombine import recombined
+from skmm.data.validation import check_names
 from skmm.model_selection.replicas import fit_replicas, trains_together
-from skmm.nn.seeds import derive
 from skmm.preprocessing import NoiseModality
 
 MAX_MODALITIES = 6  # for subsets="all"

@@ -5,6 +5,7 @@ from functools import partial
 
 from joblib import effective_n_jobs
 
+from skmm._random import base_seed
 from skmm.data import ModalityDict
 from skmm.model_selection._key import key_of
 from skmm.model_selection._optuna.processes import run_in_journal, run_processes
@@ -13,7 +14,6 @@ from skmm.model_selection._optuna.storage import check_shared, claim, open_study
 from skmm.model_selection._optuna.trial_slots import TrialSlots
 from skmm.model_selection._optuna.worker import MemorySlots, Worker, create_study
 from skmm.model_selection.replicas import indexable_target, trains_together
-from skmm.nn.seeds import base_seed
 
 STACK = 10  # trials that are trained as one batch
 

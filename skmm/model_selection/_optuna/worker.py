@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from skmm._random import derive
 from skmm.model_selection._optuna.evaluation import Evaluation
 from skmm.model_selection.search_space import Space, import_optuna
-from skmm.nn.seeds import derive
 
 STUDY_NAME = "ModalitySearchCV"  # of a study that the user does not name
 FOLDS, ERROR = "folds", "error"  # attributes of a trial: scores and seconds; message

@@ -59,6 +59,8 @@ class Chemception(Block):
     torch.Size([2, 126])
     """
 
+    search_space = {"filters": [8, 16, 32]}
+
     _parameter_constraints = {
         "n_blocks": [tuple, list],
         "filters": [Interval(Integral, 1, None, closed="left")],

@@ -79,6 +79,11 @@ class MLPEncoder(Block):
 
     stackable = True
 
+    search_space = {
+        "hidden": [(32,), (64,), (128,), (64, 64), (128, 64)],
+        "dropout": (0.0, 0.6),
+    }
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],

@@ -83,6 +83,8 @@ class ConvEncoder(Block):
     12800
     """
 
+    search_space = {"hidden": [(64,), (126,), (256,)], "dropout": (0.0, 0.6)}
+
     _parameter_constraints = {
         "channels": [tuple, list],
         "kernel_size": [Interval(Integral, 1, None, closed="left"), tuple, list],

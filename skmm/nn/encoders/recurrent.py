@@ -80,6 +80,8 @@ class LSTMEncoder(Block):
 
     in_dtype = torch.int64  # of text; `build` for a sequence of numbers changes it
 
+    search_space = {"width": [32, 64, 128], "dropout": (0.0, 0.6)}
+
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left")],
         "characters": [Interval(Integral, 1, None, closed="left")],

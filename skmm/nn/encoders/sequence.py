@@ -58,6 +58,8 @@ class Conv1dEncoder(Block):
 
     default_length = 20  # the shortest rows that the defaults can read
 
+    search_space = {"width": [32, 64, 128]}
+
     _parameter_constraints = {
         "channels": [tuple, list],
         "kernel_size": [Interval(Integral, 1, None, closed="left"), tuple, list],

@@ -56,6 +56,8 @@ class PatchTokens(Block):
 
     gives_tokens = True
 
+    search_space = {"width": [32, 64, 128]}
+
     _parameter_constraints = {"patch": [POSITIVE], "width": [POSITIVE]}
 
     def __init__(self, patch=4, *, width=64):
@@ -120,6 +122,8 @@ class SequenceTokens(Block):
 
     gives_tokens = True
     in_dtype = torch.int64  # of text; `build` for a sequence of numbers changes it
+
+    search_space = {"width": [32, 64, 128]}
 
     _parameter_constraints = {
         "width": [POSITIVE],

@@ -58,6 +58,8 @@ class ConcatFusion(Block):
 
     stackable = True
 
+    search_space = {"hidden": [(), (32,), (64,)]}
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -112,6 +114,8 @@ class EqualWidthFusion(Block):
         None: all embeddings must have one width. An integer adds one linear map per
         modality to that width.
     """
+
+    search_space = {"width": [32, 64, 128]}  # None needs equal widths
 
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left"), None]

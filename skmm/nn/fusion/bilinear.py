@@ -66,7 +66,7 @@ class BilinearFusion(Block):
     torch.Size([4, 5])
     """
 
-    alone = False
+    supports_single = False
 
     _parameter_constraints = {
         "form": [StrOptions({"full", "vector", "scalar"})],

@@ -62,6 +62,8 @@ class GatedFusion(Block):
     (torch.Size([4, 5]), torch.Size([4, 2, 5]))
     """
 
+    search_space = {"width": [32, 64, 128]}
+
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -153,6 +155,8 @@ class HighwayFusion(Block):
     tensor([[1., 1., 0.]])
     """
 
+    search_space = {"layers": [1, 2, 3]}
+
     _parameter_constraints = {
         "layers": [Interval(Integral, 1, None, closed="left")],
         "gate_bias": [Interval(Real, None, None, closed="neither")],
@@ -220,6 +224,8 @@ class ExpertFusion(Block):
     >>> fuse(parts).shape, fuse.weights(parts).shape  # the last one is for both
     (torch.Size([4, 6]), torch.Size([4, 3]))
     """
+
+    search_space = {"hidden": [(32,), (64,), (64, 64)], "dropout": (0.0, 0.6)}
 
     _parameter_constraints = {
         "hidden": [tuple, list],

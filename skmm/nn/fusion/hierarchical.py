@@ -60,6 +60,8 @@ class HierarchicalFusion(Block):
     torch.Size([4, 8])
     """
 
+    search_space = {"hidden": [(32,), (64, 64), (64, 64, 64)]}
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],

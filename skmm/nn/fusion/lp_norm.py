@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import Interval, StrOptions
-from skmm.data.names import check_labels
+from skmm.data.validation import check_labels
 from skmm.nn.block import Block, PerModality
 from skmm.nn.fusion.basic import columns_of
 from skmm.nn.heads.lp_norm import LpNormHead

@@ -18,7 +18,7 @@ from numbers import Integral
 import torch
 
 from skmm._sklearn import Interval, StrOptions
-from skmm.data.names import check_names
+from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
 from skmm.nn.fusion.basic import equal_widths
 

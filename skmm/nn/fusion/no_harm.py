@@ -153,7 +153,7 @@ class NoHarmFusion(EqualWidthFusion):
         weights = self._weights().detach().mean(1)
         return dict(zip(self.names, weights.tolist(), strict=True))
 
-    def undecayed(self):
+    def no_weight_decay(self):
         """Return the factor: weight decay would pull it to the first modality."""
         return [] if self.free is None else [self.free]
 

@@ -66,6 +66,8 @@ class ModalityShiftFusion(Block):
     torch.Size([4, 8])
     """
 
+    search_space = {"beta": [0.25, 0.5, 1.0, 2.0], "dropout": (0.0, 0.6)}
+
     _parameter_constraints = {
         "primary": [str, None],
         "beta": [Interval(Real, 0, None, closed="left")],

@@ -71,6 +71,8 @@ class TensorFusion(Block):
     tensor([[1., 3., 2., 6.]])
     """
 
+    search_space = {"width": [4, 8, 16]}
+
     _parameter_constraints = {
         "width": [
             Interval(Integral, 1, None, closed="left"),
@@ -166,6 +168,8 @@ class LowRankTensorFusion(Block):
     >>> sum(p.numel() for p in fuse.parameters())
     187
     """
+
+    search_space = {"rank": [1, 2, 4, 8, 16], "width": [32, 64, 128]}
 
     _parameter_constraints = {
         "rank": [Interval(Integral, 1, None, closed="left")],

@@ -64,6 +64,8 @@ class PairFusion(TokenFusion):
         On the weights of the attention.
     """
 
+    search_space = {"width": [32, 64, 128]}
+
     def __init__(self, width=64, *, heads=4, dropout=0.0):
         super().__init__()
         self.width = width
@@ -194,7 +196,7 @@ class CrossAttentionFusion(PairFusion):
     (torch.Size([4, 16]), torch.Size([4, 1, 9]))
     """
 
-    alone = False
+    supports_single = False
 
     def choose(self, names):
         """Ordered pairs of different modalities."""

@@ -57,6 +57,12 @@ class TransformerFusion(TokenFusion):
     torch.Size([4, 8])
     """
 
+    search_space = {
+        "width": [32, 64, 128],
+        "layers": [1, 2, 4],
+        "dropout": (0.0, 0.6),
+    }
+
     _parameter_constraints = {
         **TokenFusion._parameter_constraints,
         "layers": [POSITIVE],

@@ -34,6 +34,8 @@ class MLPHead(Block):
 
     stackable = True
 
+    search_space = {"hidden": [(), (32,), (64,)], "dropout": (0.0, 0.6)}
+
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from skmm import FusionClassifier, FusionRegressor, ModalityDict, load
+from skmm._random import seeded
 from skmm.data import check_modalities
 from skmm.data.tensors import to_tensors
 from skmm.model_selection import fit_replicas
 from skmm.nn import LSTMEncoder, MLPEncoder
 from skmm.nn.encoders import recurrent
-from skmm.nn.seeds import seeded
 from skmm.training import Stage, replicas
 from tests.toys import assert_same_state, state_of
 

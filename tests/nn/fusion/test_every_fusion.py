@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 
 from skmm import nn
-from skmm.nn import probing
+from skmm.nn import shape_inference as probing
 from tests.nn.fusion.variants import (
     NAMES,
     VARIANTS,

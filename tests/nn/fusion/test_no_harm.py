@@ -488,11 +488,11 @@ def test_a_fixed_sequence_weighs_each():
 
 def test_only_the_factor_is_exempt_from_weight_decay():
     block = NoHarmFusion(width=3).build({"a": 2, "b": 5})
-    assert [id(p) for p in block.undecayed()] == [id(block.free)]
+    assert [id(p) for p in block.no_weight_decay()] == [id(block.free)]
     maps = {id(p) for p in block.to_width.parameters()}
     assert len(maps) == 4 and id(block.free) not in maps
-    assert NoHarmFusion(0.5).build({"a": 2, "b": 2}).undecayed() == []
-    assert MLPHead().build((2, 2)).undecayed() == []
+    assert NoHarmFusion(0.5).build({"a": 2, "b": 2}).no_weight_decay() == []
+    assert MLPHead().build((2, 2)).no_weight_decay() == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.problem import to_rows
+from skmm.base.training_data import to_rows
 from skmm.nn import (
     ConcatFusion,
     CrossAttentionFusion,
