@@ -132,21 +132,21 @@ class Held:
                 "Give more rows, or another cv."
             )
         self.weight = np.ones(1)
-        if measure.rows is not None:
+        if measure.losses is not None:
             self.weight = np.ones(len(rows.X)) if rows.weight is None else rows.weight
             if not self.weight.any():
                 raise ValueError(f"{where}: all rows have sample_weight 0.")
             self.weight = self.weight / self.weight.mean()
         with noting(f"{where}, with all modalities"):
-            if method == "permute" and not measure.sees_rows:
+            if method == "permute" and not measure.reads_X:
                 self.model, self.X = encoded_once(model, rows.X)
             self.whole = self.losses(self.X)
 
     def losses(self, X):
         """Losses of the model on X."""
         y, weight = self.rows.y, self.rows.weight
-        if self.measure.rows is not None:
-            return self.measure.rows(self.model, X, y)
+        if self.measure.losses is not None:
+            return self.measure.losses(self.model, X, y)
         extra = {} if weight is None else {"sample_weight": weight}
         score = float(self.measure.score(self.model, X, y, **extra))
         if np.isnan(score):
@@ -250,7 +250,7 @@ def judged(values, measure, splits, groups):
     """
     if splits is not None:
         return by_splits(np.asarray(values), splits.ratio)
-    if measure.rows is None:
+    if measure.losses is None:
         return None
     found = by_rows(values) if groups is None else by_clusters(values, groups)
     return found if found.df >= FEWEST - 1 else None

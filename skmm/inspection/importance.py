@@ -16,8 +16,7 @@ from skmm.inspection._losing import (
     losses_without,
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
-from skmm.model_selection.measures import choose_measure
-from skmm.model_selection.statistics import holm
+from skmm.model_selection.statistics import choose_measure, holm
 
 NAME = "modality_importance"
 CONSTRAINTS = {
@@ -179,7 +178,7 @@ def _concluded(found, held, measure, splits, groups, alpha):
     )
     if table["p"].notna().all():
         table["p"] = holm(table["p"])
-    sign = -1.0 if measure.rows is None else 1.0
+    sign = -1.0 if measure.losses is None else 1.0
     return Bunch(
         table=table,
         importances=importances,

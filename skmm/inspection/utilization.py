@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.base import modality_subset as restrict
+from skmm.base import restrict
 from skmm.inspection._losing import (
     asked,
     checked_rows,
@@ -19,7 +19,7 @@ from skmm.inspection._losing import (
     losses_without,
 )
 from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
-from skmm.model_selection.measures import BY_ROWS, choose_measure
+from skmm.model_selection.statistics import LOSSES, choose_measure
 
 NAME = "conditional_utilization"
 REFIT = "refit"
@@ -195,7 +195,7 @@ def _score_of(held):
 
 
 def _is_accuracy(measure):
-    return measure is BY_ROWS["accuracy"]
+    return measure is LOSSES["accuracy"]
 
 
 def _refuse_nothing(score, scoring):

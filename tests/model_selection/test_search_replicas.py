@@ -79,7 +79,7 @@ def calls(monkeypatch):
         seen.append(len(samples))
         return fit_replicas(estimator, X, y, samples, **settings)
 
-    place = "skmm.model_selection._tuning.evaluation.fit_replicas"
+    place = "skmm.model_selection._optuna.evaluation.fit_replicas"
     monkeypatch.setattr(place, noted)
     return seen
 

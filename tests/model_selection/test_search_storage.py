@@ -10,9 +10,10 @@ from sklearn.model_selection import KFold
 
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
-from skmm.model_selection._tuning import journal, working
-from skmm.model_selection._tuning.evaluation import Result
-from skmm.model_selection._tuning.storage import open_study
+from skmm.model_selection._optuna import storage as storage_module
+from skmm.model_selection._optuna.evaluation import Evaluation, Result
+from skmm.model_selection._optuna.storage import open_study
+from skmm.model_selection._optuna.worker import Worker
 from tests.toys import two_tables
 
 optuna = pytest.importorskip("optuna")
@@ -126,7 +127,7 @@ def test_ctrl_c_in_a_batch_of_nets(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("skmm.model_selection._tuning.evaluation.fit_replicas", interrupt)
+        patch.setattr("skmm.model_selection._optuna.evaluation.fit_replicas", interrupt)
         with pytest.raises(KeyboardInterrupt):
             search(path, model, space).fit(X, Y)
     found = search(path, model, space).fit(X, Y)
@@ -166,7 +167,7 @@ OTHERS = {
 def test_a_study_of_something_else_is_refused(other, tmp_path):
     path = tmp_path / "study.log"
     search(path).fit(TABLE, Y)
-    with pytest.raises(ValueError, match=f"of another search: it has other {other}"):
+    with pytest.raises(ValueError, match=f"another search, with different {other}"):
         OTHERS[other](path)
     assert len(search(path).fit(TABLE, Y).study_.trials) == 5
 
@@ -175,7 +176,7 @@ def test_random_splits_are_refused_with_a_hint(tmp_path):
     path = tmp_path / "study.log"
     shuffled = KFold(3, shuffle=True)
     search(path, cv=shuffled).fit(TABLE, Y)
-    with pytest.raises(ValueError, match=r"other splits.*fixed random_state"):
+    with pytest.raises(ValueError, match=r"different splits.*fixed random_state"):
         search(path, cv=shuffled).fit(TABLE, Y)
 
 
@@ -183,7 +184,7 @@ def test_a_study_that_optuna_made_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     study = optuna.create_study(storage=url, study_name="mine")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    with pytest.raises(ValueError, match=r"'mine'.*has not made"):
+    with pytest.raises(ValueError, match=r"'mine'.*was not made"):
         search(url, study_name="mine").fit(TABLE, Y)
 
 
@@ -206,7 +207,7 @@ class Untouched(LogisticRegression):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda folder: folder / "none" / "study.log", "no such folder"),
+        (lambda folder: folder / "none" / "study.log", "folder does not exist"),
         (lambda folder: folder, "directory"),
         (lambda folder: f"sqlite:///{folder}/none/study.db", "unable to open"),
         (lambda folder: "nosuchkind://u:secret@host/db", "nosuchkind"),
@@ -231,7 +232,7 @@ def test_a_file_of_something_else_is_refused_and_kept(content, kind, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     storage = path if kind == "path" else f"sqlite:///{path}"
-    with pytest.raises(ValueError, match=r"storage=.*(no journal|not a database)"):
+    with pytest.raises(ValueError, match=r"storage=.*(not a journal|not a database)"):
         search(storage, Untouched(), error_score="raise").fit(TABLE, Y)
     assert path.read_bytes() == content
 
@@ -286,10 +287,10 @@ def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"a", b"\n", b"a\nb", b"a\nb\n", b"\n\na"])
 @pytest.mark.parametrize("block", [1, 2, 100])
 def test_the_last_line_without_an_end(content, block, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "BLOCK", block)
+    monkeypatch.setattr(storage_module, "BLOCK", block)
     path = tmp_path / "file"
     path.write_bytes(content)
-    assert journal.torn(path) == content.split(b"\n")[-1]
+    assert storage_module.incomplete_line(path) == content.split(b"\n")[-1]
 
 
 def test_the_journal_is_json(tmp_path):
@@ -301,14 +302,14 @@ def test_the_journal_is_json(tmp_path):
 
 def test_memory_is_not_shared_between_processes():
     storage = optuna.storages.InMemoryStorage()
-    with pytest.raises(ValueError, match="storage is in the memory"):
+    with pytest.raises(ValueError, match="got an InMemoryStorage"):
         search(storage, Untouched(), n_jobs=2).fit(TABLE, Y)
 
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatch):
     """Its process was thought to be dead, and the trial has run elsewhere."""
-    evaluate = working.Evaluation.alone
+    evaluate = Evaluation.fold_by_fold
 
     def buried(self, trial, params):
         if trial.number == 1:
@@ -317,7 +318,7 @@ def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatc
                 return Result([], error="late", cause=RuntimeError("late"))
         return evaluate(self, trial, params)
 
-    monkeypatch.setattr(working.Evaluation, "alone", buried)
+    monkeypatch.setattr(Evaluation, "fold_by_fold", buried)
     found = search(tmp_path / "study.log", error_score="raise").fit(TABLE, Y)
     assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]
 
@@ -325,13 +326,13 @@ def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatc
 def test_a_result_that_is_overtaken_while_it_is_written_does_not_count(
     tmp_path, monkeypatch
 ):
-    store = working.Work._store
+    store = Worker._store
 
     def late(self, study, trial, result, value):
         if trial.number == 1:
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         store(self, study, trial, result, value)
 
-    monkeypatch.setattr(working.Work, "_store", late)
+    monkeypatch.setattr(Worker, "_store", late)
     found = search(tmp_path / "study.log").fit(TABLE, Y)
     assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]

@@ -1,9 +1,8 @@
-"""Pictures and the report of a comparison."""
+"""Plots and the HTML report of a comparison."""
 
 import base64
 import importlib.util
 import io
-from dataclasses import replace
 from html import escape
 
 from skmm._plotting import axes_of, close, plain
@@ -15,7 +14,20 @@ STYLE = (
 )
 
 
-def draw_bars(table, label, axes=None):
+def draw(comparison, kind, axes=None):
+    """Draw one table of a comparison, and return the axes."""
+    draws = {
+        "bars": (_draw_bars, comparison.table),
+        "paired": (_draw_paired, comparison.paired),
+        "shapley": (_draw_importance, comparison.importance),
+    }
+    if kind not in draws:
+        raise ValueError(f"kind must be one of {list(draws)}; got {kind!r}.")
+    draw_table, table = draws[kind]
+    return draw_table(table, comparison.measure, axes)
+
+
+def _draw_bars(table, label, axes):
     """Means of all subsets, with intervals."""
     (axis,) = axes_of(1, axes, size=(6.0, 1.0 + 0.35 * len(table)))
     rows = table.iloc[::-1]
@@ -25,7 +37,7 @@ def draw_bars(table, label, axes=None):
     return axis
 
 
-def draw_paired(paired, label, axes=None):
+def _draw_paired(paired, label, axes):
     """Gains of all modalities over singles and controls, with intervals."""
     rows = paired[paired["fused"] == paired["fused"].iloc[-1]].iloc[::-1]
     (axis,) = axes_of(1, axes, size=(6.0, 1.0 + 0.35 * len(rows)))
@@ -39,8 +51,8 @@ def draw_paired(paired, label, axes=None):
     return axis
 
 
-def draw_shapley(importance, label, axes=None):
-    """Shapley values, or what each modality reaches alone, with standard errors."""
+def _draw_importance(importance, label, axes):
+    """Shapley values, or gains of each modality alone, with standard errors."""
     known = importance["shapley"].notna().all()
     key = "shapley" if known else "alone"
     (axis,) = axes_of(1, axes, size=(6.0, 1.0 + 0.35 * len(importance)))
@@ -53,7 +65,7 @@ def draw_shapley(importance, label, axes=None):
 
 
 def report_of(comparison):
-    """The whole comparison as one HTML page that needs no other file."""
+    """Return the whole comparison as one self-contained HTML page."""
     tables = {
         "All subsets": comparison.table,
         "Pairs": comparison.paired,
@@ -63,7 +75,8 @@ def report_of(comparison):
     for title, table in tables.items():
         html = table.to_html(float_format="{:.4g}".format, border=0)
         parts.append(f"<h2>{title}</h2>{html}")
-    parts += [_picture(comparison, kind) for kind in _drawable()]
+    if importlib.util.find_spec("matplotlib") is not None:
+        parts += [_image(comparison, kind) for kind in ("bars", "paired", "shapley")]
     body = "\n".join(parts)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Comparison'
@@ -71,14 +84,8 @@ def report_of(comparison):
     )
 
 
-def _drawable():
-    """Kinds of pictures; none without matplotlib."""
-    there = importlib.util.find_spec("matplotlib") is not None
-    return ("bars", "paired", "shapley") if there else ()
-
-
-def _picture(comparison, kind):
-    figure = replace(comparison).plot(kind).figure_  # the user's own keeps its axes
+def _image(comparison, kind):
+    figure = draw(comparison, kind).figure
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
     close(figure)

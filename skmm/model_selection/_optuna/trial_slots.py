@@ -1,25 +1,31 @@
-"""Which trials of a study count, and who may start another.
+"""Which trials of a shared study count, and which process may start another.
 
-A study has `n_trials` places. A trial holds one while it waits, runs or has a result,
-and lower numbers come first: if two processes ask for the last place at once, both see
-the same order, and the later one gives its trial back. A trial whose process died is
-failed and its parameters wait to be run again, once; until they do it keeps its place.
-Any other process may finish a trial first, as one that buries it too, or one that was
-thought dead: whatever is written then counts for nothing and raises no error.
+A study has `n_trials` slots. A trial holds one while it waits, runs or has a result,
+and lower numbers come first: if two processes ask for the last slot at once, both see
+the same order, and the later one drops its trial. A trial whose process died is failed,
+and its parameters are queued to run once more; until then it keeps its slot. Another
+process may finish a trial first, because it also fails it, or because it believed this
+process dead: whatever is written then is ignored without an error.
 """
 
-from contextlib import suppress
+from skmm.model_selection._optuna.heartbeat import (
+    WORKER,
+    Heartbeat,
+    Watch,
+    has_ended,
+    registered,
+    this_worker,
+)
+from skmm.model_selection._optuna.worker import LOST, has_result, unless_finished
+from skmm.model_selection.search_space import import_optuna
 
-from skmm.model_selection._tuning.alive import WORKER, Watch, has_ended, this_worker
-from skmm.model_selection._tuning.optional import import_optuna
-
-ERROR, LOST, RETRY_OF, DEATHS = "error", "lost", "retry_of", "deaths"
-DIED, INTERRUPTED = "died", "interrupted"
-RETRIES = 1  # of parameters whose process died: they may be why
+RETRY_OF, DEATHS = "retry_of", "deaths"  # attributes of a trial
+DIED, INTERRUPTED = "died", "interrupted"  # values of the attribute LOST
+RETRIES = 1  # of parameters whose process died: they may be the cause
 
 
-class Places:
-    """The places of a study.
+class TrialSlots:
+    """The slots of a study that several processes may share.
 
     Parameters
     ----------
@@ -32,28 +38,25 @@ class Places:
         self.states = import_optuna().trial.TrialState
         self.worker, self.watch = this_worker(), Watch()
 
-    def finished(self):
-        """Trials that have a result: a score, none as they were pruned, or an error."""
-        return [trial for trial in self._trials() if self.has_result(trial)]
+    def joined(self):
+        """Context in which this process runs trials."""
+        return registered(self.worker)
+
+    def running(self, trials):
+        """Context in which trials are evaluated."""
+        return Heartbeat(trials)
 
     def is_empty(self):
-        """Whether no trial has a result, waits, or is run by a living process."""
+        """Whether no trial has a result, waits, or is run by a live process."""
         trials, running = self._trials(), self.states.RUNNING
         return not any(
             holds and not (t.state == running and has_ended(t.user_attrs.get(WORKER)))
             for t, holds in zip(trials, self._holds(trials), strict=True)
         )
 
-    def has_result(self, trial):
-        """Whether a trial counts as done."""
-        states = self.states
-        known = trial.user_attrs
-        failed = trial.state == states.FAIL and ERROR in known and LOST not in known
-        return failed or trial.state in (states.COMPLETE, states.PRUNED)
-
     def take(self):
-        """Start a trial, or return None if all places are held."""
-        self._bury()
+        """Start a trial; None if no slot is free."""
+        self._fail_dead_trials()
         trials = self._trials()
         waiting = [t.number for t in trials if t.state == self.states.WAITING]
         before = waiting[0] if waiting else len(trials)
@@ -71,13 +74,13 @@ class Places:
         return None if surplus else trial
 
     def _is_surplus(self, number):
-        """Whether trials with lower numbers hold all places, or run the same again."""
+        """Whether trials with lower numbers hold all slots, or retry the same trial."""
         trials = self._trials()
         known = self._holds(trials)[number]
         return not known or self._held(trials, number) >= self.n_trials
 
     def give_back(self, trials, reason=INTERRUPTED):
-        """Fail trials that nobody runs any more, so that their parameters run again."""
+        """Fail trials that no process runs any more; their parameters run again."""
         for trial in trials:
             with unless_finished():
                 storage = self.study._storage
@@ -85,22 +88,17 @@ class Places:
                 self._fail(trial)
 
     def drop(self, trials):
-        """Fail trials that shall not run again."""
+        """Fail trials whose parameters must not run again."""
         for trial in trials:
             with unless_finished():
                 self._fail(trial)
 
     def is_finished(self, trial):
-        """Whether a trial has been told, by this process or another one."""
+        """Whether this or another process has finished a trial."""
         return self.study._storage.get_trial(trial._trial_id).state.is_finished()
 
     def order_of(self, trial):
-        """Which draw of the study it is; of a trial that runs again, the first one's.
-
-        Parameters
-        ----------
-        trial : Trial
-        """
+        """Return which draw of the study a trial is; a retry counts as its original."""
         trials, number = self._trials(), trial.number
         while (first := trials[number].user_attrs.get(RETRY_OF)) is not None:
             number = first
@@ -115,25 +113,23 @@ class Places:
         return self.study.get_trials(deepcopy=False)
 
     def _held(self, trials, before):
-        """Number of places held by trials with a lower number."""
+        """Number of slots held by trials with a lower number."""
         return sum(self._holds(trials)[:before])
 
     def _holds(self, trials):
-        """Whether each trial holds a place."""
+        """Whether each trial holds a slot."""
         retried, holds = set(), []
         for trial in trials:
             original = trial.user_attrs.get(RETRY_OF)
             again = original is not None and original in retried
             retried.add(original)
-            holds.append(not again and self._counts(trial))
-        owed = {t.number for t in self._owed(trials)}
-        return [h or t.number in owed for h, t in zip(holds, trials, strict=True)]
+            open_or_done = not trial.state.is_finished() or has_result(trial)
+            holds.append(not again and open_or_done)
+        lost = {t.number for t in self._to_retry(trials)}
+        return [h or t.number in lost for h, t in zip(holds, trials, strict=True)]
 
-    def _counts(self, trial):
-        return not trial.state.is_finished() or self.has_result(trial)
-
-    def _owed(self, trials):
-        """Lost trials whose parameters do not yet wait to be run again."""
+    def _to_retry(self, trials):
+        """Return lost trials whose parameters are not yet queued again."""
         again = {trial.user_attrs.get(RETRY_OF) for trial in trials}
         return [
             trial
@@ -143,33 +139,28 @@ class Places:
             and _may_run_again(trial)
         ]
 
-    def _bury(self):
-        """Fail trials whose process has ended; have their parameters run again."""
+    def _fail_dead_trials(self):
+        """Fail trials whose process has ended, and queue their parameters again."""
         running = [t for t in self._trials() if t.state == self.states.RUNNING]
         self.give_back([t for t in running if self.watch.is_lost(t)], DIED)
-        for trial in self._owed(self._trials()):
+        for trial in self._to_retry(self._trials()):
             died = trial.user_attrs[LOST] == DIED
             deaths = trial.user_attrs.get(DEATHS, 0) + died
             attributes = {RETRY_OF: trial.number, DEATHS: deaths}
             self.study.enqueue_trial(trial.params, user_attrs=attributes)
-        self._drop_doubles()
+        self._drop_duplicates()
 
-    def _drop_doubles(self):
-        """Keep one retry of a trial, if several processes have queued it at once."""
+    def _drop_duplicates(self):
+        """Keep one retry of a trial if several processes queued it at the same time."""
         retried, storage, states = set(), self.study._storage, self.states
         for trial in self._trials():
             original = trial.user_attrs.get(RETRY_OF)
             if original in retried and trial.state == states.WAITING:
-                with unless_finished():  # nor started, which is asked first
+                with unless_finished():  # or has started it, which is checked first
                     if storage.set_trial_state_values(trial._trial_id, states.RUNNING):
                         storage.set_trial_state_values(trial._trial_id, states.FAIL)
             if original is not None:
                 retried.add(original)
-
-
-def unless_finished():
-    """Context in which a trial may turn out to have been finished by another one."""
-    return suppress(import_optuna().exceptions.UpdateFinishedTrialError)
 
 
 def _may_run_again(trial):

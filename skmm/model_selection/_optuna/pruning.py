@@ -1,31 +1,30 @@
-"""What a pruner is told while a trial trains."""
+"""Reports to a pruner while a trial trains."""
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from skmm.model_selection._tuning.labels import label_of
-from skmm.model_selection._tuning.optional import import_optuna
+from skmm.model_selection.search_space import import_optuna, label_of
 from skmm.training import AfterEpoch
 
-CHANGES = {  # parameters by which losses of trials would not compare
+CHANGES = {  # parameters that make the losses of trials incomparable
     *("objective", "loss", "class_weight", "stages", "max_epochs", "early_stopping"),
     *("beta", "boosted", "margin", "focal", "candidate_weights", "mixtures"),
 }
 
 
 def last_step(model):
-    """The estimator that trains: the last step of a Pipeline, or the model itself."""
+    """Return the last step of a Pipeline, or the model itself."""
     return model.steps[-1][1] if isinstance(model, Pipeline) else model
 
 
 def reports_epochs(model):
-    """Whether a pruner can be told of every epoch."""
+    """Whether every epoch can be reported."""
     last = last_step(model)
     return hasattr(last, "held_out") and "callbacks" in last.get_params(deep=False)
 
 
 def comparable(model, space):
-    """Leave out of a default space what `refuse_other_losses` would refuse.
+    """Remove from a default space what `check_comparable_losses` rejects.
 
     Parameters
     ----------
@@ -36,8 +35,8 @@ def comparable(model, space):
     return {name: values for name, values in space.items() if name not in bad}
 
 
-def refuse_other_losses(model, space):
-    """Refuse a pruner where the losses of different trials would not compare.
+def check_comparable_losses(model, space):
+    """Raise an error if the space makes the losses of trials incomparable.
 
     Parameters
     ----------
@@ -45,27 +44,27 @@ def refuse_other_losses(model, space):
     space : Space
     """
     whole, lasts = _replaced(model, space)
-    tell = any(reports_epochs(last) for last in [last_step(model), *lasts])
-    bad = _changing(model, space.names) if tell else []
+    reports = any(reports_epochs(last) for last in [last_step(model), *lasts])
+    bad = _changing(model, space.names) if reports else []
     if len({_kind(last) for last in lasts}) > 1:
         bad += whole
     if bad:
         raise ValueError(
-            f"pruner: trials are compared by their validation losses, but {bad} in "
-            "space would make these differ in scale or in number. Take that out of "
-            "the space, or search without a pruner."
+            f"pruner compares the validation losses of trials, but {bad} in space "
+            "changes their scale or number. Remove it from the space, or search "
+            "without a pruner."
         )
 
 
 def _changing(model, names):
-    """Names of parameters of the last step that change what the loss means."""
+    """Return the parameters of the last step that change its loss."""
     prefix = f"{model.steps[-1][0]}__" if isinstance(model, Pipeline) else ""
     own = [name for name in names if name.startswith(prefix)]
     return [n for n in own if n.removeprefix(prefix).split("__")[0] in CHANGES]
 
 
 def _replaced(model, space):
-    """Names by which a space replaces the last step, and what that then is."""
+    """Return the names by which a space replaces the last step, and the choices."""
     if not isinstance(model, Pipeline):
         return [], []
     names = ["steps", model.steps[-1][0]]
@@ -81,7 +80,7 @@ def _replaced(model, space):
 
 
 def _kind(last):
-    """What losses of two last steps must have in common; of scores nothing."""
+    """Return what two last steps with comparable losses have in common."""
     if not reports_epochs(last):
         return None
     params = last.get_params(deep=False)
@@ -90,13 +89,13 @@ def _kind(last):
 
 
 class Report:
-    """Tells a trial what its folds and epochs have reached; greater is better.
+    """Reports folds and epochs to a trial; greater is better.
 
-    After each epoch that is minus the validation loss, the mean of this epoch's and of
-    those of the folds before. It is of the rows that early stopping sets aside, if it
-    does, else of the fold held out. For estimators without callbacks it is the mean
-    score, after each fold. Where no row held out is of a class that is trained on there
-    is no loss, and nothing is told.
+    After each epoch the value is minus the mean of its validation loss and those of
+    the folds before. The loss is that of the validation set of early stopping, if
+    there is one, else of the test samples of the fold. For estimators without
+    callbacks it is the mean score after each fold. If no test sample belongs to a
+    class of the training samples there is no loss, and nothing is reported.
 
     Parameters
     ----------
@@ -107,14 +106,15 @@ class Report:
         self.trial, self.losses = trial, []
 
     def follow(self, model, fold, X, y):
-        """Add to an unfitted model what reports its epochs, if that is possible.
+        """Add a callback that reports epochs to an unfitted model, if possible.
 
         Parameters
         ----------
         model : estimator
         fold : int
-        X, y
-            Rows of the fold held out.
+        X : ModalityDict or array-like
+            Test samples of the fold.
+        y : array-like or None
         """
         if reports_epochs(model):
             last, epochs = last_step(model), _Epochs(self, model, fold, X, y)
@@ -122,36 +122,36 @@ class Report:
             last.set_params(callbacks=callbacks)
 
     def end_fold(self, model, fold, scores):
-        """Note what a fold has reached; tell the score if there were no epochs."""
+        """Keep the final loss of a fold; report the score if there were no epochs."""
         if reports_epochs(model):
             reached = _reached(last_step(model), self.latest)
             self.losses += [] if reached is None else [reached]
         else:
-            self.tell(float(np.mean(scores)), fold)
+            self.send(float(np.mean(scores)), fold)
 
-    def tell(self, value, step):
-        """Tell the trial; raises ``TrialPruned`` if that is not promising."""
+    def send(self, value, step):
+        """Report to the trial; raises ``TrialPruned`` if it is not promising."""
         self.trial.report(value, step)
         if self.trial.should_prune():
             raise import_optuna().TrialPruned
 
 
 def _reached(last, latest):
-    """Loss of the weights that a fit has kept."""
+    """Return the loss of the weights that a fit has kept."""
     if last.early_stopping:
         return min(row["valid_loss"] for row in last.net_.history)
     return latest
 
 
 class _Epochs:
-    """Called after every epoch of one fold."""
+    """Callable that reports every epoch of one fold."""
 
     def __init__(self, report, model, fold, X, y):
         self.report, self.model, self.fold = report, model, fold
         self.X, self.y, self.rows = X, y, ()
 
     def __deepcopy__(self, memo):
-        return self  # estimators copy callbacks; the trial that is told stays the same
+        return self  # estimators copy callbacks; the trial must stay the same
 
     def __sklearn_clone__(self):
         return self
@@ -166,7 +166,7 @@ class _Epochs:
             sum(s.epochs or net.max_epochs for s in net.stages or []) or net.max_epochs
         )
         mean = np.mean([*self.report.losses, self.report.latest])
-        self.report.tell(-float(mean), self.fold * total + epoch)
+        self.report.send(-float(mean), self.fold * total + epoch)
 
     def _held_out(self, net):
         if self.rows == ():

@@ -11,11 +11,20 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit
 
 from skmm.model_selection import BootstrapOutOfBag
-from skmm.model_selection._comparing.judging import importance_of, judge
-from skmm.model_selection._comparing.outcomes import Outcome, Statistics
-from skmm.model_selection.measures import BY_ROWS, choose_measure
+from skmm.model_selection._comparison.verdict import (
+    Outcome,
+    Statistics,
+    importance_of,
+    judge,
+)
 from skmm.model_selection.splits import make_splits
-from skmm.model_selection.statistics import by_rows, by_splits, holm
+from skmm.model_selection.statistics import (
+    LOSSES,
+    by_rows,
+    by_splits,
+    choose_measure,
+    holm,
+)
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 3)), RNG.integers(2, size=60)
@@ -85,26 +94,26 @@ def test_holm(p_values):
 
 def test_losses_of_rows_average_to_scikit_learns():
     model = LogisticRegression().fit(X, Y)
-    rows = BY_ROWS["neg_log_loss"].rows(model, X, Y)
+    rows = LOSSES["neg_log_loss"].losses(model, X, Y)
     assert rows.mean() == pytest.approx(log_loss(Y, model.predict_proba(X)))
-    rows = BY_ROWS["accuracy"].rows(model, X, Y)
+    rows = LOSSES["accuracy"].losses(model, X, Y)
     assert 1 - rows.mean() == pytest.approx(model.score(X, Y))
     values = RNG.normal(size=(60, 2))
     model = LinearRegression().fit(X, values)
-    rows = BY_ROWS["neg_mean_squared_error"].rows(model, X, values)
+    rows = LOSSES["neg_mean_squared_error"].losses(model, X, values)
     assert rows.mean() == pytest.approx(mean_squared_error(values, model.predict(X)))
 
 
 def test_a_class_that_training_lacked_costs_much_and_is_finite():
     model = LogisticRegression().fit(X, Y)
-    rows = BY_ROWS["neg_log_loss"].rows(model, X[:3], np.array([0, 7, 1]))
+    rows = LOSSES["neg_log_loss"].losses(model, X[:3], np.array([0, 7, 1]))
     assert np.isfinite(rows).all() and rows[1] > 30
 
 
 def test_default_measures():
     assert choose_measure(LogisticRegression(), None, Y).name == "log-loss"
     assert choose_measure(LinearRegression(), None, Y).name == "squared error"
-    assert choose_measure(LogisticRegression(), "roc_auc", Y).rows is None
+    assert choose_measure(LogisticRegression(), "roc_auc", Y).losses is None
 
 
 def test_default_splits_are_ten_times_five_folds():

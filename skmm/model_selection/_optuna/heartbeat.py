@@ -1,8 +1,8 @@
-"""Who runs a trial, and whether that process still lives.
+"""Which process runs a trial, and whether that process is still alive.
 
-On one machine the system says at once that a process has ended. Of a process on another
-one, every trial that it runs has a number that grows every `BEAT` seconds; after
-`SILENCE` seconds without, by the clock of who looks, it counts as dead.
+On the same machine ``/proc`` tells at once that a process has ended. A process on
+another machine increases a number in each of its trials every `BEAT` seconds; after
+`SILENCE` seconds without a change, by the clock of the observer, it counts as dead.
 """
 
 import os
@@ -17,16 +17,16 @@ WORKER, BEATS = "worker", "beats"  # attributes of a trial
 BEAT = 15
 SILENCE = 150
 PROC = Path("/proc")
-RUNS = set()  # names of the searches that this process is in
+RUNS = set()  # identifiers of the searches that this process is running
 
 
 def this_worker():
-    """What identifies this process: machine, number and start."""
+    """Return what identifies this process: host, pid and start time."""
     return {"host": _host(), "pid": os.getpid(), "started": _started(os.getpid())}
 
 
 def _host():
-    """Name of the machine, of its present run, and of the space of process numbers."""
+    """Return host name, boot identifier and pid namespace."""
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append((PROC / "sys/kernel/random/boot_id").read_text().strip())
@@ -35,7 +35,7 @@ def _host():
 
 
 def _started(pid):
-    """When a process started, in ticks; None if it has ended or nothing is known."""
+    """Return when a process started, in ticks; None if it has ended or is unknown."""
     try:
         text = (PROC / str(pid) / "stat").read_text()
     except OSError:
@@ -45,23 +45,23 @@ def _started(pid):
 
 
 def has_ended(worker):
-    """Whether a process of this machine is gone, or a search of this process over."""
+    """Whether a process of this machine has ended, or a search of this process has."""
     if not worker or worker["host"] != _host() or not (PROC / "self/stat").exists():
         return False
     if _started(worker["pid"]) != worker["started"]:
         return True
-    own = worker["pid"] == os.getpid()  # which may have gone on after a full disk
+    own = worker["pid"] == os.getpid()  # it may have gone on after a full disk
     return own and worker.get("run") not in {None, *RUNS}
 
 
 @contextmanager
-def taking_part(worker):
-    """Context in which a search of this process runs what it has taken.
+def registered(worker):
+    """Context in which a search of this process runs its trials.
 
     Parameters
     ----------
     worker : dict
-        Gets the name of the search.
+        Gets the identifier of the search as "run".
     """
     worker["run"] = uuid4().hex
     RUNS.add(worker["run"])
@@ -72,13 +72,13 @@ def taking_part(worker):
 
 
 class Watch:
-    """Remember when which trial last gave a sign of life."""
+    """Remember when the heartbeat of each trial last changed."""
 
     def __init__(self):
         self.seen = {}
 
     def is_lost(self, trial):
-        """Whether nobody runs a trial any more that is said to be running.
+        """Whether no process runs a trial any more whose state is "running".
 
         Parameters
         ----------
@@ -87,14 +87,14 @@ class Watch:
         attributes = trial.user_attrs
         if has_ended(attributes.get(WORKER)):
             return True
-        sign, now = attributes.get(BEATS), time.monotonic()
+        beats, now = attributes.get(BEATS), time.monotonic()
         last, since = self.seen.get(trial.number, (None, now))
-        self.seen[trial.number] = (sign, since if sign == last else now)
+        self.seen[trial.number] = (beats, since if beats == last else now)
         return now - self.seen[trial.number][1] > SILENCE
 
 
-class Beating:
-    """Context in which trials give signs of life.
+class Heartbeat:
+    """Context in which a number in each trial increases.
 
     Parameters
     ----------
@@ -118,5 +118,5 @@ class Beating:
         while not self.ended.wait(BEAT):
             count += 1
             for trial in self.trials:
-                with suppress(Exception):  # the next sign may come through
+                with suppress(Exception):  # the next beat may succeed
                     trial.set_user_attr(BEATS, count)
