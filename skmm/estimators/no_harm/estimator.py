@@ -151,7 +151,7 @@ class BaseNoHarmFusion(Saving, Searchable, EncodersDiagram, BaseEstimator):
         if X.shape[1] > 1 or not named:
             return
         warnings.warn(
-            f"X has only one modality, {next(iter(X))!r}: nothing is fused, and the "
+            f"there is only one modality, {next(iter(X))!r}: nothing is fused, and the "
             "result is the model of that modality.",
             UserWarning,
             stacklevel=3,

@@ -131,7 +131,7 @@ def check_parameters(params, table):
         if name not in table[guarantee] and not same:
             where = " or ".join(repr(other) for other, used in items if name in used)
             raise ValueError(
-                f"{name} is only used with guarantee={where}; got {name}={value!r} "
+                f"{name} is only used when guarantee={where}; got {name}={value!r} "
                 f"with guarantee={guarantee!r}. Leave {name} at {default!r}."
             )
     if guarantee is not None and not params.early_stopping:

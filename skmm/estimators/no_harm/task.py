@@ -159,8 +159,8 @@ class RegressionTask(Task):
         needed = params.guarantee == "holdout" or params.max_harm is not None
         if bound is not None and not needed:
             raise ValueError(
-                "loss_bound is only used with max_harm or guarantee='holdout'; got "
-                f"loss_bound={bound:g} with max_harm=None and guarantee="
+                "loss_bound is only used when max_harm is set or guarantee='holdout'; "
+                f"got loss_bound={bound:g} with max_harm=None and guarantee="
                 f"{params.guarantee!r}. Leave loss_bound at None."
             )
         if needed and bound is None:

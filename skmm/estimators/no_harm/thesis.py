@@ -129,12 +129,12 @@ def _factor(params):
 def _check_length(factor, known, used):
     if len(factor) != len(known):
         raise ValueError(
-            f"factor must have one weight for each of the {len(used)} modalities "
-            f"{used}; got {factor!r}, which has {len(factor)}. Give {len(used)} "
-            'numbers, or factor="scalar" to learn them. If `restrict` left modalities '
-            "out in a Pipeline that selects modalities before this step, the weights "
-            "cannot be matched: set modalities= to all names, in the order of the "
-            "weights, before restricting."
+            f"factor={factor!r} must have one weight for each of the {len(used)} "
+            f"modalities {used}; got {len(factor)}. Give {len(used)} numbers, or "
+            'factor="scalar" to learn them. If `restrict` left modalities out in a '
+            "Pipeline that selects modalities before this step, the weights cannot be "
+            "matched: set modalities= to all names, in the order of the weights, "
+            "before restricting."
         )
 
 

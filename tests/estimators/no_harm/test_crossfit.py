@@ -321,9 +321,9 @@ def test_values_need_a_bound():
     [
         ({"factor": "scalar"}, "factor='scalar' with guarantee='crossfit'. Leave"),
         ({"kind": "arithmetic"}, "got kind='arithmetic' with"),
-        ({"training": "freeze_all"}, "only used with guarantee=None"),
-        ({"calibration_fraction": 0.5}, "only used with guarantee='holdout'"),
-        ({"guarantee": "holdout", "z": 2.0}, "z is only used with guarantee='cross"),
+        ({"training": "freeze_all"}, "only used when guarantee=None"),
+        ({"calibration_fraction": 0.5}, "only used when guarantee='holdout'"),
+        ({"guarantee": "holdout", "z": 2.0}, "z is only used when guarantee='cross"),
         ({"guarantee": None, "cv": 4}, "guarantee='crossfit' or 'holdout'; got cv=4"),
         ({"early_stopping": False}, "needs early_stopping=True"),
         ({"pretraining": {"a": 3}}, r"pretraining\['a'\] must be a dict with keys"),
@@ -416,7 +416,7 @@ def test_a_wrong_loss_bound_raises():
     ):
         regressor(max_harm=0.01, loss_bound=0.1).fit(data, y)
     with pytest.raises(
-        ValueError, match="only used with max_harm or guarantee='holdout'"
+        ValueError, match="only used when max_harm is set or guarantee='holdout'"
     ):
         regressor(loss_bound=1e4).fit(data, y)
 
