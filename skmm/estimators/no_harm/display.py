@@ -1,4 +1,4 @@
-"""A picture of what fusion gains, and of the weight that was chosen."""
+"""Plot of the gains of all candidates, and of the weight that was chosen."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ BETTER, WORSE, UNCLEAR = "tab:green", "tab:red", "tab:gray"
 
 @dataclass
 class NoHarmDisplay:
-    """Gains over the best modality, and how they depend on the weight.
+    """Gains over the best modality, and their dependence on the weight of fusion.
 
     Attributes
     ----------
@@ -19,11 +19,12 @@ class NoHarmDisplay:
         ``no_harm_report_`` of the estimator.
     best : str
         The best modality.
-    curve : DataFrame or None
-        ``weight_curve_``; with ``guarantee=None`` the history instead.
     weight : float
+        Weight of the fused nets.
+    curve : DataFrame or None
+        ``weight_curve_``; None with ``guarantee=None``.
     path : DataFrame or None
-        Weights of the modalities by epoch, with ``guarantee=None``.
+        With ``guarantee=None``, weights of the modalities by epoch.
     """
 
     report: pd.DataFrame
@@ -32,13 +33,34 @@ class NoHarmDisplay:
     curve: pd.DataFrame | None = None
     path: pd.DataFrame | None = None
 
-    def plot(self, axes=None):
-        """Draw both.
+    @classmethod
+    def from_estimator(cls, estimator):
+        """Collect what is drawn from a fitted no-harm estimator.
 
         Parameters
         ----------
-        axes : sequence of two matplotlib Axes, optional
-            None makes a new figure.
+        estimator : NoHarmFusionClassifier or NoHarmFusionRegressor
+
+        Returns
+        -------
+        NoHarmDisplay
+        """
+        report, best = estimator.no_harm_report_, estimator.best_modality_
+        display = cls(report, best, estimator.weight_)
+        if hasattr(estimator, "weight_curve_"):
+            display.curve = estimator.weight_curve_
+        elif hasattr(estimator, "history_"):
+            columns = estimator.history_.filter(like="weight_")
+            display.path = columns.rename(columns=lambda c: c.removeprefix("weight_"))
+        return display
+
+    def plot(self, axes=None):
+        """Draw the gains, and the curve or the path.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Rules by which late fusions join answers."""
+"""Rules by which late fusions combine predictions."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from skmm import LateFusionClassifier, LateFusionRegressor, ModalityDict
-from skmm.estimators._late import rules
+from skmm.estimators.late_fusion import rules
 from tests.toys import two_tables, with_holes
 
 CLASS_RULES = [*rules.CLASS_RULES, "stack"]
@@ -49,7 +49,7 @@ def late(rule="mean", **params):
 
 
 def alone(X, y):
-    """Probabilities of one model per modality, (M, n, K)."""
+    """Probabilities of one model per modality, (n_modalities, n_samples, n_classes)."""
     return np.array(
         [LogisticRegression().fit(x, y).predict_proba(x) for x in X.values()]
     )
@@ -170,7 +170,7 @@ def test_equal_votes_are_decided_by_the_mean():
     assert (expected != model.predict_proba(X).argmax(1)).any()
 
 
-def test_the_median_ignores_one_that_is_far_off():
+def test_the_median_ignores_an_outlier():
     X, _ = three_tables()
     y = X["a"][:, 0]
     X = X.assign(b=X["a"])
@@ -182,7 +182,7 @@ def test_the_median_ignores_one_that_is_far_off():
     np.testing.assert_allclose(model.predict(far), near)
 
 
-# -- what is true of all -----------------------------------------------------------
+# -- all rules --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -200,7 +200,7 @@ def test_identical_models_are_the_model(rule, classes):
 
 @pytest.mark.parametrize("rule", ["product", "stack"])
 def test_identical_models_agree_with_the_model(rule):
-    """They are surer, or learn by how much to be; with equal classes they agree."""
+    """They are more confident; with balanced classes the order is the same."""
     X, y = two_tables(60)
     X = ModalityDict(a=X["a"], b=X["a"], c=X["a"])
     one = LogisticRegression().fit(X["a"], y).predict_proba(X["a"])[:, 1]
@@ -231,7 +231,7 @@ def test_the_order_of_modalities_does_not_matter(rule):
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("rule", [r for r in CLASS_RULES if r != "stack"])
 def test_only_present_models_count(rule, classes):
-    """A row is answered as by the models of the modalities that it has."""
+    """The prediction is that of the models of the modalities that are present."""
     X, y = three_tables(classes=classes)
     holes = with_holes(X, share=0.4)
     model = late(rule).fit(holes, y)
@@ -267,7 +267,7 @@ def test_only_present_regressors_count(rule):
     np.testing.assert_allclose(model.predict(holes)[~some], expected)
 
 
-def test_a_row_without_anything_gets_the_weighted_mean():
+def test_without_any_modality_the_weighted_mean_is_predicted():
     X, _ = two_tables()
     y, weight = X["a"][:, 0], np.linspace(0.1, 3, 40)
     model = LateFusionRegressor(Ridge()).fit(X, y, sample_weight=weight)
@@ -277,7 +277,7 @@ def test_a_row_without_anything_gets_the_weighted_mean():
 
 @pytest.mark.parametrize("rule", CLASS_RULES)
 def test_nothing_is_ever_infinite(rule):
-    """Forests are sure and contradict each other."""
+    """Forests predict 0 and 1, and contradict each other."""
     X, y = three_tables(classes=3)
     forest = RandomForestClassifier(1, random_state=0)
     model = LateFusionClassifier(forest, rule=rule).fit(X, y)
@@ -288,7 +288,7 @@ def test_nothing_is_ever_infinite(rule):
 
 
 @pytest.mark.parametrize("rule", CLASS_RULES)
-def test_a_class_of_no_weight_is_never_the_answer(rule):
+def test_a_class_of_weight_zero_is_never_predicted(rule):
     X, y = three_tables(classes=3)
     members = LogisticRegression()
     model = LateFusionClassifier(members, rule=rule)
@@ -302,24 +302,24 @@ def test_a_class_of_no_weight_is_never_the_answer(rule):
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"rule": "mean", "cv": 3}, "cv=3 .*rule='mean'.*rule='stack'.*Leave it at 5"),
+        ({"rule": "mean", "cv": 3}, "rule='stack'; got cv=3 with rule='mean'.*at 5"),
         (
             {"rule": "vote", "final_estimator": Ridge()},
-            "final_estimator=.*'stack'",
+            "final_estimator is only used when rule='stack'",
         ),
         ({"rule": "max", "weights": {"a": 1}}, "'mean' or 'logit' or 'vote'"),
-        ({"rule": "product", "weights": {"a": 1}}, "weights=.*rule='product'"),
-        ({"rule": "stack", "weights": {"a": 1}}, "weights=.*rule='stack'"),
+        ({"rule": "product", "weights": {"a": 1}}, "got weights=.*rule='product'"),
+        ({"rule": "stack", "weights": {"a": 1}}, "got weights=.*rule='stack'"),
         ({"weights": {"aa": 1}}, "weights: unknown modality 'aa'.*'a'"),
         ({"weights": {"a": -1}}, r"weights\['a'\] must be .* got -1"),
         ({"weights": {"a": "1"}}, r"weights\['a'\] must be .* got '1'"),
-        ({"weights": {"a": 0, "b": 0, "c": 0}}, "leave no modality"),
+        ({"weights": {"a": 0, "b": 0, "c": 0}}, "above 0 for at least one modality"),
         ({"weights": [1, 2, 3]}, "'weights' parameter"),
         ({"rule": "median"}, "'rule' parameter"),
     ],
     ids=str,
 )
-def test_what_has_no_meaning_is_refused(params, words):
+def test_parameters_of_another_rule_raise(params, words):
     X, y = three_tables()
     with pytest.raises(ValueError, match=words):
         LateFusionClassifier(LogisticRegression(), **params).fit(X, y)
@@ -329,7 +329,7 @@ def test_a_regressor_has_no_votes():
     X, y = three_tables()
     with pytest.raises(ValueError, match="'rule' parameter of LateFusionRegressor"):
         LateFusionRegressor(Ridge(), rule="vote").fit(X, y)
-    with pytest.raises(ValueError, match="it belongs to rule='mean'"):
+    with pytest.raises(ValueError, match="weights is only used when rule='mean'; got"):
         LateFusionRegressor(Ridge(), rule="median", weights={"a": 2}).fit(X, y)
 
 
@@ -341,14 +341,14 @@ def test_weights_of_excluded_modalities_are_ignored():
     )
 
 
-def test_a_modality_of_no_weight_leaves_a_row_without_answer():
+def test_a_modality_of_weight_zero_is_as_missing():
     X, y = three_tables()
     model = late(weights={"a": 0}).fit(X.with_missing("b", [0]), y)
     only_a = X.with_missing("b").with_missing("c")
     np.testing.assert_allclose(model.predict_proba(only_a), [[0.5, 0.5]] * 90)
 
 
-def test_parameters_count_when_fitted():
+def test_parameters_set_after_fit_have_no_effect():
     X, y = three_tables()
     model = late("vote").fit(X, y)
     before = model.predict_proba(X)

@@ -1,4 +1,4 @@
-"""Late fusion by a model on out-of-fold answers."""
+"""Late fusion by a model on out-of-fold predictions."""
 
 import numpy as np
 import pandas as pd
@@ -27,9 +27,14 @@ from skmm import (
     ModalityDict,
     load,
 )
-from skmm.estimators._late.stacking import columns, fit_folds, folds, usable
+from skmm.estimators.late_fusion.stacking import columns, fit_folds, folds, usable
 from skmm.preprocessing import ModalityTransformer
-from tests.estimators.late.test_rules import classifiers, flat, pipes, three_tables
+from tests.estimators.late_fusion.test_rules import (
+    classifiers,
+    flat,
+    pipes,
+    three_tables,
+)
 from tests.toys import two_tables, with_holes
 
 
@@ -81,7 +86,7 @@ def test_is_a_stacking_regressor(final):
     assert type(model.final_estimator_) is (RidgeCV if final is None else Ridge)
 
 
-def test_is_what_the_docstring_says():
+def test_shapes_are_as_documented():
     X, y = two_tables(80)
     model = stack().fit(X, y)
     assert type(model.final_estimator_) is LogisticRegression
@@ -95,7 +100,7 @@ def test_is_what_the_docstring_says():
 
 
 class Memory(ClassifierMixin, BaseEstimator):
-    """Knows the rows that it has seen, and guesses the others."""
+    """Remembers the samples that it is trained on, and guesses for others."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -112,8 +117,8 @@ class Memory(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(1)]
 
 
-def test_the_final_model_sees_no_answer_for_rows_that_were_learnt():
-    """A model that only remembers gets no say, whatever it does on training rows."""
+def test_the_final_model_is_trained_on_out_of_fold_predictions_only():
+    """A model that only remembers its training samples has no influence."""
     X, y = two_tables(80)
     model = stack({"a": LogisticRegression(), "b": Memory()}).fit(X, y)
     assert abs(model.final_estimator_.coef_[0, 1]) < 0.01
@@ -181,15 +186,15 @@ def test_groups_reach_the_splitter(routing):
         (3, GROUPS[1:], "inconsistent numbers of samples"),
     ],
 )
-def test_groups_that_do_not_fit_are_refused(cv, groups, words):
+def test_groups_that_do_not_match_raise(cv, groups, words):
     X, y = two_tables()
     with pytest.raises(ValueError, match=words):
         stack(cv=cv).fit(X, y, groups=groups)
 
 
-def test_groups_without_stacking_are_for_models_that_ask():
+def test_groups_without_stacking_are_for_models_that_request_them():
     X, y = two_tables()
-    with pytest.raises(ValueError, match=r"groups have no meaning with rule='mean'"):
+    with pytest.raises(ValueError, match=r"groups are only used .*rule='mean'"):
         LateFusionClassifier(LogisticRegression()).fit(X, y, groups=GROUPS)
     with config_context(enable_metadata_routing=True):
         with pytest.raises(TypeError, match="groups"):
@@ -205,7 +210,7 @@ class Asking(DummyClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_a_number_of_folds_is_lowered_for_few_rows():
+def test_a_number_of_folds_is_reduced_for_few_samples():
     assert len(folds(5, np.array(["a", "b", "a", "b"]), True)) == 2
     assert len(folds(5, np.array(["a", "b", "c"]), True)) == 3
     assert len(folds(5, np.arange(3.0), False)) == 3
@@ -215,13 +220,13 @@ def test_a_number_of_folds_is_lowered_for_few_rows():
         np.testing.assert_array_equal(pair[1], other[1])
 
 
-def test_one_row_is_refused():
+def test_one_sample_raises():
     X, _ = two_tables(40)
     with pytest.raises(ValueError, match="n_samples = 1"):
         LateFusionRegressor(Ridge(), rule="stack").fit(X[[0]], [1.0])
 
 
-def test_a_class_of_one_row():
+def test_a_class_of_one_sample():
     X, y = two_tables(40)
     y[7] = 2
     with pytest.warns(UserWarning, match="least populated class"):
@@ -231,16 +236,16 @@ def test_a_class_of_one_row():
     np.testing.assert_allclose(result.sum(1), 1)
 
 
-def test_one_row_against_many():
-    """The fold that holds out the only row of a class cannot be fitted."""
+def test_one_sample_against_many():
+    """The fold that holds out the only sample of a class cannot be fitted."""
     X, _ = two_tables(40)
     y = np.where(np.arange(40) == 3, "rare", "usual")
     with pytest.warns(UserWarning, match="least populated class"):
-        with pytest.raises(ValueError, match=r"only 'usual' is left.*two rows"):
+        with pytest.raises(ValueError, match=r"only 'usual' has some.*two samples"):
             stack().fit(X, y)
 
 
-def test_folds_in_which_a_modality_has_one_class_say_nothing_of_it():
+def test_folds_in_which_a_modality_has_one_class_are_left_out():
     X, y = two_tables(40)
     there = [*np.flatnonzero(y == 0)[:6], np.flatnonzero(y == 1)[0]]
     few = X.with_missing("a", np.setdiff1d(np.arange(40), there))
@@ -254,7 +259,7 @@ def test_folds_in_which_a_modality_has_one_class_say_nothing_of_it():
 # -- missing modalities ------------------------------------------------------------
 
 
-def test_the_mean_of_the_others_stands_for_a_missing_answer():
+def test_the_mean_of_the_others_replaces_a_missing_prediction():
     answers = np.arange(1.0, 13).reshape(3, 2, 2)
     share = np.array([[1, 0], [1, 1], [0, 1]])
     answers = answers * share[..., None]
@@ -290,7 +295,7 @@ def test_rows_with_holes():
     assert model.score(holes[~nothing], y[~nothing]) > 0.7
 
 
-def test_rows_that_have_nothing_teach_nothing():
+def test_samples_without_any_modality_have_no_effect():
     X, y = two_tables(60)
     none = np.arange(60) % 6 == 0
     holes = X.with_missing("a", none).with_missing("b", none)
@@ -303,7 +308,7 @@ def test_rows_that_have_nothing_teach_nothing():
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X))
 
 
-def test_a_modality_that_few_rows_have():
+def test_a_modality_present_in_few_samples():
     X, y = two_tables(40)
     few = X.with_missing("a", slice(2, None))
     model = stack({"a": DummyClassifier(), "b": LogisticRegression()})
@@ -333,7 +338,7 @@ def test_nets_can_be_stacked():
     assert not hasattr(net, "net_")
 
 
-def test_a_final_model_that_cannot_do_it_is_refused():
+def test_an_unsuitable_final_model_raises():
     X, y = two_tables(40)
     with pytest.raises(TypeError, match="final_estimator: LinearSVC has no pred"):
         stack(final_estimator=LinearSVC()).fit(X, y)
@@ -354,7 +359,7 @@ def test_parameters_of_the_final_model_by_name():
     assert not hasattr(model.final_estimator, "coef_")
 
 
-def test_weights_are_routed_to_those_who_ask():
+def test_weights_are_routed_to_models_that_request_them():
     X, y = two_tables(40)
     weight = np.random.default_rng(0).random(40) + 0.1
     direct = stack().fit(X, y, sample_weight=weight)
@@ -398,7 +403,7 @@ def test_saving(tmp_path):
         np.testing.assert_array_equal(again.predict_proba(X), each.predict_proba(X))
 
 
-def test_constant_answers():
+def test_constant_predictions():
     X, _ = two_tables(30)
     model = LateFusionRegressor(DummyRegressor(), rule="stack").fit(X, X["a"][:, 0])
     np.testing.assert_allclose(model.predict(X), X["a"][:, 0].mean(), atol=0.5)

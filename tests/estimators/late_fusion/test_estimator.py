@@ -102,7 +102,7 @@ def test_the_order_of_modalities_does_not_matter():
 
 
 @pytest.mark.parametrize("make", [LateFusionClassifier, LateFusionRegressor])
-def test_what_is_not_given_is_a_net(make):
+def test_the_default_model_is_a_net(make):
     X, y = two_tables(20)
     for estimators in (None, {"a": None}, {}):
         model = make(estimators, random_state=0)
@@ -140,7 +140,7 @@ def test_every_kind_of_leaf():
         np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
-def test_one_number_per_row_is_a_column():
+def test_one_number_per_sample_is_a_column():
     X, y = two_tables()
     flat = {"age": X["a"][:, 0], "b": X["b"]}
     table = {"age": X["a"][:, [0]], "b": X["b"]}
@@ -198,7 +198,7 @@ def test_a_member_without_probabilities_is_named():
 # -- missing -----------------------------------------------------------------------
 
 
-def test_members_learn_from_and_answer_for_present_rows():
+def test_members_are_fitted_on_and_predict_present_samples():
     X, y = two_tables(60)
     X = with_holes(X)
     model = late().fit(X, y)
@@ -219,7 +219,7 @@ def test_members_learn_from_and_answer_for_present_rows():
     np.testing.assert_allclose(result.sum(1), 1)
 
 
-def test_a_row_without_anything_gets_what_is_usual():
+def test_without_any_modality_the_prior_is_predicted():
     X, y = two_tables()
     nothing = X.with_missing("a").with_missing("b")
     y = np.where(np.arange(40) < 30, "often", "rare")
@@ -232,7 +232,7 @@ def test_a_row_without_anything_gets_what_is_usual():
     np.testing.assert_allclose(model.predict(nothing), expected)
 
 
-def test_what_stands_in_missing_rows_is_never_seen():
+def test_values_of_missing_samples_are_never_used():
     X, y = two_tables()
     X = with_holes(X)
     nan = ModalityDict(
@@ -244,9 +244,9 @@ def test_what_stands_in_missing_rows_is_never_seen():
     )
 
 
-def test_missing_everywhere_is_refused():
+def test_missing_everywhere_raises():
     X, y = two_tables()
-    with pytest.raises(ValueError, match="modality 'a' is missing in every row"):
+    with pytest.raises(ValueError, match="modality 'a' is missing in every sample"):
         late().fit(X.with_missing("a"), y)
 
 
@@ -260,7 +260,7 @@ def test_missing_keys_when_predicting():
         model.predict({"a": X["a"]})
 
 
-def test_a_class_that_a_member_never_saw():
+def test_a_class_unknown_to_a_member():
     X, y = two_tables(60, classes=3)
     labels = np.array(["one", "two", "zero"])[y]
     X = X.with_missing("a", labels == "two")
@@ -294,7 +294,7 @@ def test_labels_come_back(labels):
         (np.eye(40, dtype=int), "1d"),
     ],
 )
-def test_bad_targets_are_refused(y, message):
+def test_bad_targets_raise(y, message):
     X, _ = two_tables()
     with pytest.raises(ValueError, match=message):
         late().fit(X, y)

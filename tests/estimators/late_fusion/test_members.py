@@ -1,4 +1,4 @@
-"""One model for all modalities, with settings by part: each member takes its own."""
+"""One model for all modalities, with settings by part, is restricted to each."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_members_are_the_restricted_model(settings):
         )
 
 
-def test_each_member_learns_at_its_own_rate():
+def test_each_member_has_its_own_learning_rate():
     slow = {"encoders__a": 1e-12, "head": 1e-12}
     nets = [LateFusionClassifier(net(lr=slow, max_epochs=e)).fit(X, y) for e in (1, 3)]
     weights = {
@@ -107,7 +107,7 @@ def test_inside_pipelines_and_searches():
         assert late.predict(X).shape == (len(X),)
 
 
-def test_a_step_that_gives_other_names_is_left_alone():
+def test_a_pipeline_that_renames_modalities_is_not_restricted():
     def halves(part):
         (leaf,) = part.values()
         return ModalityDict(left=leaf[:, :1], right=leaf[:, 1:])
@@ -118,8 +118,8 @@ def test_a_step_that_gives_other_names_is_left_alone():
     assert inner.modalities_in_ == ["left", "right"]
 
 
-def test_a_selection_of_ones_own():
-    """It may have more modalities than its member; not others alone."""
+def test_a_selection_by_the_user():
+    """It must contain the modality of the member."""
     late = LateFusionClassifier(net(modalities=["a", "b"])).fit(X, y)
     assert [m.modalities for m in late.estimators_.values()] == [["a"], ["b"]]
     with pytest.raises(ValueError, match=r"modality 'a'.*unknown modality 'b'"):
@@ -134,8 +134,7 @@ def test_restricted_as_a_whole():
     np.testing.assert_array_equal(pipe.predict_proba(X), part.predict_proba(X))
 
 
-def test_others_are_as_they_were():
-    """Scikit-learn's models get arrays; the user's own are not changed."""
+def test_models_of_scikit_learn_receive_arrays():
     model = net(lr={"encoders__b": 0.1})
     late = LateFusionClassifier({"a": LogisticRegression(), "b": model}).fit(X, y)
     assert late.estimators_["a"].n_features_in_ == X["a"].shape[1]

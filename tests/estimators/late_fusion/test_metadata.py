@@ -1,4 +1,4 @@
-"""Members that cannot be averaged, and what their `fit` is given."""
+"""Members without probabilities, and metadata that is routed to their `fit`."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ WEIGHT = np.random.default_rng(0).random(len(X)) + 0.1
 
 
 @pytest.mark.parametrize("member", [Ridge(), RidgeClassifier()])
-def test_a_member_without_probabilities_is_refused_at_fit(member):
+def test_a_member_without_probabilities_raises_in_fit(member):
     words = r"modality 'b': Ridge.* has no predict_proba, which LateFusionClass"
     with pytest.raises(TypeError, match=words):
         LateFusionClassifier({"a": LogisticRegression(), "b": member}).fit(X, y)
@@ -47,7 +47,7 @@ def weights_of(late, **params):
     return [member.coef_ for member in late.fit(X, y, **params).estimators_.values()]
 
 
-def test_weights_are_routed_to_the_members_that_ask():
+def test_weights_are_routed_to_members_that_request_them():
     both = {"sample_weight": WEIGHT}
     plain = weights_of(LateFusionRegressor(Ridge()))
     weighted = weights_of(LateFusionRegressor(Ridge()), **both)
@@ -63,7 +63,7 @@ def test_weights_are_routed_to_the_members_that_ask():
     np.testing.assert_allclose(one[1], weighted[1])
 
 
-def test_a_pipeline_can_ask_for_weights():
+def test_a_pipeline_can_request_weights():
     with config_context(enable_metadata_routing=True):
         inner = LogisticRegression().set_fit_request(sample_weight=True)
         scaler = StandardScaler().set_fit_request(sample_weight=False)
@@ -74,6 +74,6 @@ def test_a_pipeline_can_ask_for_weights():
     np.testing.assert_allclose(routed[-1].coef_, expected.coef_)
 
 
-def test_a_support_vector_machine_without_probabilities_is_refused():
+def test_a_support_vector_machine_without_probabilities_raises():
     with pytest.raises(TypeError, match="modality 'a': SVC has no predict_proba"):
         LateFusionClassifier(SVC()).fit(X, y)
