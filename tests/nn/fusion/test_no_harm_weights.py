@@ -1,16 +1,12 @@
-from itertools import combinations
+"""Weights of NoHarmFusion: from free parameters, and with missing modalities."""
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from skmm.nn.fusion.simplex import (
+from skmm.nn.fusion.no_harm import (
     UNDECIDED,
     clipped,
     plane_weights,
-    project_onto_simplex,
     renormalised,
     shared_rest,
     softmax_weights,
@@ -18,56 +14,14 @@ from skmm.nn.fusion.simplex import (
 )
 
 EVERY = [plane_weights, softmax_weights, clipped]
-entries = st.floats(-10, 10, width=32).map(float)
-points = st.lists(entries, min_size=1, max_size=6)
 
 
 def column(*values):
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
-def nearest_by_enumeration(point):
-    """Try every set of positive entries; the best feasible point is the projection."""
-    point, best = np.asarray(point), None
-    for size in range(1, len(point) + 1):
-        for support in map(list, combinations(range(len(point)), size)):
-            candidate = np.zeros(len(point))
-            candidate[support] = point[support] - (point[support].sum() - 1) / size
-            distance = ((candidate - point) ** 2).sum()
-            if candidate.min() >= 0 and (best is None or distance < best[0]):
-                best = distance, candidate
-    return best[1]
-
-
-@settings(max_examples=200, deadline=None)
-@given(points)
-def test_the_projection_is_the_nearest_point(point):
-    projected = project_onto_simplex(column(*point))[:, 0].numpy()
-    assert projected.min() >= 0 and projected.sum() == pytest.approx(1)
-    np.testing.assert_allclose(projected, nearest_by_enumeration(point), atol=1e-9)
-
-
-@settings(max_examples=50, deadline=None)
-@given(points, entries)
-def test_a_projection_knows_no_common_part_and_stays(point, constant):
-    point = column(*point)
-    projected = project_onto_simplex(point)
-    for same in (point + constant, projected):
-        torch.testing.assert_close(project_onto_simplex(same), projected)
-
-
-def test_each_column_is_projected_by_itself():
-    points = torch.randn(4, 3, 2, dtype=torch.float64)
-    together = project_onto_simplex(points)
-    for row in range(3):
-        for unit in range(2):
-            alone = project_onto_simplex(points[:, row, unit])
-            torch.testing.assert_close(together[:, row, unit], alone)
-
-
 @pytest.mark.parametrize("far", [1e3, 1e10, 1e30])
 def test_from_far_away_the_vertex_is_exact(far):
-    assert project_onto_simplex(torch.tensor([-far, far, 0.0])).tolist() == [0, 1, 0]
     assert clipped(torch.tensor([[far]])).tolist() == [[0], [1]]
     assert clipped(torch.tensor([[-far]])).tolist() == [[1], [0]]
 
