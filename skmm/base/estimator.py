@@ -18,7 +18,8 @@ from skmm._params import NestedParams
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import net_state, search_space
+from skmm.base import net_state
+from skmm.base import search_space as spaces
 from skmm.base.diagram import encoders_block
 from skmm.base.modality_subset import (
     encoders_in_use,
@@ -26,21 +27,18 @@ from skmm.base.modality_subset import (
     rates_in_use,
     stages_in_use,
 )
-from skmm.base.sample_weight import mean_one, row_weights, split_rows
-from skmm.base.training_data import TrainingData, to_rows
+from skmm.base.training_data import TrainingData, mean_one, row_weights, split_rows
 from skmm.base.warm_start import (
     check_partial_fit,
     check_same_classes,
     check_same_structure,
-    note_missing,
     resume_file,
-    structure,
 )
 from skmm.data import check_modalities
-from skmm.data.tensors import TensorRows
+from skmm.data.tensors import TensorRows, resolve_device, to_rows
+from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import checked
-from skmm.targets import check_target
 from skmm.training import (
     BestWeights,
     EpochBar,
@@ -49,8 +47,8 @@ from skmm.training import (
     optimizers,
     own_callbacks,
     predict_outputs,
-    resolve_device,
 )
+from skmm.training.fingerprint import describe, digest
 
 
 class ModalityEstimator(
@@ -207,7 +205,7 @@ class ModalityEstimator(
         if again:
             check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
-        note_missing(self, X)
+        self._note_missing(X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # zero weight: as if removed
             kept = weight > 0
@@ -216,13 +214,27 @@ class ModalityEstimator(
             weight = mean_one(weight) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
-            self._structure = structure(self)
+            self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
         data = TrainingData(module, (rows, self._target.encode(y).to(device)))
         if scaled and self._needs_valid():
             data.set_aside(*self._aside(y, valid))
         return data
+
+    def _note_missing(self, X):
+        """Add modalities that are missing from some sample; chunks may differ."""
+        known, present = self.optional_modalities_, X.present
+        new = [name for name in X if name not in known and not present[name].all()]
+        self.optional_modalities_ = [*known, *new]
+
+    def _structure_digests(self):
+        """Digests of the structural parameters, by which a warm start compares."""
+        return {
+            key: digest(describe(value, weights=False))
+            for key, value in self.get_params().items()
+            if key.split("__")[0] not in self._training_parameters
+        }
 
     def _inputs(self, X):
         return self.modalities  # those of X to encode; None is all
@@ -248,6 +260,12 @@ class ModalityEstimator(
         y = self._target.read(y)
         class_weight = getattr(self, "class_weight", None)
         return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
+
+    def _learn_target(self, y, weight=None, classes=None):
+        """Target of the class named by the mixin; sets its fitted attributes."""
+        target = self._target_class.learn(y, weight, classes)
+        vars(self).update(target.fitted_attributes(type(self).__name__))
+        return target
 
     def _make_module(self):
         encoders = encoders_in_use(self)
@@ -303,7 +321,7 @@ class ModalityEstimator(
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
-            callbacks=own_callbacks(self.callbacks) + own,
+            callbacks=(own_callbacks(self.callbacks) if self.callbacks else []) + own,
             compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
@@ -311,7 +329,7 @@ class ModalityEstimator(
         ).initialize()
 
     def _stages(self):
-        return stages_in_use(self.stages, self)
+        return None if self.stages is None else stages_in_use(self.stages, self)
 
     def _objective(self):
         return self._target.objective if self.objective is None else self.objective
@@ -502,10 +520,10 @@ class ModalityEstimator(
         mini-batches from 16 to 128 samples. Rates given by part are left as they are.
         The number of epochs is not searched: early stopping finds it at less cost.
         """
-        return search_space.of_estimator(self)
+        return spaces.of_estimator(self)
 
     def _training_space(self):
-        return search_space.of_training(self)
+        return spaces.of_training(self) | spaces.declared(self)
 
     def held_out(self, net, X, y):
         """Samples and target outside the training set, as a net in training takes them.

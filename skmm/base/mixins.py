@@ -8,15 +8,7 @@ from skmm.targets import ClassTarget, ValueTarget
 class NetClassifierMixin(ClassifierMixin):
     """Predictions of an estimator whose net returns logits."""
 
-    def _learn_target(self, y, weight=None, classes=None):
-        target = ClassTarget.learn(y, classes)
-        if target.n_outputs < 2 and not target.multilabel:
-            raise ValueError(
-                f"{type(self).__name__} needs at least two classes; y has only one "
-                f"class, {target.classes_.tolist()[0]!r}."
-            )
-        self.classes_ = target.classes_
-        return target
+    _target_class = ClassTarget
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
@@ -86,8 +78,7 @@ class NetClassifierMixin(ClassifierMixin):
 class NetRegressorMixin(RegressorMixin):
     """Predictions of an estimator whose net returns standardised values."""
 
-    def _learn_target(self, y, weight=None, classes=None):
-        return ValueTarget.learn(y, weight)
+    _target_class = ValueTarget
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.

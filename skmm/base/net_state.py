@@ -5,9 +5,9 @@ import copy
 import torch
 
 from skmm._random import seeded
+from skmm.data.tensors import resolve_device
 from skmm.nn.shape_inference import random_rows
 from skmm.persistence.saving import fitted_attributes, set_attributes
-from skmm.training import resolve_device
 
 
 def saved_attributes(estimator):

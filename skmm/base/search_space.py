@@ -123,8 +123,8 @@ def of_part(part, prefix):
     Parameters
     ----------
     part : object
-        The space of a built Block is empty, as is that of an object that is not a Block
-        and has no method ``default_search_space``.
+        The space of a built Block is empty, as is that of an object without a method
+        ``default_search_space`` or an attribute `search_space`.
     prefix : str
         Prepended to the names of the hyper-parameters, such as "encoders__image".
 
@@ -137,21 +137,38 @@ def of_part(part, prefix):
     if hasattr(part, "default_search_space"):
         space = part.default_search_space()
     else:
-        space = _of_block(part) if isinstance(part, Block) else {}
+        space = declared(part) if hasattr(part, "search_space") else {}
     return {f"{prefix}__{name}": values for name, values in space.items()}
 
 
-def _of_block(block):
-    """`Block.search_space`, extended to the present values."""
-    params, own = block.get_params(), vars(type(block)).get("search_space", {})
+def declared(owner):
+    """What the class of a Block, Objective or estimator declares as `search_space`.
+
+    Parameters
+    ----------
+    owner : object
+        With ``get_params``. The attribute `search_space` of its class is a dict by
+        parameter: a list of choices, a tuple (low, high) for a uniform range, or a
+        frozen distribution. Choices and ranges are extended to the present values.
+
+    Returns
+    -------
+    dict of str to list or frozen distribution
+
+    Raises
+    ------
+    ValueError
+        If the class declares a name that is not one of its parameters.
+    """
+    params, own = owner.get_params(), vars(type(owner)).get("search_space", {})
     if unknown := [name for name in own if name not in params]:
         raise ValueError(
             f"search_space has {unknown[0]!r}, which is not a parameter of "
-            f"{type(block).__name__}; choose from {sorted(params)}."
+            f"{type(owner).__name__}; choose from {sorted(params)}."
         )
     return {  # a subclass need not have every parameter of its parent
         name: _extended(params[name], values)
-        for name, values in block.search_space.items()
+        for name, values in owner.search_space.items()
         if name in params
     }
 

@@ -3,15 +3,6 @@
 import numpy as np
 
 from skmm.training.checkpoint import ResumeFile, fit_key
-from skmm.training.fingerprint import describe, digest
-
-
-def structure(estimator):
-    """Digests of the structural parameters, which decide what the net looks like."""
-    params = estimator.get_params().items()
-    training = estimator._training_parameters
-    chosen = {key: v for key, v in params if key.split("__")[0] not in training}
-    return {key: digest(describe(v, weights=False)) for key, v in chosen.items()}
 
 
 def check_same_structure(estimator):
@@ -22,7 +13,7 @@ def check_same_structure(estimator):
     ValueError
         If a structural parameter has changed since.
     """
-    now, then = structure(estimator), estimator._structure
+    now, then = estimator._structure_digests(), estimator._structure
     changed = sorted(key for key in now | then if now.get(key) != then.get(key))
     if changed:
         raise ValueError(
@@ -40,13 +31,6 @@ def check_same_classes(estimator, classes):
         f"classes {list(classes)} differ from those of the first call, "
         f"{estimator.classes_.tolist()}."
     )
-
-
-def note_missing(estimator, X):
-    """Add modalities that are missing from some sample, which may differ by chunk."""
-    known, present = estimator.optional_modalities_, X.present
-    new = [name for name in X if name not in known and not present[name].all()]
-    estimator.optional_modalities_ = [*known, *new]
 
 
 def check_partial_fit(estimator):

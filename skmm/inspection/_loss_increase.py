@@ -16,11 +16,11 @@ from skmm._random import derive
 from skmm._sklearn import check_sample_weight
 from skmm._views import noting
 from skmm.data import check_modalities
+from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_clusters, by_rows, by_splits
-from skmm.targets import check_target
 
 FEWEST = 10  # observations: with fewer, intervals are too short
 

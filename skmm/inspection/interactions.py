@@ -12,11 +12,10 @@ from sklearn.utils import Bunch
 from skmm.data import check_modalities
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
-from skmm.data.validation import check_labels
+from skmm.data.validation import check_labels, check_target
 from skmm.inspection._decision_values import decision_values, predicts_labels
 from skmm.inspection._loss_increase import check_fitted, check_known_classes
 from skmm.inspection._perturbation import JOINED, with_embeddings
-from skmm.targets import check_target
 
 BLOCK = 2**14  # combinations that are predicted at once, at least those of one sample
 MAX_COMBINATIONS = 10**7

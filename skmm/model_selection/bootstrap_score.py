@@ -8,9 +8,9 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 
 from skmm._sklearn import StrOptions, safe_indexing, validate_parameter_constraints
+from skmm.data.validation import check_target
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import fit_replicas, indexable
-from skmm.targets import check_target
 
 SHARE = 0.632  # of the rows, expected in a bootstrap
 PERMUTATIONS = 20  # of y, for the score without information

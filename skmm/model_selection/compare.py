@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.data import check_modalities
+from skmm.data.validation import check_target
 from skmm.model_selection._comparison import plots
 from skmm.model_selection._comparison.cache import FitCache
 from skmm.model_selection._comparison.fits import SubsetFits, choose_subsets
@@ -26,7 +27,6 @@ from skmm.model_selection._comparison.verdict import (
 from skmm.model_selection._key import key_of
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import choose_measure
-from skmm.targets import check_target
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],

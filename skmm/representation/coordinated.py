@@ -12,8 +12,8 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, num_samples
 from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
-from skmm.base.sample_weight import row_weights
 from skmm.base.search_space import with_present
+from skmm.base.training_data import row_weights
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
 from skmm.objectives import BarlowTwins, OverModalities

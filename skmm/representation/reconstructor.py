@@ -10,13 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._sklearn import HasMethods, StrOptions
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts, with_present
-from skmm.data.validation import check_names, parts_in_use
+from skmm.data.validation import check_names, check_target, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths
 from skmm.objectives.reconstruction import LOSSES
 from skmm.representation.target_selection import aimed, names_of
-from skmm.targets import check_target
 from skmm.targets.arrays import ArrayTarget, read_arrays
 from skmm.training import predict_outputs
 from skmm.training.batches import batch_bounds, slice_rows

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skmm.base.sample_weight import checked_weight
+from skmm.base.training_data import checked_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
-from skmm.data.validation import check_names
-from skmm.targets import check_target
+from skmm.data.validation import check_names, check_target
 
 
 def aimed(estimator, X, y, weight):

@@ -1,7 +1,7 @@
 """Between y and the tensors that a net is trained on."""
 
 from skmm.targets.arrays import ArrayTarget
-from skmm.targets.base import NoTarget, Target, check_target
+from skmm.targets.base import NoTarget, Target
 from skmm.targets.classes import ClassTarget
 from skmm.targets.values import ValueTarget
 
@@ -11,5 +11,4 @@ __all__ = [
     "NoTarget",
     "Target",
     "ValueTarget",
-    "check_target",
 ]

@@ -4,16 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
-from skmm._sklearn import num_samples
-
 
 class Target:
     """Base of the targets: dataclasses whose fields are all that they learn from y.
 
-    A subclass defines ``learn(y, ...)``, a classmethod that returns the target of some
-    training samples; ``read(y)``, which returns a validated y; ``encode(y)``, which
-    returns what the objective takes; ``strata(y)``, by which samples may be
-    stratified; `n_outputs`; and `objective`, the default one.
+    A subclass defines ``learn(y, weight, classes)``, a classmethod that returns the
+    target of some training samples; ``read(y)``, which returns a validated y;
+    ``encode(y)``, which returns what the objective takes; ``strata(y)``, by which
+    samples may be stratified; `n_outputs`; and `objective`, the default one.
 
     Attributes
     ----------
@@ -23,6 +21,16 @@ class Target:
 
     subclasses = {}
 
+    def fitted_attributes(self, name):
+        """Attributes of the estimator that the target determines, such as `classes_`.
+
+        Parameters
+        ----------
+        name : str
+            Class of the estimator, for errors.
+        """
+        return {}
+
     def known(self, X, y):
         """Return the samples whose target can be encoded; None and None if none can."""
         return X, y
@@ -30,20 +38,6 @@ class Target:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         Target.subclasses[cls.__name__] = cls
-
-
-def check_target(estimator, y, n_samples):
-    """Check that y is given and has as many samples as X."""
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
-    if (n_targets := num_samples(y)) != n_samples:
-        raise ValueError(
-            f"X and y have inconsistent numbers of samples: {n_samples} and "
-            f"{n_targets}."
-        )
 
 
 @dataclass

@@ -25,12 +25,21 @@ class ClassTarget(Target):
     multilabel: bool = False
 
     @classmethod
-    def learn(cls, y, classes=None):
+    def learn(cls, y, weight=None, classes=None):
         """Find the classes in y, or take those that partial_fit names."""
         y = read_labels(y)
         if y.ndim == 2:
             return cls(np.arange(y.shape[1]), multilabel=True)
         return cls(np.unique(y if classes is None else classes))
+
+    def fitted_attributes(self, name):
+        """``{"classes_": ...}``; needs two classes, or several labels."""
+        if self.n_outputs < 2 and not self.multilabel:
+            raise ValueError(
+                f"{name} needs at least two classes; y has only one class, "
+                f"{self.classes_.tolist()[0]!r}."
+            )
+        return {"classes_": self.classes_}
 
     @property
     def n_outputs(self):

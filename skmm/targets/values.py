@@ -27,7 +27,7 @@ class ValueTarget(Target):
     objective = "squared_error"
 
     @classmethod
-    def learn(cls, y, weight=None):
+    def learn(cls, y, weight=None, classes=None):
         """Measure location and scale."""
         y, flat = _read_values(y)
         largest = np.abs(y).max(axis=0)  # squares of very large or small y are not safe

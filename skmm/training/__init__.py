@@ -11,7 +11,6 @@ from skmm.training.callbacks import (
     own_callbacks,
 )
 from skmm.training.checkpoint import ResumeFile, fit_key
-from skmm.training.devices import resolve_device
 from skmm.training.net import TensorNet, history_frame
 from skmm.training.stages import Stage
 
@@ -30,5 +29,4 @@ __all__ = [
     "history_frame",
     "own_callbacks",
     "predict_outputs",
-    "resolve_device",
 ]

@@ -191,7 +191,7 @@ def _of_module(module, weights):
     if "_modules" not in vars(module):  # its constructor forgot, which `build` refuses
         return
     if not isinstance(module, BaseEstimator):
-        yield {name: _attributes(part) for name, part in module.named_modules()}
+        yield {name: attributes_of(part) for name, part in module.named_modules()}
     for name, tensor in module.state_dict().items():
         yield name
         if isinstance(tensor, torch.Tensor) and not is_lazy(tensor):
@@ -199,7 +199,7 @@ def _of_module(module, weights):
             yield from _of_array(array if weights else np.array(array.shape))
 
 
-def _attributes(module):
+def attributes_of(module):
     """Class and attributes of a module, without those that all modules have."""
     own = vars(module).keys() - vars(nn.Module()).keys() - {"_compiled_call_impl"}
     kept = {name: vars(module)[name] for name in sorted(own)}

@@ -142,6 +142,12 @@ def no_weight_decay(module):
     return own + [p for block in blocks for p in block.no_weight_decay()]
 
 
+def names_without_decay(module):
+    """Names of the parameters that do not decay."""
+    exempt = {id(p) for p in no_weight_decay(module)}
+    return {name for name, p in module.named_parameters() if id(p) in exempt}
+
+
 def penalised(module):
     """Blocks that override `penalty`."""
     return [

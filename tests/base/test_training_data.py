@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from skmm import ModalityDict
-from skmm.base.training_data import TrainingData, to_rows
+from skmm.base.training_data import TrainingData
+from skmm.data.tensors import to_rows
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
 from tests.toys import MeanEmbedding

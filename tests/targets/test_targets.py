@@ -5,7 +5,7 @@ import torch
 from scipy import sparse
 
 from skmm import FusionClassifier
-from skmm.targets import check_target
+from skmm.data.validation import check_target
 from skmm.targets.classes import ClassTarget
 from skmm.targets.values import ValueTarget
 

@@ -15,9 +15,9 @@ from skmm._routing import (
 )
 from skmm._sklearn import HasMethods, VisualBlock
 from skmm._views import naming
-from skmm.base.sample_weight import row_weights
+from skmm.base.training_data import row_weights
 from skmm.data import check_modalities
-from skmm.data.validation import parts_in_use
+from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators._late import stacking
 from skmm.estimators._late.members import of_one, view
 from skmm.estimators._late.parameters import (
@@ -27,7 +27,6 @@ from skmm.estimators._late.parameters import (
 )
 from skmm.estimators._late.search_space import SearchableMembers
 from skmm.persistence.saving import Fitted, MembersSaving, is_savable
-from skmm.targets import check_target
 
 DEFAULT = "estimators"  # of modalities for which none is named
 FINAL = "final_estimator"

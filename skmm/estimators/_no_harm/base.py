@@ -10,17 +10,16 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base.estimator import ModalityEstimator
-from skmm.base.sample_weight import NOT_STRATIFIED, row_weights
 from skmm.base.search_space import Searchable
+from skmm.base.training_data import NOT_STRATIFIED, row_weights
 from skmm.data import check_modalities
-from skmm.data.validation import check_names, parts_in_use
+from skmm.data.validation import check_names, check_target, parts_in_use
 from skmm.estimators._no_harm.crossfit import GIVEN
 from skmm.estimators._no_harm.faces import SHARED
 from skmm.estimators._no_harm.kept import Kept
 from skmm.estimators._no_harm.modes import fit_crossfit, fit_holdout
 from skmm.estimators._no_harm.thesis import fit_thesis
 from skmm.nn.fusion.no_harm import kept_weights
-from skmm.targets import check_target
 
 FEWEST_ROWS = 4
 EXPECTED = (  # classes with fewer rows than folds

@@ -4,7 +4,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skmm._random import derive
-from skmm.base.sample_weight import mean_one, split_rows
+from skmm.base.training_data import mean_one, split_rows
 from skmm.data.validation import parts_in_use
 from skmm.estimators._no_harm.splits import groups_aside
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor

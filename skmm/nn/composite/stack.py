@@ -11,9 +11,6 @@ import torch
 from torch import nn
 
 from skmm.nn.block import Block
-from skmm.nn.layers import ACTIVATIONS
-
-PLAIN = {*ACTIVATIONS.values(), nn.Dropout, nn.Sequential}
 
 
 class StackedLinear(nn.Module):
@@ -116,22 +113,49 @@ def _stacked(tensors):
 
 
 def can_stack(module):
-    """Whether every part of a module works on, or has a counterpart for, stacks."""
-    return all(_can_stack_part(part) for part in module.modules())
+    """Whether every part of a module works on, or has a counterpart for, stacks.
+
+    A part or parameter that is used twice would have two copies in a stack.
+    """
+    return not _is_shared(module) and all(map(_can_stack_part, module.modules()))
+
+
+def _is_shared(module):
+    parts = [*module.named_modules(remove_duplicate=False)]
+    parts += [*module.named_parameters(remove_duplicate=False)]
+    return len({id(part) for _, part in parts}) < len(parts)
 
 
 def _can_stack_part(part):
     kind = type(part)
+    if part._forward_hooks or part._forward_pre_hooks:
+        return False
     if kind is nn.BatchNorm1d:
         return bool(part.track_running_stats and part.momentum)
-    if kind in STACKED:
+    if kind in STACKED or kind is nn.Sequential:
         return True
-    says_so = vars(kind).get("stackable", False)  # of this very class, not inherited
-    if not says_so and kind not in PLAIN:
-        return False
+    if not vars(kind).get("stackable", False):  # of this very class, not inherited
+        return _is_elementwise(part)
     buffers = {name for name, value in part._buffers.items() if value is not None}
     known = {*part.per_replica.values()} if isinstance(part, Block) else set()
     return not part._parameters and buffers <= known
+
+
+@torch.no_grad()
+def _is_elementwise(part):
+    """Whether a layer of torch without weights maps each number by itself."""
+    if not type(part).__module__.startswith("torch.nn."):
+        return False
+    if part._parameters or part._buffers or part._modules:
+        return False
+    numbers = torch.linspace(-2.0, 2.0, 12)
+    layer = copy.copy(part).eval()
+    try:
+        alone, square = layer(numbers.clone()), layer(numbers.clone().view(3, 4))
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
+    same_shape = alone.shape == numbers.shape and square.shape == (3, 4)
+    return same_shape and torch.equal(alone, square.flatten())
 
 
 def stack(peers):

@@ -8,7 +8,11 @@ import torch
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
 from skmm.training.callbacks import BestWeights
-from skmm.training.optimizers import make_schedule, optimizer_class
+from skmm.training.optimizers import (
+    make_schedule,
+    names_without_decay,
+    optimizer_class,
+)
 
 VALIDATION_ROWS = 1024
 
@@ -52,7 +56,7 @@ class StackedTraining:
             m for m in self.module.modules() if isinstance(m, StackedBatchNorm)
         ]
         self.parameters = list(self.module.parameters())
-        self.optimizer = _StackedOptimizer(nets, self.parameters)
+        self.optimizer = _StackedOptimizer(nets, self.module)
         count = len(nets)
         self.progress = Progress(
             rows=[[] for _ in nets],
@@ -183,13 +187,17 @@ class _StackedOptimizer:
     the common one times its share of the largest lr.
     """
 
-    def __init__(self, nets, parameters):
+    def __init__(self, nets, module):
         cls = optimizer_class(nets[0].optimizer)
+        parameters = list(module.parameters())
         lrs = torch.tensor([net.lr for net in nets], dtype=torch.float64)
         self.parameters = parameters
         self.decoupled = cls is torch.optim.AdamW
         self.lr = self._column([net.lr for net in nets])
         self.decay = self._column([net.weight_decay for net in nets])
+        exempt = names_without_decay(nets[0].module_)
+        for i, (name, _) in enumerate(module.named_parameters()):
+            self.decay[i] *= name not in exempt
         self.share = (
             None if (lrs == lrs[0]).all() else [lr / lrs.max() for lr in self.lr]
         )

@@ -11,6 +11,7 @@ from skmm.nn.composite.stack import can_stack
 from skmm.objectives import Objective
 from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.callbacks import BestWeights
+from skmm.training.fingerprint import attributes_of, describe, digest
 from skmm.training.optimizers import optimizer_class, penalised
 from skmm.training.replicas.stacked_rows import StackedRows
 from skmm.training.replicas.stacked_training import VALIDATION_ROWS, StackedTraining
@@ -86,12 +87,12 @@ def _structure(net, problem):
         net.max_epochs,
         net.lr_schedule,
         net.gradient_clip,
-        repr(net.criterion),
+        digest(describe(net.criterion)),
         repr(net.device),
         tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
     data = (starts, rows.present is None, target.dtype, problem.valid is None)
-    return (shapes, kinds, _hyperparameters(net.module_), settings, data)
+    return (shapes, kinds, _settings(net.module_), settings, data)
 
 
 def can_be_stacked(net, problem):
@@ -138,16 +139,17 @@ def _has_norms(module):
     return any(isinstance(part, torch.nn.BatchNorm1d) for part in module.modules())
 
 
-def _hyperparameters(module):
-    """What layers and Blocks do besides their weights."""
-    parts = list(module.modules())
-    dropouts = [part.p for part in parts if isinstance(part, torch.nn.Dropout)]
-    return repr((dropouts, [_shared(b) for b in parts if isinstance(b, Block)]))
+def _settings(module):
+    """Digest of what layers and Blocks do besides their weights."""
+    settings = [_settings_of(part) for part in module.modules()]
+    return digest(describe(settings, weights=False))
 
 
-def _shared(block):
-    params = block.get_params(deep=False).items()
-    return [(name, v) for name, v in params if name not in block.per_replica]
+def _settings_of(part):
+    if not isinstance(part, Block):
+        return attributes_of(part)
+    params = part.get_params(deep=False).items()
+    return [(name, v) for name, v in params if name not in part.per_replica]
 
 
 def _stack_size(net, problem, memory):

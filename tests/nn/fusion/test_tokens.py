@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.training_data import to_rows
+from skmm.data.tensors import to_rows
 from skmm.nn import (
     ConcatFusion,
     CrossAttentionFusion,

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_sample_weight
 
-from skmm.base.sample_weight import checked_weight, mean_one, row_weights, split_rows
+from skmm.base.training_data import checked_weight, mean_one, row_weights, split_rows
 
 Y = np.array(["a"] * 6 + ["b"] * 3)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skmm.training import resolve_device
+from skmm.data.tensors import resolve_device
 
 
 @pytest.mark.parametrize("device", ["cpu", torch.device("cpu")])
