@@ -73,6 +73,9 @@ class ModalityEstimator(
     `_by_modality`, `_by_part`, `_by_subset`
         Parameters whose values are dicts by modality, by part of the net such as
         "encoders__image", or collections of subsets of the modalities.
+    `_predicts_from_embeddings`
+        Whether the prediction methods accept what `_encoded` returns. Not inherited:
+        a subclass may read the modalities themselves.
     `search_space`
         What is worth trying of the parameters that the class adds.
     """
@@ -91,6 +94,7 @@ class ModalityEstimator(
     _by_modality = ("encoders",)
     _by_part = ("lr", "weight_decay")
     _by_subset = ()
+    _predicts_from_embeddings = False
     search_space = {}
 
     _parameter_constraints = {

@@ -147,6 +147,8 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     (['good', 'noise', 'fused'], True)
     """
 
+    _predicts_from_embeddings = True
+
     stages, checkpoint, compile = None, None, False
 
     _training_parameters = ModalityEstimator._training_parameters | {

@@ -119,6 +119,8 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     ((80, 2), True)
     """
 
+    _predicts_from_embeddings = True
+
     def __init__(
         self,
         encoders=None,
@@ -253,6 +255,8 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     >>> model.predict(X).shape, bool(model.score(X, y) > 0.9)
     ((80,), True)
     """
+
+    _predicts_from_embeddings = True
 
     def __init__(
         self,

@@ -152,6 +152,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     ['mixture', 'share', 'probability']
     """
 
+    _predicts_from_embeddings = True
+
     _training_parameters = ModalityEstimator._training_parameters | {
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }

@@ -256,6 +256,8 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     ([('a',), ('b',), ('a', 'b')], True, True)
     """
 
+    _predicts_from_embeddings = True
+
     def __init__(
         self,
         encoders=None,
@@ -367,6 +369,8 @@ class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
     >>> bool(single > 8), bool(pair < 2)
     (True, True)
     """
+
+    _predicts_from_embeddings = True
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def test_one_estimator():
     [{}, {"a": 1}, {"a": curve(), "b": RobustnessCurve(LEVELS, RNG.random((3, 4)))}],
 )
 def test_curves_must_be_of_one_score(curves):
-    with pytest.raises(ValueError, match="RobustnessCurves of one score"):
+    with pytest.raises(ValueError, match="RobustnessCurves of the same score"):
         RobustnessDisplay.from_curves(curves)
 
 

@@ -54,7 +54,7 @@ def test_plot():
 
 
 def test_bad_input():
-    with pytest.raises(TypeError, match="FusionClassifier has no mixtures"):
+    with pytest.raises(TypeError, match=r"MulMixClassifier.*got FusionClassifier"):
         MixtureDisplay.from_estimator(FusionClassifier(), X)
     with pytest.raises(ValueError, match="inconsistent"):
         MixtureDisplay.from_estimator(MODEL.fit(X, Y), X, [1, 2])

@@ -1,4 +1,4 @@
-"""Which mixture of modalities answers for which rows."""
+"""Plot of the mixtures that predict groups of samples."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from skmm._plotting import axes_of
 
 @dataclass
 class MixtureDisplay:
-    """Share of the rows for which each mixture answers, by groups of rows.
+    """Share of the samples that each mixture predicts, by groups of samples.
 
-    Make it with `from_estimator`.
+    Create it with `from_estimator`.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ class MixtureDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, by=None):
-        """Ask a fitted model which mixtures answer.
+        """Compute which mixtures of a fitted model predict the samples.
 
         Parameters
         ----------
         estimator : MulMixClassifier, or Pipeline or search around one
             Fitted.
-        X : ModalityDict, dict, DataFrame or array-like of n rows
-        by : array-like of shape (n,), optional
-            Groups of rows, as a quality flag or a site; None takes the predicted
-            classes. Entries that are missing are a group "missing".
+        X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        by : array-like of shape (n_samples,), optional
+            Groups of samples, such as a quality flag or a site; None is the predicted
+            classes. Missing entries form a group "missing".
 
         Returns
         -------
@@ -62,8 +62,8 @@ class MixtureDisplay:
             estimator = estimator[-1]
         if not hasattr(estimator, "answering_mixture"):
             raise TypeError(
-                f"{type(estimator).__name__} has no mixtures; give a fitted "
-                "MulMixClassifier, or a Pipeline that ends in one."
+                "estimator must be a fitted MulMixClassifier, or a Pipeline or search "
+                f"around one; got {type(estimator).__name__}."
             )
         answers = estimator.answering_mixture(X)["mixture"]
         by = pd.Series(estimator.predict(X) if by is None else column_or_1d(by))
@@ -94,5 +94,5 @@ class MixtureDisplay:
         axis.set_xticks(
             range(self.table.shape[1]), self.table.columns, rotation=45, ha="right"
         )
-        self.figure_.colorbar(image, ax=axis, label="share of rows answered")
+        self.figure_.colorbar(image, ax=axis, label="share of samples")
         return self

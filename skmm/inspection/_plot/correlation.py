@@ -1,4 +1,4 @@
-"""How far the embeddings of two modalities agree."""
+"""Plot of the correlations between the embeddings of two modalities."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,21 @@ from skmm._plotting import axes_of
 
 @dataclass
 class CrossCorrelationDisplay:
-    """Correlations of the features of one modality with those of another.
+    """Correlations between the features of two modalities.
 
-    Make it with `from_estimator`.
+    Create it with `from_estimator`.
 
     Parameters
     ----------
-    correlations : ndarray of shape (n_pairs, D, D)
+    correlations : ndarray of shape (n_pairs, n_features, n_features)
     pairs : list of (str, str)
-        Names of the modalities of rows and columns.
+        Names of the modalities in rows and columns.
 
     Attributes
     ----------
     table : DataFrame of n_pairs rows
-        Mean on the diagonal, and mean size off it; what Barlow twins wants is 1 and 0.
+        Mean on the diagonal, and mean absolute value off it; the Barlow Twins objective
+        aims at 1 and 0.
     axes_, figure_ : array of matplotlib Axes, and Figure
         After `plot`.
 
@@ -44,14 +45,14 @@ class CrossCorrelationDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X=None):
-        """Take the correlations of a fitted model.
+        """Compute the correlations of a fitted model.
 
         Parameters
         ----------
         estimator : CoordinatedEncoder, or Pipeline that ends in one
             Fitted.
         X : ModalityDict, dict or DataFrame, optional
-            Rows to look at; None takes those of the training.
+            None uses the training samples.
 
         Returns
         -------
@@ -62,8 +63,8 @@ class CrossCorrelationDisplay:
             estimator = estimator[-1]
         if not hasattr(estimator, "cross_correlation"):
             raise TypeError(
-                f"{type(estimator).__name__} has no correlations between modalities; "
-                "give a fitted CoordinatedEncoder, or a Pipeline that ends in one."
+                "estimator must be a fitted CoordinatedEncoder, or a Pipeline that "
+                f"ends in one; got {type(estimator).__name__}."
             )
         if X is None:
             return cls(estimator.cross_correlation_, estimator.pairs_)
@@ -71,7 +72,7 @@ class CrossCorrelationDisplay:
 
     @property
     def table(self):
-        """One row per pair: mean on the diagonal, mean size off it."""
+        """One row per pair: mean on the diagonal, mean absolute value off it."""
         size = self.correlations.shape[-1]
         off = ~np.eye(size, dtype=bool)
         rows = [

@@ -1,4 +1,4 @@
-"""A picture of what is of one modality, and what of several together."""
+"""Plot of the contributions of modalities and of their interactions."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from skmm.inspection.interactions import interaction_decomposition
 
 @dataclass
 class InteractionDisplay:
-    """How much of a model's outputs is of one, of two and of more modalities.
+    """Size of the parts of a model's outputs, by sets of modalities.
 
-    Make it with `from_estimator` or `from_decomposition`.
+    Create it with `from_estimator` or `from_decomposition`.
 
     Parameters
     ----------
     table : DataFrame
         One row per set of modalities, with columns order and size.
     interaction_share : float
-        Share of the variance that is of no single modality.
+        Share of the variance that single modalities do not explain.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class InteractionDisplay:
         Parameters
         ----------
         estimator, X
-            As for `interaction_decomposition`.
+            See `interaction_decomposition`.
 
         Returns
         -------
@@ -57,7 +57,7 @@ class InteractionDisplay:
 
     @classmethod
     def from_decomposition(cls, found):
-        """Take what `interaction_decomposition` returned.
+        """Create the display from the result of `interaction_decomposition`.
 
         Parameters
         ----------
