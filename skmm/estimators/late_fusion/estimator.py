@@ -153,10 +153,9 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         else:
             given = dict.fromkeys(self.modalities_in_, given)
         members = {name: given.get(name) for name in self.modalities_in_}
-        default = self._default()
         return {
-            name: for_modality(default if member is None else member, name, self)
-            for name, member in members.items()
+            name: for_modality(self._default() if part is None else part, name, self)
+            for name, part in members.items()
         }
 
     def _default(self):

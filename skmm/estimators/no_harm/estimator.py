@@ -59,9 +59,9 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         "holdout": {"cv": 5, "n_init": 1, "alpha": 0.05, "calibration_fraction": 0.25},
         None: {"factor": None, "kind": None, "training": None},
     }
-    # what to try with guarantee=None
-    _factors, _kinds = ["scalar", "vector"], ["arithmetic", "geometric"]
-    _widths = ("__hidden", "__width", "__filters")  # must then be equal: not searched
+    # with guarantee=None: what is searched, and what is not, as it must be equal
+    _searched = {"kind": ("arithmetic", "geometric"), "factor": ("scalar", "vector")}
+    _widths = ("__hidden", "__width", "__filters")
 
     _parameter_constraints = {
         **{
@@ -294,9 +294,9 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         """Numbers of training; with ``guarantee=None`` also the factor."""
         space = of_training(self)
         if self.guarantee is None:
-            space |= {"kind": self._kinds}
-            if self.factor is None or isinstance(self.factor, str):
-                space |= {"factor": self._factors}
+            fixed = self.factor is not None and not isinstance(self.factor, str)
+            searched = ("kind",) if fixed else ("kind", "factor")
+            space |= {name: [*self._searched[name]] for name in searched}
         return space
 
     def default_search_space(self):

@@ -363,6 +363,13 @@ def test_a_new_fit_forgets_the_earlier_one():
         model.predict(X)
 
 
+def test_a_failed_fit_leaves_no_private_attributes():
+    model = classifier(cv=KFold(3))
+    with pytest.raises(ValueError, match="separates rows of one group"):
+        model.fit(X, Y, groups=np.arange(150) % 2)
+    assert not [name for name in vars(model) if name.startswith("_")]
+
+
 def test_nets_stop_early_by_the_same_rows(monkeypatch):
     """A fused net starts at nets that are not trained on its validation rows."""
     from skmm.estimators.no_harm import crossfit
