@@ -84,7 +84,7 @@ def test_copies_compute_the_same(copier):
     assert torch.equal(copied(x), block(x))
 
 
-def test_a_template_is_no_submodule():
+def test_a_template_is_not_a_submodule():
     template = Ridge(3)
     block = Doubled(template)
     assert block.template is template
@@ -113,7 +113,7 @@ def test_penalty_is_zero_unless_defined():
     assert MLPEncoder().penalty().shape == ()
 
 
-def test_a_block_without_build_says_so():
+def test_a_block_without_build_raises():
     class Lazy(Block):
         pass
 
