@@ -6,7 +6,15 @@ import torch
 from sklearn import clone
 from torch import nn
 
-from skmm.nn import BilinearFusion, Block, ConcatFusion, MLPEncoder, NoHarmFusion
+from skmm.nn import (
+    BilinearFusion,
+    Block,
+    ConcatFusion,
+    LpNormFusion,
+    MLPEncoder,
+    MLPHead,
+    NoHarmFusion,
+)
 from skmm.nn.block import PerModality, built_clone
 from tests.toys import MeanEmbedding, Ridge, assert_same_state, state_of
 
@@ -119,6 +127,15 @@ def test_a_block_without_build_raises():
 
     with pytest.raises(TypeError, match="Lazy must define build"):
         Lazy().build((3,))
+
+
+def test_a_class_that_defines_own_head_brings_a_head():
+    class Own(ConcatFusion):
+        def own_head(self):
+            return MLPHead()
+
+    assert Own.brings_head and LpNormFusion.brings_head
+    assert not ConcatFusion.brings_head
 
 
 # -- old names ---------------------------------------------------------------------
