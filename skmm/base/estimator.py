@@ -19,7 +19,7 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state
 from skmm.base import search_space as spaces
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
     encoders_in_use,
     fusion_in_use,
@@ -543,7 +543,7 @@ class ModalityEstimator(
         return to_rows(X, net.module_, net.device), target.to(net.device)
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
