@@ -403,7 +403,10 @@ def test_missing_can_be_told_or_is_refused():
             {"sample_weight": np.arange(80) >= 20, "cv": KFold(4)},
             "in split 0: all samples have sample_weight 0",
         ),
-        ({"cv": [(np.arange(60), np.arange(60, 80))]}, r"cv gives 1 split"),
+        (
+            {"cv": [(np.arange(60), np.arange(60, 80))]},
+            "give at least 2 splits",
+        ),
         ({"cv": 80}, "cannot be greater than|held-out samples are needed; got 1"),
     ],
 )

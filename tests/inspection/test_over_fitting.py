@@ -54,7 +54,7 @@ def test_clamps():
 @pytest.mark.parametrize(
     ("train", "valid", "match"),
     [
-        ([1.0], [1.0], "train_loss must be"),
+        ([1.0], [1.0], "train_loss must have shape"),
         ([2.0, 1.0], [3.0, 2.0, 1.0], "shape"),
         ([2.0, 1.0], [2.0, np.nan], "valid_loss"),
         (np.ones((2, 2, 2)), [1.0, 1.0], "train_loss"),

@@ -64,7 +64,7 @@ def test_is_a_scikit_learn_splitter():
 
 
 def test_what_cannot_be_scored_is_refused():
-    with pytest.raises(ValueError, match="no bootstrap of 2 rows"):
+    with pytest.raises(ValueError, match="bootstraps of 2 samples"):
         next(BootstrapOutOfBag().split(np.zeros(2), [0, 1]))
-    with pytest.raises(ValueError, match="y has 3 rows"):
+    with pytest.raises(ValueError, match=r"y must have .* got 3"):
         next(BootstrapOutOfBag().split(np.zeros(2), [0, 1, 1]))

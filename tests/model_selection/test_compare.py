@@ -262,7 +262,10 @@ def test_processes_give_the_same():
         ({"groups": np.zeros(5)}, "one entry per sample of X, 60; got 5"),
         ({"alpha": 1.5}, "alpha"),
         ({"scoring": "no such score"}, "scoring"),
-        ({"resampling": [(np.arange(30), np.arange(30, 60))]}, "2 are the least"),
+        (
+            {"resampling": [(np.arange(30), np.arange(30, 60))]},
+            "at least 2 splits",
+        ),
     ],
 )
 def test_bad_input(params, match):

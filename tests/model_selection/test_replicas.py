@@ -206,7 +206,7 @@ def test_cross_validation_has_the_format_of_scikit_learn():
 
 def test_bad_input_is_named():
     X, y = data()
-    with pytest.raises(ValueError, match="params must have one dict per sample"):
+    with pytest.raises(ValueError, match="params must have one dict per entry"):
         fit_replicas(FusionClassifier(**FAST), X, y, bootstraps(y, 2), params=[{}])
     with pytest.raises(FloatingPointError, match=r"replica 1.*lr"):
         fit_replicas(

@@ -7,8 +7,8 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._routing import (
+    check_accepts_sample_weight,
     of_rows,
-    refuse_without_weights,
     routed,
     router,
     routing_enabled,
@@ -157,7 +157,7 @@ class LateFusion(MembersSaving, SearchableMembers, BaseEstimator):
         routed(self, "fit", params)  # refuses any
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         for where, part in parts.items() if weight else ():
-            refuse_without_weights(part, where)
+            check_accepts_sample_weight(part, where)
         return dict.fromkeys(keys, weight)
 
     def _key(self, name):
