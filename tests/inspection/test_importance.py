@@ -178,7 +178,7 @@ def test_folds_are_held_out_and_the_interval_is_the_corrected_t():
     assert found.baseline == pytest.approx(np.mean(losses), abs=1e-5)
 
 
-def test_weights_of_rows_are_rows():
+def test_integer_weights_are_repeated_samples():
     """A row of weight two answers as two; one of weight zero not at all."""
     rows, y = additive(40, seed=0)
     model, weight = Sum().fit(rows), np.random.default_rng(0).integers(0, 3, 40)
@@ -295,7 +295,7 @@ def test_a_group_is_permuted_together():
     assert not found.importances[1].any()
 
 
-def test_whoever_lacks_a_modality_is_permuted_with_it():
+def test_the_presence_mask_is_permuted_with_the_values():
     rows = X.with_missing("b", np.arange(40))
 
     class Knows(Sum):
@@ -370,7 +370,7 @@ def test_same_seed_same_result_and_processes_change_nothing():
     pd.testing.assert_frame_equal(tables[0], tables[2])
 
 
-def test_missing_can_be_told_or_is_refused():
+def test_drop_needs_support_for_missing_modalities():
     take_a = FunctionTransformer(lambda X: X["a"])
     model = make_pipeline(take_a, LogisticRegression()).fit(X, Y)
     found = modality_importance(model, X, Y, random_state=0)

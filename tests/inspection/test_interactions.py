@@ -296,7 +296,7 @@ def test_shares_do_not_depend_on_the_level_of_values(level):
     assert shares[0] == pytest.approx(shares[1], abs=1e-6) and 0.05 < shares[0] < 0.9
 
 
-def test_names_that_stand_for_two_parts():
+def test_ambiguous_part_names():
     rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
     model = says(lambda *parts: sum(parts), rows)
     with pytest.raises(ValueError, match=r"parts: .*'a \+ b' stand for two.*Rename"):

@@ -24,7 +24,7 @@ def test_weights_of_the_specification():
     np.testing.assert_allclose(found.ratio, OVERFITTING / GAIN)
 
 
-def test_moments_between_first_and_last_do_not_count():
+def test_only_the_first_and_last_time_matter():
     found = overfitting_to_generalization_ratio([2.0, 9.0, 1.0], [2.1, 0.1, 1.4])
     assert found.gain == pytest.approx(0.7)
     assert found.overfitting == pytest.approx(0.3)

@@ -55,7 +55,7 @@ def test_nothing_is_covered():
     assert found.over_learning_error == 0 and np.isnan(found.conditional_error)
 
 
-def test_models_get_what_they_were_fitted_on():
+def test_models_get_the_modalities_of_their_fit():
     model = FusionClassifier(max_epochs=3, random_state=0)
     alone = {
         "a": restrict(model, ["a"]).fit(X, Y),

@@ -58,7 +58,7 @@ def test_it_is_the_importance_as_a_share_of_the_score(without, cv):
 
 
 @pytest.mark.parametrize("without", ["permute", "noise", "drop", "refit"])
-def test_what_is_not_used_has_no_share(without):
+def test_an_unused_modality_has_no_share(without):
     model = FusionClassifier(modalities=["a"], max_epochs=3, random_state=0).fit(X, Y)
     if without == "refit":
         model = Blind(max_epochs=10, lr=0.01, random_state=0)
@@ -114,7 +114,7 @@ def test_a_refit_may_be_judged_by_single_rows():
     assert found.score == pytest.approx(whole.mean())
 
 
-def test_a_refit_finds_elsewhere_what_a_copy_said():
+def test_a_refit_compensates_with_a_copy():
     rows, y = X.assign(copy=X["a"]), X["a"][:, 0] > 0
     settings = dict(cv=CV, modalities=["a"], random_state=0)
     refit = conditional_utilization(NET, rows, y, without="refit", **settings)
@@ -135,7 +135,7 @@ def test_regressors_have_shares_of_r2():
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", lambda *_: 0.0])
-def test_a_score_of_nothing_has_no_shares(scoring):
+def test_scores_must_be_positive(scoring):
     with pytest.raises(ValueError, match="must be above zero"):
         conditional_utilization(clone(NET).fit(X, Y), X, Y, scoring=scoring)
 

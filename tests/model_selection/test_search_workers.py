@@ -174,14 +174,14 @@ def test_parameters_that_kill_twice_are_given_up(study):
     assert xs.count(first) == 2 and len(finished_trials(study)) == 2
 
 
-def test_a_living_process_is_waited_for(study):
+def test_a_live_process_keeps_its_slot(study):
     slots = TrialSlots(study, 1)
     slots.take()
     assert slots.take() is None and finished_trials(study) == []
     assert study.trials[0].state.name == "RUNNING"
 
 
-def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
+def test_a_process_of_another_machine_is_dead_after_silence(study, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(heartbeat.time, "monotonic", lambda: clock[0])
     slots = TrialSlots(study, 1)
@@ -198,7 +198,7 @@ def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
     assert study.trials[0].user_attrs["lost"] == "died"
 
 
-def test_signs_of_life(study, monkeypatch):
+def test_heartbeat(study, monkeypatch):
     monkeypatch.setattr(heartbeat, "BEAT", 0.01)
     trial = study.ask()
     with heartbeat.Heartbeat([trial]):
@@ -208,7 +208,7 @@ def test_signs_of_life(study, monkeypatch):
     assert beats > 2 and study.trials[0].user_attrs["beats"] == beats
 
 
-def test_a_zombie_is_dead_and_a_process_alive():
+def test_a_zombie_has_ended():
     assert not heartbeat.has_ended(heartbeat.this_worker())
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started_at = heartbeat._started(process.pid)
@@ -222,7 +222,7 @@ def test_a_zombie_is_dead_and_a_process_alive():
     )  # the number was used again
 
 
-def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
+def test_of_two_that_take_the_last_slot_the_first_keeps_it(study, monkeypatch):
     a, b = TrialSlots(study, 1), TrialSlots(study, 1)
     asked = study.ask
 
@@ -237,7 +237,7 @@ def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
     assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL"]
 
 
-def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
+def test_a_dead_trial_is_queued_by_one_of_two_processes(study, monkeypatch):
     a, b = TrialSlots(study, 2), TrialSlots(study, 2)
     gone(a)
     queue = study.enqueue_trial
@@ -256,7 +256,9 @@ def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 @pytest.mark.parametrize("after", ["get_trial", "set_trial_user_attr"])
-def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monkeypatch):
+def test_a_dead_trial_is_failed_by_two_processes_at_once(
+    kind, after, tmp_path, monkeypatch
+):
     journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
     storage = journal if kind == "journal" else url
     study, other = (open_study(storage, None, None, None) for _ in range(2))
@@ -279,7 +281,7 @@ def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monke
     assert [t.params for t in again if t.state.name == "COMPLETE"] == [{"x": x}]
 
 
-def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
+def test_an_error_of_a_lost_trial_is_ignored(study):
     slots = TrialSlots(study, 1)
     gone(slots)
     study._storage.set_trial_user_attr(0, "error", "ValueError")
@@ -287,7 +289,7 @@ def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
     assert [t.number for t in finished_trials(study)] == [1]
 
 
-def test_retries_keep_their_place_in_the_order(study):
+def test_retries_keep_their_order(study):
     slots = TrialSlots(study, 4)
     gone(slots)
     run(slots)  # the retry
