@@ -1,4 +1,4 @@
-"""Pictures show what their tables say."""
+"""Plots show the values of their tables."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Intervals of importances: groups, few rows; and labels that are written otherwise."""
+"""Intervals of importances with groups and few samples; unknown labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The picture of who answers."""
+"""MixtureDisplay."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ WEIGHTS = [0.816327, 0.122449, 0.061224]
 
 
 def losses(gain, overfitting):
-    """Losses at two moments, from which these come."""
+    """Losses at two times that result in a given gain and overfitting."""
     start = np.ones_like(gain)
     after = start - gain
     return np.stack([start, after - overfitting]), np.stack([start, after])

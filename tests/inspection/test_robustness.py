@@ -30,7 +30,7 @@ FEW = [0, 0.5, 1]
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Keeps what it is shown; says the first class, or what `says` says."""
+    """Keeps X of each call; predicts the first class, or what `says` returns."""
 
     def __init__(self, says=None):
         self.says = says
@@ -45,7 +45,7 @@ class Spy(ClassifierMixin, BaseEstimator):
 
 
 def test_worked_example():
-    """Of Liang et al.: .9, .8, .7 against a late fusion's .85, .7, .6."""
+    """Liang et al.: .9, .8, .7 against .85, .7, .6 of late fusion."""
     scores, late = [0.9, 0.8, 0.7], [0.85, 0.7, 0.6]
     assert relative_robustness([0, 0.1, 0.2], scores) == pytest.approx(0.16)
     assert effective_robustness(scores, late) == pytest.approx(0.10)

@@ -1,4 +1,4 @@
-"""Shares of a score: identities, known values, refits and refusals."""
+"""Shares of a score: identities, known values, refits and errors."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ CV = KFold(4, shuffle=True, random_state=0)
 
 
 class Sign(ClassifierMixin, BaseEstimator):
-    """Says whether the first number of a modality is positive."""
+    """Predicts whether the first feature of a modality is positive."""
 
     def __init__(self, name="a"):
         self.name = name
@@ -34,7 +34,7 @@ class Sign(ClassifierMixin, BaseEstimator):
 
 
 def signs(n, seed, flipped=0.1):
-    """Rows of which `a` tells the class but for some that are flipped."""
+    """Samples whose class is the sign of `a`, except for some flipped labels."""
     rng = np.random.default_rng(seed)
     X = ModalityDict(a=rng.normal(size=(n, 1)), b=rng.normal(size=(n, 1)))
     return X, (X["a"][:, 0] > 0) ^ (rng.random(n) < flipped)
@@ -69,21 +69,21 @@ def test_an_unused_modality_has_no_share(without):
 
 
 class Blind(FusionClassifier):
-    """Never looks at b."""
+    """Ignores b."""
 
     def _inputs(self, X):
         return ["a"]
 
 
 def test_a_share_may_be_negative():
-    """A model that takes the wrong side does better if that says nothing."""
+    """A model that predicts the opposite is better with permuted values."""
     rows, y = signs(500, 0, flipped=0.9)
     found = conditional_utilization(Sign().fit(rows), rows, y, random_state=0).table
     assert found.loc["a", "upper"] < 0 == found.loc["b", "utilization"]
 
 
 def test_intervals_cover_the_known_share():
-    """Accuracy .9 falls to .5 where the sign is another row's: a share of .4 / .9."""
+    """Accuracy .9 decreases to .5 with permuted signs: a share of .4 / .9."""
     draws, hits = 200, 0
     for seed in range(draws):
         rows, y = signs(150, seed)

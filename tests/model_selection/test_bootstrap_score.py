@@ -1,4 +1,4 @@
-"""Bootstrap estimates: their formulas, and that .632+ is not fooled by memory."""
+"""Bootstrap estimates: formulas, and .632+ of an overfitted model."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_632_is_a_fixed_average():
 
 
 def test_632_plus_of_a_model_that_memorizes():
-    """One neighbour of random labels: error 0 in training, 1/2 in truth."""
+    """One neighbour of random labels: training error 0, true error 1/2."""
     model = KNeighborsClassifier(1)
     plain = bootstrap_score(model, X, Y, resampling=SPLITTER, estimate=".632")
     plus = bootstrap_score(

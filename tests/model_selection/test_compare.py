@@ -37,7 +37,7 @@ def joined(X):
 
 
 def linear(model=None):
-    """A Pipeline of scikit-learn alone that takes a ModalityDict."""
+    """A Pipeline of scikit-learn that accepts a ModalityDict."""
     last = LogisticRegression() if model is None else model
     return make_pipeline(FunctionTransformer(joined), StandardScaler(), last)
 
@@ -152,7 +152,7 @@ def test_text_cannot_be_replaced_by_noise():
 
 
 class FunctionsOfText(ClassifierMixin, BaseEstimator):
-    """A classifier that looks at no value."""
+    """A classifier that ignores X."""
 
     def fit(self, X, y):
         self.classes_, counts = np.unique(y, return_counts=True)

@@ -1,4 +1,4 @@
-"""fit_replicas: B ordinary fitted estimators, as if each had been fitted alone."""
+"""fit_replicas: the fitted estimators equal single fits."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Pruning over epochs and folds: what is told, and that telling changes nothing."""
+"""Pruning over epochs and folds: reported values, and training without change."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ RATES = {"lr": [1e-3, 1e-2]}
 
 
 class Never(optuna.pruners.BasePruner):
-    """Prunes nothing, but is no NopPruner: trials report to it."""
+    """Prunes nothing, but trials report to it, unlike to a NopPruner."""
 
     def prune(self, study, trial):
         return False
 
 
 class Always(optuna.pruners.BasePruner):
-    """Prunes at one step; of the first trials none."""
+    """Prunes at one step, except for the first trials."""
 
     def __init__(self, step=0, spared=0):
         self.step, self.spared = step, spared
@@ -224,7 +224,7 @@ def test_incomparable_losses_are_rejected():
     search(quick(), RATES, n_trials=1).fit(X, Y)
 
 
-ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two rows
+ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two samples
 FIRST, REST = np.arange(2), np.arange(2, 60)
 HALVES = [(REST[::2], np.r_[FIRST, REST[1::2]]), (REST[1::2], REST[::2])]
 NONE_KNOWN = [(REST, FIRST), *HALVES]

@@ -26,7 +26,7 @@ SPACE = {
 
 
 def sampler():
-    """Draws that do not depend on earlier trials, nor on how many there are at once."""
+    """Draws that are independent of earlier trials and of the batch size."""
     return optuna.samplers.RandomSampler(seed=0)
 
 

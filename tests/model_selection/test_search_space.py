@@ -1,4 +1,4 @@
-"""Search spaces in Optuna's trials: what is drawn, under which names."""
+"""Search spaces in trials of Optuna: values and keys."""
 
 import sys
 

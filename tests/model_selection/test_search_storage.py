@@ -1,4 +1,4 @@
-"""Studies on disk: going on, refusing others, and storages that cannot be used."""
+"""Studies on disk: resumed, rejected, and storages that cannot be used."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_a_finished_study_trains_nothing_again(tmp_path, monkeypatch):
     search(tmp_path / "study.log", Slow()).fit(TABLE, Y)
     monkeypatch.setattr(Slow, "fits", 0)
     again = search(tmp_path / "study.log", Slow(), n_trials=3).fit(TABLE, Y)
-    assert Slow.fits == 1  # the best, on all rows
+    assert Slow.fits == 1  # the refit
     assert len(again.cv_results_["params"]) == 5
 
 
@@ -90,7 +90,7 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
     assert states == ["COMPLETE", "COMPLETE", "FAIL"]
     found = search(storage, Slow()).fit(TABLE, Y)
     assert len(found.cv_results_["params"]) == 5
-    assert Slow.fits == 8 + 9 + 1  # three more trials, and the best on all rows
+    assert Slow.fits == 8 + 9 + 1  # three more trials, and the refit
     lost, again = found.study_.trials[2:4]
     assert lost.params == again.params and again.user_attrs["retry_of"] == 2
     whole = search(None, Slow()).fit(TABLE, Y)
@@ -98,7 +98,7 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
 
 
 def test_draws_after_ctrl_c_are_those_without(tmp_path, monkeypatch):
-    """Also those that learn from earlier trials, after the tenth."""
+    """Also after the tenth trial, when TPE uses earlier trials."""
     whole = search(None, Slow(), n_trials=14).fit(TABLE, Y)
     broken = search(tmp_path / "study.log", Slow(), n_trials=14)
     for at in (8, 1, 29):
@@ -262,7 +262,7 @@ def test_an_incomplete_last_line_is_repaired(left, tmp_path):
 
 
 def test_a_trial_with_an_incomplete_result_runs_again(tmp_path):
-    """Also by the process that has written it, as after a full disk."""
+    """Also by the process that wrote it, for instance after a full disk."""
     path = tmp_path / "study.log"
     first = search(path).fit(TABLE, Y).cv_results_["params"]
     path.write_bytes(path.read_bytes()[:-20])
@@ -308,7 +308,7 @@ def test_memory_is_not_shared_between_processes():
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_late_result_is_ignored(fails, tmp_path, monkeypatch):
-    """Its process was thought to be dead, and the trial has run elsewhere."""
+    """Its process was believed dead, and the trial has run elsewhere."""
     evaluate = Evaluation.fold_by_fold
 
     def buried(self, trial, params):
