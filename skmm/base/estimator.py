@@ -73,8 +73,11 @@ class ModalityEstimator(
     `_by_modality`, `_by_part`, `_by_subset`
         Parameters whose values are dicts by modality, by part of the net such as
         "encoders__image", or collections of subsets of the modalities.
+    `_changes_loss`
+        Parameters that change the scale of the validation loss or its number: trials
+        with a pruner must agree in them.
     `_predicts_from_embeddings`
-        Whether the prediction methods accept what `_encoded` returns. Not inherited:
+        True if the prediction methods accept what `_encoded` returns. Not inherited:
         a subclass may read the modalities themselves.
     `search_space`
         What is worth trying of the parameters that the class adds.
@@ -94,7 +97,7 @@ class ModalityEstimator(
     _by_modality = ("encoders",)
     _by_part = ("lr", "weight_decay")
     _by_subset = ()
-    _predicts_from_embeddings = False
+    _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
 
     _parameter_constraints = {

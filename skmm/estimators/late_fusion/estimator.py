@@ -15,13 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
-from skmm._routing import (
-    of_rows,
-    refuse_without_weights,
-    routed,
-    router,
-    routing_enabled,
-)
+from skmm._routing import check_accepts_weights as refuse_without_weights
+from skmm._routing import of_rows, routed, router, routing_enabled
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
