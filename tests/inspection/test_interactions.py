@@ -298,7 +298,7 @@ def test_shares_do_not_depend_on_the_level_of_values(level):
 def test_names_that_stand_for_two_parts():
     rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
     model = says(lambda *parts: sum(parts), rows)
-    with pytest.raises(ValueError, match=r"parts: .*'a \+ b' stand for two.*Rename"):
+    with pytest.raises(ValueError, match=r"parts: .*'a \+ b'.*is ambiguous. Rename"):
         interaction_decomposition(model, rows)
 
 

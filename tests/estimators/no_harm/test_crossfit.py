@@ -153,7 +153,7 @@ def test_a_row_without_any_modality_gets_the_shares_of_the_classes():
 
 def test_missing_only_when_predicting_is_refused_by_name():
     model = classifier().fit(X, Y)
-    with pytest.raises(ValueError, match="lacks modality 'b'"):
+    with pytest.raises(ValueError, match="modality 'b' is missing from X"):
         model.predict(X.drop("b"))
 
 

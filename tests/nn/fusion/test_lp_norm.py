@@ -302,5 +302,5 @@ def test_batches_of_one_row():
 def test_names_that_stand_for_two_blocks():
     widths = {"a": 2, "b": 2, "a x b": 2}
     LpNormFusion().build(widths)
-    with pytest.raises(ValueError, match=r"blocks: .*'a x b' stand for two things"):
+    with pytest.raises(ValueError, match=r"blocks: .*'a x b'.*is ambiguous"):
         LpNormFusion(interactions=2).build(widths)
