@@ -152,7 +152,7 @@ def test_without_any_modality_the_class_shares_are_predicted():
 
 def test_a_modality_missing_only_in_predict_raises_by_name():
     model = classifier().fit(X, Y)
-    with pytest.raises(ValueError, match="lacks modality 'b'"):
+    with pytest.raises(ValueError, match="modality 'b' is missing from X"):
         model.predict(X.drop("b"))
 
 

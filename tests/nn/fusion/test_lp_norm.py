@@ -251,5 +251,5 @@ def test_batches_of_one_sample():
 def test_names_shared_by_two_blocks_raise():
     widths = {"a": 2, "b": 2, "a x b": 2}
     LpNormFusion().build(widths)
-    with pytest.raises(ValueError, match=r"blocks: .*'a x b' stand for two things"):
+    with pytest.raises(ValueError, match=r"blocks: .*'a x b'.*is ambiguous"):
         LpNormFusion(interactions=2).build(widths)
