@@ -30,8 +30,9 @@ from skmm.base.warm_start import (
     structure,
 )
 from skmm.data import check_modalities
+from skmm.data.tensors import to_device
 from skmm.nn.assemble import assemble
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.persistence.saving import NetSaving
 from skmm.targets.classes import require_target
 from skmm.training import (
@@ -174,7 +175,7 @@ class ModalityEstimator(
             self._structure = structure(self)
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
-        problem = Problem(module, (rows, self._target.encode(y).to(device)))
+        problem = Problem(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
             problem.set_aside(*self._aside(y, valid))
         return problem
@@ -249,7 +250,7 @@ class ModalityEstimator(
             own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
-            checked(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(self._objective(), objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),

@@ -9,6 +9,7 @@ from skmm._params import NestedParams
 from skmm._resolver import resolve
 from skmm.base.training_data import to_rows
 from skmm.data import check_modalities
+from skmm.data.tensors import to_device
 from skmm.nn import Block
 from skmm.targets.classes import ClassTarget, read_labels
 
@@ -112,7 +113,7 @@ class SearchableNet(Searchable):
         if X is None:
             return None
         target = self._target.encode(self._target.read(y))
-        return to_rows(X, net.module_, net.device), target.to(net.device)
+        return to_rows(X, net.module_, net.device), to_device(target, net.device)
 
 
 def _of_known_classes(X, y, target):

@@ -6,7 +6,7 @@ import torch
 
 from skmm.base.sample_weight import mean_one
 from skmm.data import leaves
-from skmm.data.tensors import TensorRows, to_tensors
+from skmm.data.tensors import TensorRows, rows_at, tensors_in, to_tensors
 from skmm.nn.assemble import MultimodalModule
 
 
@@ -46,9 +46,9 @@ class Problem:
 
 
 def _pick(rows, target, index):
-    index = torch.from_numpy(index).to(target.device)
+    index = torch.from_numpy(index).to(tensors_in(target)[0].device)
     rows = rows.subset(index)
-    return rows.with_weight(mean_one(rows.weight)), target[index]
+    return rows.with_weight(mean_one(rows.weight)), rows_at(target, index)
 
 
 def to_rows(X, module, device, weight=None):

@@ -28,11 +28,16 @@ class Block(BaseEstimator, nn.Module):
         Of a fusion, whether it can be built for one modality; where it cannot, an
         estimator that is left with one passes its embedding on, or lets its tokens
         attend to each other.
+    gives, reads : tuple of str
+        Names of the outputs that `forward` returns as a dict, and of those of the part
+        before it that it reads; () is a plain tensor. None says that anything is
+        passed on as it is.
     in_shape_ : tuple or dict
         What ``build`` was called with; exists afterwards, so that a built block can be
         built again when it is loaded.
     out_features : int
-        Width of the output; exists after ``build``.
+        Width of the output, of named ones the number of values of a sample, masks not
+        counted; exists after ``build``.
     per_replica : dict of str to str
         Hyper-parameters in which the blocks of one stack may differ, and the buffer
         that holds each; in a stack it has the shape (replicas, 1, ...).
@@ -62,6 +67,8 @@ class Block(BaseEstimator, nn.Module):
     """
 
     in_dtype = torch.float32
+    gives: tuple | None = ()
+    reads: tuple | None = ()
     stackable = False
     brings_head = False
     alone = True

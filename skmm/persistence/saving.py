@@ -9,6 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._random import seeded
+from skmm.data.tensors import tensors_in
 from skmm.nn.shape_inference import random_rows
 from skmm.persistence.codecs import Objects, pack_params, unpack_params
 from skmm.persistence.files import (
@@ -124,7 +125,7 @@ class NetSaving(Saving):
                 name: random_rows(encoder, self.shapes_in_[name]).to(device)
                 for name, encoder in module.encoders.items()
             }
-            return [module(rows).cpu()]
+            return [part.cpu().float() for part in tensors_in(module(rows))]
 
 
 def packed_net(module):

@@ -118,7 +118,7 @@ class ResidualHead(Block):
 
 
 class IdentityHead(Block):
-    """The embedding itself as outputs, for objectives that look at embeddings.
+    """The embedding itself as outputs, for objectives of embeddings.
 
     Examples
     --------
@@ -129,6 +129,7 @@ class IdentityHead(Block):
     """
 
     stackable = True
+    reads = gives = None
 
     def build(self, in_shape):
         """Note the width of ``in_shape = (width of the embedding, anything)``."""
