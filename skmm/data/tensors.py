@@ -161,10 +161,8 @@ def map_tensors(function, first, *others):
     What the function returns, in dicts as `first`.
     """
     if isinstance(first, dict):
-        pairs = {
-            name: [part, *(o[name] for o in others)] for name, part in first.items()
-        }
-        return {name: map_tensors(function, *parts) for name, parts in pairs.items()}
+        dicts = (first, *others)
+        return {n: map_tensors(function, *(part[n] for part in dicts)) for n in first}
     return function(first, *others)
 
 

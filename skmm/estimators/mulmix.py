@@ -131,8 +131,8 @@ class MulMixClassifier(ClassifierFace, ModalityEstimator):
 
     Notes
     -----
-    In a sample that lacks a modality, the mixtures that contain it are left out; if none
-    is complete, all predict from the modalities that there are.
+    In a sample that lacks a modality, the mixtures that contain it are left out; if
+    none is complete, all predict from the modalities that there are.
 
     References
     ----------

@@ -101,7 +101,7 @@ class Objective(BaseEstimator):
         if observed is None:
             return target
         if observed.ndim == 1:
-            return values.masked_fill(~observed, 0)
+            return values.masked_fill(~over_entries(observed, values), 0)
         if not self.masks_entries:
             raise ValueError(
                 f"objective {type(self).__name__} cannot read a target that is masked "

@@ -48,7 +48,7 @@ class BlendedLoss(Objective):
     >>> import torch
     >>> from skmm.objectives import BlendedLoss, CrossEntropy
     >>> outputs = {
-    ...     "logits": torch.tensor([[[0.0, 0.0], [2.0, 0.0]]]),  # two heads, two classes
+    ...     "logits": torch.tensor([[[0.0, 0.0], [2.0, 0.0]]]),  # of two heads
     ...     "available": torch.ones(1, 2, dtype=torch.bool),
     ... }
     >>> y = torch.tensor([0])

@@ -58,8 +58,8 @@ class BarlowTwins(Objective):
     .. math:: \ell = \sum_i (1 - C_{ii})^2 + \lambda \sum_{i \neq j} C_{ij}^2
 
     where :math:`C` are the correlations, over the samples of a batch, of the features
-    of one modality with those of the other. Of more than two modalities the mean over all
-    pairs is taken.
+    of one modality with those of the other. With more than two modalities it is the
+    mean over all pairs.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class MultiplicativeLoss(Objective):
     >>> import torch
     >>> from skmm.objectives import MultiplicativeLoss
     >>> outputs = {
-    ...     "logits": torch.tensor([[[2.2, 0.0], [0.0, 0.0]]]),  # 1 sample, 2 candidates
+    ...     "logits": torch.tensor([[[2.2, 0.0], [0.0, 0.0]]]),  # 2 candidates
     ...     "available": torch.ones(1, 2, dtype=torch.bool),
     ... }
     >>> y = torch.tensor([0])

@@ -91,8 +91,9 @@ def check_class_numbers(objective, target):
     if target.is_floating_point() or target.ndim != 1:
         raise ValueError(
             f"objective {type(objective).__name__} needs class numbers of shape "
-            f"(n_samples,); got {target.dtype} of shape {tuple(target.shape)}. For values use "
-            "'squared_error', for several labels per row 'binary_cross_entropy'."
+            f"(n_samples,); got {target.dtype} of shape {tuple(target.shape)}. For "
+            "values use 'squared_error', for several labels per sample "
+            "'binary_cross_entropy'."
         )
 
 

@@ -48,6 +48,9 @@ class TensorNet(NeuralNet):
 
     Parameters
     ----------
+    module : Module
+    criterion : Objective
+        Copied if it has weights or buffers; its weights are trained.
     stages : list of Stage or None, default=None
         None trains all parts, in one go.
     weight_decay : float or dict, default=0.0
@@ -59,8 +62,7 @@ class TensorNet(NeuralNet):
     shuffle_seed : int, default=0
         Seed of the order of the batches.
     **kwargs
-        As for ``skorch.NeuralNet``; `module` and `criterion` are instances. A criterion
-        with weights or buffers is copied, and its weights are trained.
+        As for ``skorch.NeuralNet``.
 
     Attributes
     ----------
@@ -70,7 +72,9 @@ class TensorNet(NeuralNet):
 
     def __init__(
         self,
-        *args,
+        module,
+        criterion,
+        *,
         stages=None,
         weight_decay=0.0,
         lr_schedule=None,
@@ -78,7 +82,8 @@ class TensorNet(NeuralNet):
         shuffle_seed=0,
         **kwargs,
     ):
-        super().__init__(*args, **kwargs)
+        own = deepcopy(criterion) if modules_in(criterion) else criterion
+        super().__init__(module, own, **kwargs)
         self.stages = stages
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
@@ -92,10 +97,8 @@ class TensorNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_criterion(self):
-        """Take the objective, as a module; one with a state is copied first."""
+        """Take the objective, as a module: checkpoints save and load its state."""
         _check_outputs(self.criterion, self.module_)
-        if modules_in(self.criterion):
-            self.criterion = deepcopy(self.criterion)
         is_module = isinstance(self.criterion, nn.Module)
         self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
         self.objective_learns_ = any(True for _ in self.criterion_.parameters())

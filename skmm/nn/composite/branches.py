@@ -128,7 +128,7 @@ class SummedBranches(Branches):
         self.register_buffer("trained", torch.zeros(len(self.members), dtype=bool))
 
     def mask(self, index, present):
-        """Samples that have all modalities of a branch, for each of them, (batch, m)."""
+        """Samples with all modalities of a branch, for each of them, (batch, m)."""
         columns = self.columns[index]
         complete = present[:, columns].all(-1, keepdim=True)
         return complete.expand(-1, len(columns))
