@@ -304,24 +304,27 @@ class ModalityEstimator(
         """Seed of what training draws besides the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net with these parameters, not yet trained.
 
         Parameters
         ----------
         module : MultimodalModule
+        objective : Objective or callable, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
+        objective = self._objective() if objective is None else objective
         keep_start = self.early_stopping == "keep_start"
         own = [EpochBar()] if self.verbose else []
         if self.early_stopping:
             own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
-            check_objective(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(objective, objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),

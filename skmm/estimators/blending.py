@@ -214,22 +214,22 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, BlendedLoss):  # of a net that is being loaded
-            return loss
         return BlendedLoss(loss, len(self.heads_), self._weights)
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net of these parameters, not yet trained.
 
         Parameters
         ----------
         module : AuxiliaryModule
+        objective : Objective, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
-        net = super().make_net(module)
+        net = super().make_net(module, objective)
         seed, online = derive(self._seed, "blending"), self.mode == "online"
         settings = self.heads_, self.super_epoch, online, seed
         blend = BlendLosses(*settings, earlier=self._estimates)

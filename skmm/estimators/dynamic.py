@@ -303,22 +303,22 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, GatedLoss):  # of a net that is being loaded
-            return loss
         return GatedLoss(loss, list(self.costs_.values()), float(self.cost_strength))
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net of these parameters, not yet trained.
 
         Parameters
         ----------
         module : GatedBranches
+        objective : Objective, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
-        net = super().make_net(module)
+        net = super().make_net(module, objective)
         schedule = GateSchedule(self.temperature, self.final_temperature)
         net.callbacks_.append(("gate_schedule", schedule))
         return net

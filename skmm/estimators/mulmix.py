@@ -296,10 +296,6 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return weights
 
     def _objective(self):
-        own = getattr(self, "objective", None)  # of a net that is being loaded
-        return own if own is not None else self._own_objective()
-
-    def _own_objective(self):
         weights = None if self.candidate_weights is None else self._weights
         return MultiplicativeLoss(
             self.beta, self.boosted, self.margin, self.detach, self.focal, weights

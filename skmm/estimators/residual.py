@@ -73,8 +73,6 @@ class BaseResidualFusion(BranchEstimator):
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, ResidualLoss):  # of a net that is being loaded
-            return loss
         orders = [len(mine) for mine in self.terms_]
         return ResidualLoss(loss, orders, joint=self.mode != "mro")
 
