@@ -1,4 +1,4 @@
-"""What the transformers of `corruption` share."""
+"""Base class of the transformers in `corruption`."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Checks X and makes the generator; a child sets what is done with them."""
+    """Validates X and creates the generator; subclasses define `_corrupt`."""
 
     _finite = True
 
@@ -18,7 +18,7 @@ class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, ...), of two or more dimensions
+        X : array-like of shape (n_samples, ...), of two or more dimensions
         y : None
             Ignored.
 
@@ -29,7 +29,7 @@ class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is no numeric array of two or more dimensions.
+            If X is not a numeric array of two or more dimensions.
         """
         self._validate_params()
         self._checked(X, reset=True)
@@ -41,17 +41,17 @@ class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, ...)
+        X : array-like of shape (n_samples, ...)
 
         Returns
         -------
         ndarray of the shape of X, dtype float32 if X is, else float64
-            The same for the same X, another draw for any other.
+            The same for the same X, an independent draw for any other X.
 
         Raises
         ------
         ValueError
-            If X is no numeric array, or has other features than in `fit`.
+            If X is not a numeric array, or its features differ from those in `fit`.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -69,7 +69,7 @@ class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         )
 
     def _corrupt(self, X, rng):
-        """Return a new array; X must not change."""
+        """Return a new array without changing X."""
         raise NotImplementedError
 
     def __sklearn_tags__(self):

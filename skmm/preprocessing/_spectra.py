@@ -1,4 +1,4 @@
-"""Reading spectra: many arrays of positions and intensities as one flat table."""
+"""Read spectra: concatenate arrays of positions and intensities."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,20 +9,20 @@ FORM = "one array of shape (n_points, 2) per row, of positions and intensities"
 
 
 class FlatSpectra(NamedTuple):
-    """The points of n spectra, one after the other."""
+    """Concatenated points of several spectra."""
 
     position: np.ndarray  # (points,)
     intensity: np.ndarray  # (points,)
-    row: np.ndarray  # (points,) to which spectrum each belongs
-    n: int
+    row: np.ndarray  # (points,) index of the spectrum
+    n: int  # number of spectra
 
 
 def read_spectra(X):
-    """Check spectra and lay them out flat.
+    """Check spectra and concatenate them.
 
     Parameters
     ----------
-    X : sequence of n array-like of shape (n_points, 2)
+    X : sequence of array-like of shape (n_points, 2)
 
     Returns
     -------
@@ -31,16 +31,16 @@ def read_spectra(X):
     Raises
     ------
     TypeError
-        If X holds named modalities.
+        If X has named modalities.
     ValueError
-        If X is empty or a row is no spectrum; the message names the row.
+        If X is empty or a row is not a spectrum.
     """
     rows = [_spectrum(row, i) for i, row in enumerate(_sequence(X))]
     table = np.concatenate(rows)
     lengths = [len(row) for row in rows]
     flat = FlatSpectra(*table.T, np.repeat(np.arange(len(rows)), lengths), len(rows))
-    _refuse_nonfinite(flat)
-    _refuse_decreasing(flat)
+    _check_finite(flat)
+    _check_not_decreasing(flat)
     return flat
 
 
@@ -63,18 +63,18 @@ def _spectrum(row, i):
         row = np.asarray(row, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            f"row {i} is no table of numbers ({type(row).__name__}); expected {FORM}."
+            f"row {i} is not a numeric table ({type(row).__name__}); expected {FORM}."
         ) from None
     if row.ndim != 2 or row.shape[1] != 2:
         turned = row.ndim == 2 and row.shape[0] == 2
-        fix = " Join the two by numpy.column_stack." if turned else ""
+        fix = " Stack the two with numpy.column_stack." if turned else ""
         raise ValueError(f"row {i} has shape {row.shape}; expected {FORM}.{fix}")
     if len(row) == 0:
-        raise ValueError(f"row {i} is a spectrum without points; mark it missing.")
+        raise ValueError(f"row {i} is a spectrum without points; mark it as missing.")
     return row
 
 
-def _refuse_nonfinite(flat):
+def _check_finite(flat):
     for values, what in (
         (flat.position, "a position"),
         (flat.intensity, "an intensity"),
@@ -83,11 +83,11 @@ def _refuse_nonfinite(flat):
         if len(bad):
             raise ValueError(
                 f"row {flat.row[bad[0]]} has {what} of {values[bad[0]]}; drop such "
-                "points before."
+                "points first."
             )
 
 
-def _refuse_decreasing(flat):
+def _check_not_decreasing(flat):
     back = (np.diff(flat.position) < 0) & (np.diff(flat.row) == 0)
     if back.any():
         first = np.flatnonzero(back)[0]
