@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from benchmarks.common import machine, report
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.together import fit_together
+from skmm.base.fit_many import fit_together
 from skmm.model_selection import compare_modalities
 from skmm.nn import MLPEncoder, MLPHead
 

@@ -1,6 +1,9 @@
 """Multimodal deep learning with the scikit-learn interface."""
 
-from skmm.base import load, restrict
+from importlib import import_module
+
+from skmm._version import __version__ as __version__
+from skmm.base import restrict
 from skmm.data import ModalityDict
 from skmm.estimators import (
     DynamicFusionClassifier,
@@ -15,9 +18,8 @@ from skmm.estimators import (
     ResidualFusionClassifier,
     ResidualFusionRegressor,
 )
+from skmm.persistence import load
 from skmm.representation import CoordinatedEncoder, EncoderDecoderReconstructor
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "CoordinatedEncoder",
@@ -37,3 +39,29 @@ __all__ = [
     "load",
     "restrict",
 ]
+
+_SUBPACKAGES = (
+    "data",
+    "datasets",
+    "estimators",
+    "inspection",
+    "metrics",
+    "model_selection",
+    "nn",
+    "objectives",
+    "preprocessing",
+    "representation",
+    "training",
+    "utils",
+)
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBPACKAGES})
+
+
+def __getattr__(name):
+    """Import a subpackage when it is first used as an attribute."""
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -368,7 +368,7 @@ def without_gpu(monkeypatch):
             raise ValueError("there is none")
         return torch.device("cpu")
 
-    monkeypatch.setattr("skmm.base.saving.resolve_device", only_cpu)
+    monkeypatch.setattr("skmm.base.net_state.resolve_device", only_cpu)
 
 
 def test_memory_is_given_back():

@@ -15,9 +15,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from skmm import FusionClassifier, ModalityDict, NoHarmFusionClassifier
-from skmm.base.weights import split_rows
+from skmm._random import derive
+from skmm.base.training_data import split_rows
 from skmm.nn import MLPHead, NoHarmFusion
-from skmm.nn.seeds import derive
 from skmm.training import Stage
 
 TEST = 670 / 1725  # the thesis's shares

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benchmarks.bootstrap_raman.table import claims, draw, table
 from benchmarks.common import RESULTS, append, key, machine, report, stored
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.together import fit_together
+from skmm.base.fit_many import fit_together
 from skmm.datasets import make_raman_molecules
 from skmm.model_selection import BootstrapOutOfBag
 from skmm.nn import ConvEncoder, MLPEncoder, MLPHead

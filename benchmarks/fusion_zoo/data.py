@@ -16,7 +16,7 @@ GENERATED = {"n_samples": 4000, "n_features": 6}
 
 
 @dataclass
-class Problem:
+class TrainingData:
     """Where rows come from, and how many are learnt and tested.
 
     Attributes
@@ -86,16 +86,16 @@ def physics(seed):
 
 
 PROBLEMS = {
-    "xor": Problem(xor, 1000, 3000),
-    "additive": Problem(additive, 600, 3000),
-    "redundant": Problem(redundant, 300, 3000),
-    "splice": Problem(splice, 1500, 1400, 30),
-    "biodegradation": Problem(chemicals, 700, 230, 30),
-    "digits, three views": Problem(digits, 500, 1500),
-    "digits, eye and ear": Problem(eye_and_ear, 600, 2400),
-    "HIGGS, 10,000": Problem(physics, 6000, 4000, 20),
+    "xor": TrainingData(xor, 1000, 3000),
+    "additive": TrainingData(additive, 600, 3000),
+    "redundant": TrainingData(redundant, 300, 3000),
+    "splice": TrainingData(splice, 1500, 1400, 30),
+    "biodegradation": TrainingData(chemicals, 700, 230, 30),
+    "digits, three views": TrainingData(digits, 500, 1500),
+    "digits, eye and ear": TrainingData(eye_and_ear, 600, 2400),
+    "HIGGS, 10,000": TrainingData(physics, 6000, 4000, 20),
 }
-CLAIMED = {"xor": PROBLEMS["xor"], "xor, 2,000 rows": Problem(xor, 2000, 2000)}
+CLAIMED = {"xor": PROBLEMS["xor"], "xor, 2,000 rows": TrainingData(xor, 2000, 2000)}
 QUICK = ("xor", "additive")
 NEED_FILES = {"splice", "digits, three views", "digits, eye and ear", "HIGGS, 10,000"}
 

@@ -61,7 +61,7 @@ SEQUENCE = Conv1dEncoder(kernel_size=(6, 3, 3), width=WIDTH)
 
 
 @dataclass
-class Problem:
+class TrainingData:
     """Where rows come from, how they are read, how many are learnt and tested.
 
     Attributes
@@ -123,10 +123,10 @@ def eye_and_ear(seed):
 
 LETTERS = SequenceTokens(WIDTH, patch=3)
 PROBLEMS = {
-    "places": Problem(
+    "places": TrainingData(
         places, {"image": PatchTokens(2, width=WIDTH)}, 2000, 2500, 60, {"image": IMAGE}
     ),
-    "splice": Problem(
+    "splice": TrainingData(
         splice,
         {"upstream": LETTERS, "downstream": LETTERS},
         1500,
@@ -134,7 +134,7 @@ PROBLEMS = {
         30,
         {"upstream": SEQUENCE, "downstream": SEQUENCE},
     ),
-    "digits, eye and ear": Problem(
+    "digits, eye and ear": TrainingData(
         eye_and_ear,
         {
             "image": PatchTokens(7, width=WIDTH),

@@ -28,7 +28,7 @@ NAMES |= {"Add-Attend": 6.07}
 
 
 @dataclass
-class Problem:
+class TrainingData:
     """Rows, and how nets for them are made and trained.
 
     Attributes
@@ -115,24 +115,24 @@ SPELLED = {"max_epochs": 12, "patience": 3, "batch_size": 128, "lr": 3e-3}
 LETTERS = {"name": LSTMEncoder(64), "births": MLPEncoder((64,))}
 
 PROBLEMS = {
-    "weak views": Problem(weak, 800, 3000, MLPEncoder((32,)), 32, GENERATED),
-    "complementary views": Problem(
+    "weak views": TrainingData(weak, 800, 3000, MLPEncoder((32,)), 32, GENERATED),
+    "complementary views": TrainingData(
         complementary, 800, 3000, MLPEncoder((32,)), 32, GENERATED
     ),
-    "complementary, noisy": Problem(
+    "complementary, noisy": TrainingData(
         noisy_complementary, 800, 3000, MLPEncoder((32,)), 32, GENERATED
     ),
-    "HIGGS, small": Problem(
+    "HIGGS, small": TrainingData(
         higgs, 6000, 7000, MLPEncoder((100, 100)), 100, PHYSICS, HIGGS_SMALL
     ),
-    "HIGGS": Problem(
+    "HIGGS": TrainingData(
         higgs, 18_000, 7000, MLPEncoder((100, 100)), 100, PHYSICS, HIGGS_FULL
     ),
-    "names": Problem(names, 8000, 8000, LETTERS, 64, SPELLED, NAMES),
-    "digits, six views": Problem(
+    "names": TrainingData(names, 8000, 8000, LETTERS, 64, SPELLED, NAMES),
+    "digits, six views": TrainingData(
         digits_by_six_views, 500, 1500, MLPEncoder((64,)), 32, GENERATED
     ),
-    "digits, eye and ear": Problem(
+    "digits, eye and ear": TrainingData(
         eye_and_ear, 600, 2400, MLPEncoder((64,), dropout=0.2), 32, GENERATED
     ),
 }

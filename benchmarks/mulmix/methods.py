@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks.mulmix.data import PROBLEMS
 from skmm import FusionClassifier, MulMixClassifier, restrict
-from skmm.base.together import fit_together
+from skmm.base.fit_many import fit_together
 from skmm.inspection import over_learning
 from skmm.nn import AttentionFusion, ConcatFusion, MLPHead
 

@@ -1,15 +1,13 @@
 """What all estimators share."""
 
 from skmm.base.estimator import ModalityEstimator
-from skmm.base.faces import ClassifierFace, RegressorFace
-from skmm.base.restrict import restrict, takes_modalities
-from skmm.base.saving import load
+from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin
+from skmm.base.modality_subset import restrict, takes_modalities
 
 __all__ = [
-    "ClassifierFace",
+    "NetClassifierMixin",
     "ModalityEstimator",
-    "RegressorFace",
-    "load",
+    "NetRegressorMixin",
     "restrict",
     "takes_modalities",
 ]

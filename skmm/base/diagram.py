@@ -1,14 +1,20 @@
-"""How estimators of several encoders show themselves in a notebook."""
+"""HTML diagrams of estimators that hold one part per modality."""
 
 from skmm._sklearn import VisualBlock
 
 
-class EncodersDiagram:
-    """Mixin: encoders side by side."""
+def parts_block(estimator, parameter):
+    """Parts side by side, or the estimator alone if the parameter is not a dict.
 
-    def _sk_visual_block_(self):
-        if not isinstance(self.encoders, dict):
-            name = type(self).__name__
-            return VisualBlock("single", self, names=name, name_details=str(self))
-        names, parts = list(self.encoders), list(self.encoders.values())
-        return VisualBlock("parallel", parts, names=names)
+    Parameters
+    ----------
+    estimator : estimator
+    parameter : str
+        Such as "encoders".
+    """
+    parts = getattr(estimator, parameter)
+    if not isinstance(parts, dict):
+        name = type(estimator).__name__
+        return VisualBlock("single", estimator, names=name, name_details=str(estimator))
+    names = [str(name) for name in parts]
+    return VisualBlock("parallel", list(parts.values()), names=names)

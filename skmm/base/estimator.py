@@ -1,61 +1,104 @@
-"""What every estimator shares: from data and parameters to a trained net."""
+"""What every estimator shares that trains one net on several modalities."""
 
 from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skmm import objectives
+from skmm import objectives, persistence
+from skmm._params import NestedParams, unchanged_on_error
+from skmm._random import base_seed, derive, seeded
+from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base.again import (
-    note_missing,
-    refuse_for_parts,
-    refuse_other_classes,
-    refuse_other_structure,
-    resume_file,
-    structure,
-)
-from skmm.base.diagram import EncodersDiagram
-from skmm.base.embedding import EmbeddingFace
-from skmm.base.parts_in_use import (
+from skmm.base import net_state
+from skmm.base import search_space as spaces
+from skmm.base.diagram import parts_block
+from skmm.base.modality_subset import (
     encoders_in_use,
     fusion_in_use,
     rates_in_use,
     stages_in_use,
 )
-from skmm.base.problem import Problem, to_rows
-from skmm.base.saving import NetSaving
-from skmm.base.search_space import SearchableNet
-from skmm.base.targets import require_target
-from skmm.base.weights import mean_one, row_weights, split_rows
+from skmm.base.modality_weights import weights_table
+from skmm.base.training_data import TrainingData, mean_one, row_weights, split_rows
+from skmm.base.warm_start import (
+    check_partial_fit,
+    check_same_classes,
+    check_same_structure,
+    resume_file,
+)
 from skmm.data import check_modalities
+from skmm.data.tensors import TensorRows, resolve_device, to_rows
+from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
-from skmm.nn.resolve import resolve
-from skmm.nn.seeds import base_seed, derive, seeded
-from skmm.objectives.calling import checked
+from skmm.objectives.base import checked
 from skmm.training import (
     BestWeights,
     EpochBar,
     TensorNet,
+    history_frame,
     optimizers,
     own_callbacks,
-    resolve_device,
-    schedules,
+    predict_outputs,
 )
+from skmm.training.fingerprint import describe, digest
 
 
 class ModalityEstimator(
-    NetSaving, EmbeddingFace, SearchableNet, EncodersDiagram, BaseEstimator
+    NestedParams, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
     """Base of the estimators that train one net on several modalities.
 
-    A final class stores the parameters below; its ``_learn_target(y, weight, classes)``
-    returns a target of ``skmm.base.targets``.
+    A final class stores the parameters below and adds a mixin of ``skmm.base.mixins``,
+    or its own ``_learn_target(y, weight, classes)``, which returns a target of
+    ``skmm.targets``. The hooks that it may override are listed in
+    docs/contributing.md.
+
+    Notes
+    -----
+    Facts about the parameters of a class stand on the class:
+
+    `_training_parameters`
+        Parameters that may change between two fits of the same net. All others are
+        structural: a warm start refuses a change.
+    `_no_effect_on_weights`
+        Parameters that a checkpoint does not compare.
+    `_by_modality`, `_by_part`, `_by_subset`
+        Parameters whose values are dicts by modality, by part of the net such as
+        "encoders__image", or collections of subsets of the modalities.
+    `_changes_loss`
+        Parameters that change the scale of the validation loss or its number: trials
+        with a pruner must agree in them.
+    `_predicts_from_embeddings`
+        True if the prediction methods accept what `_encoded` returns. Not inherited:
+        a subclass may read the modalities themselves.
+    `search_space`
+        What is worth trying of the parameters that the class adds.
     """
 
     _nested = ("encoders",)
+    _fitted_by = "net_"
+    _training_parameters = frozenset(
+        "objective stages optimizer lr weight_decay lr_schedule gradient_clip "
+        "batch_size max_epochs early_stopping validation_fraction patience "
+        "class_weight warm_start callbacks checkpoint compile device random_state "
+        "verbose".split()
+    )
+    _no_effect_on_weights = frozenset(
+        {"checkpoint", "compile", "device", "verbose", "warm_start"}
+    )
+    _by_modality = ("encoders",)
+    _by_part = ("lr", "weight_decay")
+    _by_subset = ()
+    _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
+    search_space = {}
 
     _parameter_constraints = {
         "encoders": [dict, HasMethods("build"), nn.Module, None],
@@ -67,7 +110,7 @@ class ModalityEstimator(
         "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
         "lr": [Interval(Real, 0, None, closed="neither"), dict],
         "weight_decay": [Interval(Real, 0, None, closed="left"), dict],
-        "lr_schedule": [StrOptions(set(schedules.NAMES)), callable, None],
+        "lr_schedule": [StrOptions(set(optimizers.SCHEDULES)), callable, None],
         "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -85,15 +128,16 @@ class ModalityEstimator(
 
     # -- fitting -------------------------------------------------------------------
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None):
         """Train a net.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
-            Modalities of n rows each; see ``skmm.data.check_modalities``.
-        y : array-like of shape (n,) or (n, k)
-        sample_weight : array-like of shape (n,), optional
+            Modalities of `n_samples` samples each; see ``skmm.data.check_modalities``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -108,26 +152,31 @@ class ModalityEstimator(
             If the loss becomes NaN or infinite.
         KeyboardInterrupt
             On Ctrl-C. The estimator can then predict with the weights of the last step,
-            or with early stopping the best so far; ``warm_start=True`` goes on.
+            or with early stopping the best so far; ``warm_start=True`` continues.
         """
         again = self.warm_start and hasattr(self, "net_")
-        problem = self.prepare(X, y, sample_weight, again=again)
-        net = self.make_net(problem.module)
+        data = self.prepare(X, y, sample_weight, again=again)
+        net = self.make_net(data.module)
         net = net.resume(self.net_) if again else net
         if self.checkpoint is not None:
-            net.callbacks_.append(("checkpoint", resume_file(self, problem)))
-        return self._train(net, problem, self.max_epochs)
+            net.callbacks_.append(("checkpoint", resume_file(self, data)))
+        return self._train(net, data, self.max_epochs)
 
+    @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Do what every `partial_fit` does."""
-        refuse_for_parts(self)
+        check_partial_fit(self)
         again = hasattr(self, "net_")
         known = {"again": again, "classes": classes}
-        problem = self.prepare(X, y, sample_weight, **known, scaled=False)
-        net = self.make_net(problem.module)
+        data = self.prepare(X, y, sample_weight, **known, scaled=False)
+        net = self.make_net(data.module)
         net.stages = None  # all parts learn
         net = net.resume(self.net_) if again else net
-        return self._train(net, problem, 1)
+        return self._train(net, data, 1)
+
+    def _net_to_train_further(self, method):
+        further = self.warm_start or method != "fit"
+        return vars(self).get("net_") if further else None
 
     def prepare(
         self,
@@ -140,46 +189,61 @@ class ModalityEstimator(
         scaled=True,
         valid=None,
     ):
-        """Check data and parameters and set up what training needs.
+        """Validate data and parameters, and make the module and its training data.
 
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            See `fit`.
         again : bool, default=False
             Keep the fitted module, target and shapes.
         classes : array-like, optional
-            All classes, where y need not have them.
+            All classes, if some may be missing from y.
         scaled : bool, default=True
-            Scale the weights to mean one, and set rows aside; `partial_fit` does not.
-        valid : ndarray of shape (n,) of bool, optional
-            Rows that early stopping looks at; None draws some.
+            Scale the weights to mean one, and set samples aside for validation;
+            `partial_fit` does not.
+        valid : ndarray of shape (n_samples,) of bool, optional
+            The validation set of early stopping; None draws it.
 
         Returns
         -------
-        Problem
+        TrainingData
         """
         self._validate_params()
         device = resolve_device(self.device)
         if again:
-            refuse_other_structure(self)
+            check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
-        note_missing(self, X)
+        self._note_missing(X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
-        if weight is not None and not weight.all():  # rows without weight are not there
+        if weight is not None and not weight.all():  # zero weight: as if removed
             kept = weight > 0
             X, y, weight = X[kept], y[kept], weight[kept]
             valid = None if valid is None else valid[kept]
             weight = mean_one(weight) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
-            self._structure = structure(self)
+            self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
-        problem = Problem(module, (rows, self._target.encode(y).to(device)))
+        data = TrainingData(module, (rows, self._target.encode(y).to(device)))
         if scaled and self._needs_valid():
-            problem.set_aside(*self._aside(y, valid))
-        return problem
+            data.set_aside(*self._aside(y, valid))
+        return data
+
+    def _note_missing(self, X):
+        """Add modalities that are missing from some sample; chunks may differ."""
+        known, present = self.optional_modalities_, X.present
+        new = [name for name in X if name not in known and not present[name].all()]
+        self.optional_modalities_ = [*known, *new]
+
+    def _structure_digests(self):
+        """Digests of the structural parameters, by which a warm start compares."""
+        return {
+            key: digest(describe(value, weights=False))
+            for key, value in self.get_params().items()
+            if key.split("__")[0] not in self._training_parameters
+        }
 
     def _inputs(self, X):
         return self.modalities  # those of X to encode; None is all
@@ -188,23 +252,29 @@ class ModalityEstimator(
         return self.early_stopping
 
     def _aside(self, y, valid):
-        """Rows to train on, and rows for early stopping."""
+        """Indices of the training and of the validation set."""
         if valid is not None and valid.any() and not valid.all():
             return np.flatnonzero(~valid), np.flatnonzero(valid)
         seed, labels = derive(self._seed, "validation"), self._target.strata(y)
         return split_rows(len(y), self.validation_fraction, labels, seed)
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
-        """Checked y and the weights of the rows; learns the target unless `again`."""
-        require_target(self, y, len(X))
+        """Validated y and sample weights; learns the target unless `again`."""
+        check_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight)
         if not again:
             self._target = self._learn_target(y, weight, classes)
         else:
-            refuse_other_classes(self, classes)
+            check_same_classes(self, classes)
         y = self._target.read(y)
         class_weight = getattr(self, "class_weight", None)
         return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
+
+    def _learn_target(self, y, weight=None, classes=None):
+        """Target of the class named by the mixin; sets its fitted attributes."""
+        target = self._target_class.learn(y, weight, classes)
+        vars(self).update(target.fitted_attributes(type(self).__name__))
+        return target
 
     def _make_module(self):
         encoders = encoders_in_use(self)
@@ -221,21 +291,21 @@ class ModalityEstimator(
     def _seeded(self, *names):
         return seeded(derive(self._seed, *names))
 
-    def _train(self, net, problem, epochs):
+    def _train(self, net, data, epochs):
         try:
             with seeded(self.training_seed(net), net.device):
-                net.run(problem.train, problem.valid, epochs)
+                net.run(data.train, data.valid, epochs)
         except KeyboardInterrupt:
-            self.adopt(net, problem)  # as far as it was trained
+            self.adopt(net, data)  # as far as it was trained
             raise
-        return self.adopt(net, problem)
+        return self.adopt(net, data)
 
     def training_seed(self, net):
-        """Seed of what training draws besides the order of rows, as dropout does."""
+        """Seed of what training draws besides the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
     def make_net(self, module):
-        """Return an initialised net of these parameters, not yet trained.
+        """Return an initialised net with these parameters, not yet trained.
 
         Parameters
         ----------
@@ -260,7 +330,7 @@ class ModalityEstimator(
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
-            callbacks=own_callbacks(self.callbacks) + own,
+            callbacks=(own_callbacks(self.callbacks) if self.callbacks else []) + own,
             compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
@@ -268,18 +338,18 @@ class ModalityEstimator(
         ).initialize()
 
     def _stages(self):
-        return stages_in_use(self.stages, self)
+        return None if self.stages is None else stages_in_use(self.stages, self)
 
     def _objective(self):
         return self._target.objective if self.objective is None else self.objective
 
-    def adopt(self, net, problem):
-        """Take a trained net as one's own.
+    def adopt(self, net, data):
+        """Set the fitted attributes from a trained net.
 
         Parameters
         ----------
         net : TensorNet
-        problem : Problem
+        data : TrainingData
             What it was trained on.
 
         Returns
@@ -291,6 +361,192 @@ class ModalityEstimator(
         if self.early_stopping:
             self.best_epoch_ = net.best_epoch()
         return self
+
+    # -- outputs and embeddings ----------------------------------------------------
+
+    def _outputs(self, X, method="forward"):
+        check_is_fitted(self, "net_")
+        rows = X if isinstance(X, TensorRows) else self._rows(X)
+        return predict_outputs(self.net_.module_, rows, method=method)
+
+    def _rows(self, X):
+        X, module = check_modalities(X, self, reset=False), self.net_.module_
+        device = next((p.device for p in module.parameters()), self.net_.device)
+        return to_rows(X, module, device)
+
+    def _encoded(self, X):
+        """Samples with embeddings in place of modalities, for many predictions.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        TensorRows
+            Accepted by the prediction methods in place of X.
+        """
+        check_is_fitted(self, "net_")
+        rows = self._rows(X)
+        found = predict_outputs(self.net_.module_, rows, method="encode")
+        device = next(iter(rows.x.values()))[:1].device
+        return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
+
+    def transform(self, X):
+        """Fused embedding, the input of the head.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out), float32
+        """
+        return self._outputs(X, "fuse").numpy()
+
+    def embed(self, X):
+        """Embedding of each modality, the input of the fusion.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples, width), float32
+            Zeros where the modality is missing.
+        """
+        return {n: out.numpy() for n, out in self._outputs(X, "encode").items()}
+
+    @property
+    def encoders_(self):
+        """Fitted encoder of each modality, from which another model can start."""
+        check_is_fitted(self, "net_")
+        return dict(self.net_.module_.encoders.items())
+
+    @property
+    def history_(self):
+        """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
+        check_is_fitted(self, "net_")
+        return history_frame(self.net_.history)
+
+    @property
+    def modality_weights_(self):
+        """Weight of each modality, and of each interaction that the fusion models.
+
+        Returns
+        -------
+        DataFrame
+            The column "weight"; with ``LpNormFusion`` also "variance_share", the share
+            of the block in the variance of the outputs in training.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        AttributeError
+            If its fusion does not have such weights.
+        """
+        check_is_fitted(self, "net_")
+        return weights_table(self.net_.module_)
+
+    @property
+    def _n_features_out(self):
+        return self.net_.module_.fused_features
+
+    # -- saving, searching, displaying ---------------------------------------------
+
+    def save(self, path):
+        """Write the fitted estimator to one file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file that exists is replaced atomically.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        TypeError
+            If a parameter is code or of a foreign class, such as a callback, a function
+            or an estimator of scikit-learn; the message names it and what to do.
+        OSError
+            If the file cannot be written; a file that existed is then unchanged.
+
+        See Also
+        --------
+        skmm.load : Load the file; its notes tell what is kept.
+        """
+        persistence.save(self, path)
+
+    def _saved(self):
+        return net_state.saved_attributes(self)
+
+    def _restore(self, attributes):
+        return net_state.restore(self, attributes)
+
+    def _probe(self):
+        return net_state.probe(self)
+
+    def _packed(self, module):
+        """Parts of the module, from which `_unpacked` makes it anew."""
+        return net_state.packed_parts(module)
+
+    def _unpacked(self, parts):
+        return self._assemble(**parts)
+
+    def default_search_space(self):
+        """What is worth trying: a dict for ``RandomizedSearchCV`` and the like.
+
+        Returns
+        -------
+        dict of str to list or frozen distribution
+            Names are those of ``set_params``. Of `encoders`, those that are given and
+            used; where `fusion` or `head` is a name or None, whole Blocks.
+
+        See Also
+        --------
+        skmm.model_selection.default_search_space : The same of a Pipeline.
+        skmm.model_selection.ModalitySearchCV : Searches it.
+
+        Notes
+        -----
+        Learning rates are log-uniform from 5e-5 to 1e-2: the published nets have 6e-5
+        to 1e-3 with Adam. L2 penalties range from 1e-6, practically none, to 1e-2;
+        mini-batches from 16 to 128 samples. Rates given by part are left as they are.
+        The number of epochs is not searched: early stopping finds it at less cost.
+        """
+        return spaces.of_estimator(self)
+
+    def _training_space(self):
+        return spaces.of_training(self) | spaces.declared(self)
+
+    def held_out(self, net, X, y):
+        """Samples and target outside the training set, as a net in training takes them.
+
+        Samples of classes that are not in the training set are left out.
+
+        Parameters
+        ----------
+        net : TensorNet
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples, ...) or None
+
+        Returns
+        -------
+        (TensorRows, Tensor) or None
+            None if no sample is left.
+        """
+        X, y = self._target.known(check_modalities(X, self, reset=False), y)
+        if X is None:
+            return None
+        target = self._target.encode(self._target.read(y))
+        return to_rows(X, net.module_, net.device), target.to(net.device)
+
+    def _sk_visual_block_(self):
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,41 +1,32 @@
-"""What a fitted net says of its modalities' weights."""
+"""The table of the weights of modalities that a fusion or head has."""
 
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 
-class WeighsModalities:
-    """Adds `modality_weights_`, where the net's fusion or head has such weights."""
+def weights_table(module):
+    """Weights of the modalities of a fitted module.
 
-    @property
-    def modality_weights_(self):
-        """Weight of each modality, and of each interaction that the fusion knows.
+    Parameters
+    ----------
+    module : MultimodalModule
 
-        Returns
-        -------
-        DataFrame
-            The column "weight"; with ``LpNormFusion`` also "variance_share", the share
-            of the block in the variance of the outputs in training.
+    Returns
+    -------
+    DataFrame
+        The column "weight"; "variance_share" too where the part has it.
 
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        AttributeError
-            If its fusion has no such weights.
-        """
-        check_is_fitted(self, "net_")
-        module = self.net_.module_
-        for part in (module.head, module.fusion):
-            if hasattr(part, "modality_weights"):
-                return _table(part)
+    Raises
+    ------
+    AttributeError
+        If neither its head nor its fusion has such weights.
+    """
+    parts = [getattr(module, name, None) for name in ("head", "fusion")]
+    part = next((part for part in parts if hasattr(part, "modality_weights")), None)
+    if part is None:
         raise AttributeError(
-            f"{type(module.fusion).__name__} has no weights of modalities; "
-            "LpNormFusion and NoHarmFusion have."
+            f"{type(parts[-1]).__name__} does not have weights of modalities; "
+            "LpNormFusion and NoHarmFusion do."
         )
-
-
-def _table(part):
     columns = {"weight": part.modality_weights()}
     if hasattr(part, "variance_shares"):
         columns["variance_share"] = part.variance_shares()

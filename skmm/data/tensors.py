@@ -167,6 +167,34 @@ def subset_of(source, index):
     return LazyRows(source.leaf, source.mask, source.dtype, source.device, rows)
 
 
+def to_rows(X, module, device, weight=None):
+    """Tensors of a validated ModalityDict, as the encoders of `module` take them.
+
+    Raises
+    ------
+    MemoryError
+        If they do not fit on the device.
+    """
+    dtypes = {n: _in_dtype(encoder, X[n]) for n, encoder in module.encoders.items()}
+    try:
+        rows = to_tensors(X, dtypes, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"the data do not fit on {device}. Give fewer samples, or memory-map the "
+            "largest modality (np.memmap, or np.load(..., mmap_mode='r')): then it is "
+            "read batch by batch."
+        ) from error
+    if weight is None:
+        return rows
+    return rows.with_weight(torch.from_numpy(weight).float().to(device))
+
+
+def _in_dtype(encoder, leaf):
+    """Blocks declare their dtype; other modules get text as tokens."""
+    default = torch.int64 if leaves.kind(leaf) == "text" else torch.float32
+    return getattr(encoder, "in_dtype", default)
+
+
 def to_tensors(X, dtypes, device):
     """Convert a checked ModalityDict to TensorRows.
 
@@ -274,3 +302,30 @@ _READ = {
     "text": _read_text,
     "ragged": _check_not_ragged,
 }
+
+
+def resolve_device(device):
+    """Turn "auto", a name or a torch.device into a device that exists.
+
+    Parameters
+    ----------
+    device : str or torch.device
+
+    Raises
+    ------
+    ValueError
+        If the name is not known or the device is not there.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(device)
+        torch.zeros(1, device=device).cpu()  # the device "meta" has no values
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        count = torch.cuda.device_count()
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device={device!r} does not exist here ({reason}); use 'auto', 'cpu'"
+            + (f" or 'cuda:0' … 'cuda:{count - 1}'." if count else ".")
+        ) from error
+    return device

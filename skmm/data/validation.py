@@ -398,3 +398,17 @@ def _meant(unknown, known):
     pairs = [(name, get_close_matches(str(name), known, 1)) for name in unknown]
     meant = [f"{close[0]!r} for {name!r}" for name, close in pairs if close]
     return f" Did you mean {', '.join(meant)}?" if meant else ""
+
+
+def check_target(estimator, y, n_samples):
+    """Check that y is given and has as many samples as X."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    if (n_targets := _sklearn.num_samples(y)) != n_samples:
+        raise ValueError(
+            f"X and y have inconsistent numbers of samples: {n_samples} and "
+            f"{n_targets}."
+        )

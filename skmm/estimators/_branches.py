@@ -5,11 +5,11 @@ from functools import partial
 
 from skmm._sklearn import InvalidParameterError
 from skmm.base import ModalityEstimator
-from skmm.base.parts_in_use import encoders_in_use, fusion_in_use
-from skmm.base.saving import packed_net
+from skmm.base.modality_subset import encoders_in_use, fusion_in_use
+from skmm.base.net_state import packed_parts
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
-from skmm.nn.probing import give_tokens
+from skmm.nn.shape_inference import give_tokens
 
 
 class BranchEstimator(ModalityEstimator):
@@ -59,7 +59,7 @@ class BranchEstimator(ModalityEstimator):
         return assemble(encoders, fusion, head, shapes, n_outputs, seeded)
 
     def _packed(self, module):
-        return {"branches": [packed_net(branch) for branch in module.branches]}
+        return {"branches": [packed_parts(branch) for branch in module.branches]}
 
     def _branches_of(self, members, packed):
         """Branches from what `_packed` made of them."""

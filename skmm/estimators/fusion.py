@@ -1,10 +1,9 @@
 """One net on all modalities: encode, fuse, predict."""
 
-from skmm.base import ClassifierFace, ModalityEstimator, RegressorFace
-from skmm.base.modality_weights import WeighsModalities
+from skmm.base import ModalityEstimator, NetClassifierMixin, NetRegressorMixin
 
 
-class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
+class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     """Encode every modality, fuse the embeddings, classify.
 
     Parameters
@@ -120,6 +119,8 @@ class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
     ((80, 2), True)
     """
 
+    _predicts_from_embeddings = True
+
     def __init__(
         self,
         encoders=None,
@@ -151,7 +152,7 @@ class FusionClassifier(WeighsModalities, ClassifierFace, ModalityEstimator):
         self._store(locals())
 
 
-class FusionRegressor(WeighsModalities, RegressorFace, ModalityEstimator):
+class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     """Encode every modality, fuse the embeddings, predict values.
 
     Parameters
@@ -254,6 +255,8 @@ class FusionRegressor(WeighsModalities, RegressorFace, ModalityEstimator):
     >>> model.predict(X).shape, bool(model.score(X, y) > 0.9)
     ((80,), True)
     """
+
+    _predicts_from_embeddings = True
 
     def __init__(
         self,

@@ -1,11 +1,12 @@
 """What a fitted model does with its modalities: functions, and displays that draw."""
 
-from skmm.inspection.correlation import CrossCorrelationDisplay
-from skmm.inspection.displays import ModalityImportanceDisplay, RobustnessDisplay
+from skmm.inspection._plot.correlation import CrossCorrelationDisplay
+from skmm.inspection._plot.importance import ModalityImportanceDisplay
+from skmm.inspection._plot.interactions import InteractionDisplay
+from skmm.inspection._plot.mixtures import MixtureDisplay
+from skmm.inspection._plot.robustness import RobustnessDisplay
 from skmm.inspection.importance import modality_importance
-from skmm.inspection.interaction_display import InteractionDisplay
 from skmm.inspection.interactions import emap, interaction_decomposition
-from skmm.inspection.mixtures import MixtureDisplay
 from skmm.inspection.over_fitting import overfitting_to_generalization_ratio
 from skmm.inspection.over_learning import over_learning
 from skmm.inspection.robustness import (

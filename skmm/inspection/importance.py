@@ -6,18 +6,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.inspection._losing import (
-    asked,
-    checked_rows,
+from skmm.inspection._loss_increase import (
+    check_evaluation_data,
     columns_of,
-    judged,
-    losses_without,
+    difference_of,
+    evaluation_splits,
+    loss_increases,
 )
-from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
-from skmm.model_selection.measures import choose_measure
-from skmm.model_selection.statistics import holm
-from skmm.nn.seeds import base_seed
+from skmm.inspection._perturbation import (
+    METHODS,
+    check_can_drop,
+    check_groups_of_modalities,
+    check_repeats,
+)
+from skmm.model_selection.statistics import choose_measure, holm
 
 NAME = "modality_importance"
 CONSTRAINTS = {
@@ -48,92 +52,94 @@ def modality_importance(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Measure what a model loses when a modality says nothing any more.
+    r"""Permutation importance of each modality, on held-out samples.
 
-    The model stays as it is; in the rows that it is asked about, one modality at a time
-    is replaced. Give a fitted model and rows that it was **not** fitted on: on training
-    rows a model that has learnt them by heart relies on everything, and importances say
-    nothing of new rows. Or give `cv`, and the estimator is fitted in folds.
+    The importance of a modality is the increase of the loss when it is replaced in the
+    samples that the model predicts. Give a fitted model and samples that it was **not**
+    fitted on: on training samples an overfitted model relies on everything, and the
+    importances do not generalize. Or give `cv` to fit the estimator in folds.
 
     Parameters
     ----------
     estimator : estimator
-        Any that takes a ModalityDict; fitted, unless `cv` is given.
-    X : ModalityDict, dict or DataFrame of n rows
-        Held-out rows; with `cv` all rows.
-    y : array-like of shape (n,) or (n, k)
+        Any estimator that accepts a ModalityDict; fitted, unless `cv` is given.
+    X : ModalityDict, dict or DataFrame of n_samples rows
+        Held-out samples; with `cv` all samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     method : {"permute", "noise", "drop"}, default="permute"
-        What a modality is replaced by: its own rows in another order, with who lacks
-        it, whatever it is stored as; for modalities of numbers, normal values with mean
-        and deviation of each; nothing, as if it were missing, which needs an estimator
-        that takes missing modalities.
+        What a modality is replaced by: its own samples in another order, including the
+        presence mask; normal values with the mean and standard deviation of each
+        feature, for numeric modalities; or nothing, as if it were missing, for
+        estimators that support missing modalities.
     n_repeats : int or None, default=None
-        How often a replacement is drawn; None is 10. "drop" draws nothing.
+        Number of random replacements; None is 10. "drop" is not random.
     scoring : str, callable or None, default=None
-        As for `compare_modalities`: None is log-loss for classifiers with
-        probabilities, the error rate of others, squared error for regressors.
+        See `compare_modalities`: None is log-loss for classifiers with probabilities,
+        the error rate of other classifiers, squared error for regressors.
     modalities : list of str and of tuples of str, or None, default=None
-        Which to replace; those of a tuple together. None is each alone.
+        Modalities to replace; those of a tuple together. None is each one alone.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        None asks the fitted estimator.
-    sample_weight : array-like of shape (n,), optional
-        Of the rows in means; with `cv`, for fitting too.
-    groups : array-like of shape (n,), optional
-        Rows of one group go together: in the standard error, and with `cv` in folds.
+        None evaluates the fitted estimator.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights in means; with `cv`, also in fits.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group are dependent: in the standard error, and with `cv` in
+        folds.
     alpha : float, default=0.05
         Intervals have level 1 - alpha.
     random_state : int, RandomState or None, default=None
-        Of replacements and splits. The estimator has its own.
+        Seed of replacements and splits. The estimator has its own.
     n_jobs : int or None, default=None
-        Processes.
+        Number of processes.
 
     Returns
     -------
     Bunch
         - table : DataFrame, one row per modality or group: importance, standard_error,
-          lower, upper, and p, one-sided of an importance above zero, by Holm's
-          correction for several modalities
-        - importances : ndarray (n_modalities, n_splits * n_repeats), as in the order of
-          the table; splits one after the other
-        - importances_mean, importances_std : ndarray (n_modalities,)
-        - measure : str, what an importance is a loss of, as "log-loss"; greater is more
-          important, for losses and scores alike
-        - baseline : float, mean loss, or score, with all modalities
+          lower, upper, and p, the one-sided p value of an importance above zero, with
+          Holm's correction for several modalities
+        - importances : ndarray of shape (n_modalities, n_splits * n_repeats), in the
+          order of the table; one split after the other
+        - importances_mean, importances_std : ndarray of shape (n_modalities,)
+        - measure : str, name of the loss or score, such as "log-loss"; a greater
+          importance is more important, for losses and scores alike
+        - baseline : float, mean loss or score with all modalities
 
     Raises
     ------
     ValueError
-        If names, rows or parameters do not fit, or a score is NaN.
+        If names, shapes or parameters do not match, or a score is NaN.
     NotFittedError
-        If the estimator is not fitted and there is no `cv`.
+        If the estimator is not fitted and `cv` is None.
     TypeError
-        If noise cannot stand for a modality, or the estimator cannot tell that one is
-        missing. Errors in predictions or scores name modality, repeat and split.
+        If a modality is not numeric and cannot be replaced by noise, or the estimator
+        does not support missing modalities. Errors in predictions or scores name
+        modality, repeat and split.
 
     See Also
     --------
-    conditional_utilization : The same as a share of the score; by a refit, if wanted.
-    skmm.model_selection.compare_modalities : Whether a modality is worth having.
+    conditional_utilization : The same as a share of the score; optionally by a refit.
+    skmm.model_selection.compare_modalities : Whether adding a modality helps.
 
     Notes
     -----
-    A low importance does not say that a modality knows nothing: of two modalities that
-    say the same, a model uses one, or half of each, and the loss of one is made up for
-    by the other. Replace them together, ``modalities=[("a", "b")]``, to see what both
-    carry.
+    A low importance does not mean that a modality has no information: if two modalities
+    are redundant, the model may use either, and one compensates for the loss of the
+    other. Replace them together, ``modalities=[("a", "b")]``, for their joint
+    importance.
 
-    For one fitted model and scores by rows, the interval is about that model on rows
-    like these. Permuted, row i borrows from others and lends to others; with
-    :math:`\ell_{ij}` its loss where the modality is that of row j,
+    For one fitted model and losses by samples, the interval is about that model on
+    samples from the same population. Permuted, sample i receives values from others and
+    gives its own to others; with :math:`\ell_{ij}` its loss with the modality of
+    sample j,
 
     .. math:: d_i = \bar g_{i\cdot} + \bar g_{\cdot i} - \bar g_{\cdot\cdot}, \qquad
         g_{ij} = \ell_{ij} - \ell_{ii}
 
-    and the standard error is that of the mean of the :math:`d_i`. Borrowing alone would
-    give intervals that are too short. For other scores, and for less than 10 rows or
-    groups, there is no error without `cv`: it is NaN.
-    With `cv` it is that of the corrected resampled t over splits, about the way of
-    fitting.
+    and the standard error is that of the mean of the :math:`d_i`. Without the second
+    term, intervals would be too short. For other scores, and for fewer than 10 samples
+    or groups, the error without `cv` is NaN. With `cv` the interval is that of the
+    corrected resampled t-test over splits, about the training procedure.
 
     References
     ----------
@@ -157,41 +163,39 @@ def modality_importance(
     {'a': True, 'b': False}
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), NAME)
-    rows = checked_rows(estimator, X, y, sample_weight, groups)
-    chosen = groups_of(modalities, rows.X)
-    n_repeats = repeats_of(method, n_repeats)
+    data = check_evaluation_data(estimator, X, y, sample_weight, groups)
+    chosen = check_groups_of_modalities(modalities, data.X)
+    n_repeats = check_repeats(method, n_repeats)
     if method == "drop":
-        refuse_unread(estimator, rows.X, chosen)
-    measure, seed = choose_measure(estimator, scoring, rows.y), base_seed(random_state)
-    held, splits = asked(estimator, rows, measure, method, cv, seed, n_jobs, NAME)
-    found = losses_without(held, chosen, n_repeats, seed, n_jobs)
-    return _concluded(found, held, measure, splits, rows.groups, alpha)
-
-
-def _concluded(found, held, measure, splits, groups, alpha):
-    """All results, from (repeats, rows) per modality and split."""
+        check_can_drop(estimator, data.X, chosen)
+    measure, seed = choose_measure(estimator, scoring, data.y), base_seed(random_state)
+    evaluated, splits = evaluation_splits(
+        estimator, data, measure, method, cv, seed, n_jobs, NAME
+    )
+    increases = loss_increases(evaluated, chosen, n_repeats, seed, n_jobs)
     importances = np.array(
-        [np.concatenate([repeats for repeats, _ in costs]) for costs in found.values()]
+        [np.concatenate([means for means, _ in found]) for found in increases.values()]
     )
-    table = pd.DataFrame(
-        [_row_of(costs, measure, splits, groups, alpha) for costs in found.values()],
-        index=pd.Index(list(found), name="modality"),
-    )
-    if table["p"].notna().all():
-        table["p"] = holm(table["p"])
-    sign = -1.0 if measure.rows is None else 1.0
+    sign = -1.0 if measure.losses is None else 1.0
     return Bunch(
-        table=table,
+        table=_table(increases, measure, splits, data.groups, alpha),
         importances=importances,
         importances_mean=importances.mean(axis=1),
         importances_std=importances.std(axis=1),
         measure=measure.name,
-        baseline=sign * float(np.mean([one.loss() for one in held])),
+        baseline=sign * float(np.mean([split.loss() for split in evaluated])),
     )
 
 
-def _row_of(costs, measure, splits, groups, alpha):
-    means = [repeats.mean() for repeats, _ in costs]
-    values = costs[0][1] if splits is None else means
-    row = {"importance": float(np.mean(means))}
-    return row | columns_of(judged(values, measure, splits, groups), alpha)
+def _table(increases, measure, splits, groups, alpha):
+    rows = []
+    for found in increases.values():
+        means = [repeats.mean() for repeats, _ in found]
+        values = found[0][1] if splits is None else means
+        difference = difference_of(values, measure, splits, groups)
+        row = {"importance": float(np.mean(means))}
+        rows.append(row | columns_of(difference, alpha))
+    table = pd.DataFrame(rows, index=pd.Index(list(increases), name="modality"))
+    if table["p"].notna().all():
+        table["p"] = holm(table["p"])
+    return table

@@ -1,4 +1,4 @@
-"""Which share of a score is owed to each modality."""
+"""Share of a score that depends on each modality."""
 
 from numbers import Integral, Real
 
@@ -7,19 +7,24 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.utils import Bunch
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base import restrict
-from skmm.inspection._losing import (
-    asked,
-    checked_rows,
+from skmm.inspection._loss_increase import (
+    check_evaluation_data,
     columns_of,
-    held_out,
-    judged,
-    losses_without,
+    difference_of,
+    evaluation_splits,
+    fit_splits,
+    loss_increases,
 )
-from skmm.inspection._replacing import METHODS, groups_of, refuse_unread, repeats_of
-from skmm.model_selection.measures import BY_ROWS, choose_measure
-from skmm.nn.seeds import base_seed
+from skmm.inspection._perturbation import (
+    METHODS,
+    check_can_drop,
+    check_groups_of_modalities,
+    check_repeats,
+)
+from skmm.model_selection.statistics import LOSSES, choose_measure
 
 NAME = "conditional_utilization"
 REFIT = "refit"
@@ -51,74 +56,75 @@ def conditional_utilization(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Measure which share of a model's score is gone without a modality.
+    r"""Share of a model's score that is lost without each modality.
 
     .. math:: u(m) = \frac{A(\text{all}) - A(\text{without } m)}{A(\text{all})}
 
-    What is without m is the same model with m replaced in the rows that it is asked
-    about, or a model that was fitted without m. The two differ: a model that has come
-    to rely on m loses much when m is replaced, and a refit may find elsewhere what m
-    said. A share may be negative, where a model does better without m.
+    "Without m" is either the same model with m replaced in the samples that it
+    predicts, or a model fitted without m. The two differ: a model that relies on m
+    loses much when m is replaced, whereas a refit may find the same information in
+    other modalities. The share is negative where a model is better without m.
 
     Parameters
     ----------
     estimator : estimator
-        Any that takes a ModalityDict; fitted, unless `cv` is given. Fix its
+        Any estimator that accepts a ModalityDict; fitted, unless `cv` is given. Fix its
         `random_state` for ``without="refit"``.
-    X : ModalityDict, dict or DataFrame of n rows
-        Held-out rows; with `cv` all rows.
-    y : array-like of shape (n,) or (n, k)
+    X : ModalityDict, dict or DataFrame of n_samples rows
+        Held-out samples; with `cv` all samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     without : {"permute", "noise", "drop", "refit"}, default="permute"
-        The first three as `method` of `modality_importance`; "refit" fits a clone that
-        sees the other modalities, and needs `cv`.
+        For the first three see `method` of `modality_importance`; "refit" fits a clone
+        on the other modalities, and requires `cv`.
     n_repeats : int or None, default=None
-        How often a replacement is drawn; None is 10. "drop" and "refit" draw nothing.
+        Number of random replacements; None is 10. "drop" and "refit" are not random.
     scoring : str, callable or None, default=None
-        A score of which zero is nothing and more is better. None is the accuracy of
-        classifiers and R² of regressors.
+        A score for which 0 is the worst sensible value and more is better. None is the
+        accuracy of classifiers and R² of regressors.
     modalities : list of str and of tuples of str, or None, default=None
-        Which to leave out; those of a tuple together. None is each alone.
+        Modalities to leave out; those of a tuple together. None is each one alone.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        None asks the fitted estimator.
-    sample_weight : array-like of shape (n,), optional
-        Of the rows in scores; with `cv`, for fitting too.
-    groups : array-like of shape (n,), optional
-        Rows of one group go together: in the standard error, and with `cv` in folds.
+        None evaluates the fitted estimator.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights in scores; with `cv`, also in fits.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group are dependent: in the standard error, and with `cv` in
+        folds.
     alpha : float, default=0.05
         Intervals have level 1 - alpha.
     random_state : int, RandomState or None, default=None
-        Of replacements and splits.
+        Seed of replacements and splits.
     n_jobs : int or None, default=None
-        Processes.
+        Number of processes.
 
     Returns
     -------
     Bunch
         - table : DataFrame, one row per modality or group: utilization,
-          standard_error, lower, upper, and score, that without it
-        - score : float, with all modalities; over splits the mean
-        - measure : str, the name of the score
+          standard_error, lower, upper, and score without it
+        - score : float, with all modalities; the mean over splits
+        - measure : str, name of the score
 
     Raises
     ------
     ValueError
-        If the score with all modalities is not above zero, or as for
+        If the score with all modalities is not above zero; see also
         `modality_importance`.
     TypeError
-        As for `modality_importance`; for "refit", if nothing in the estimator selects
+        See `modality_importance`; for "refit", if the estimator cannot select
         modalities.
 
     See Also
     --------
-    modality_importance : What is lost, in the unit of the loss.
+    modality_importance : The increase of the loss, in its own unit.
 
     Notes
     -----
-    The interval is of the ratio, linearised: that of the mean of
-    :math:`u + (d - u A) / A(\text{all})` over rows, with d what is lost and A the
-    accuracy in one row; with `cv` over splits, by the corrected resampled t. For one
-    fitted model and a score that is no mean over rows, or less than 10 rows or groups,
-    it is NaN.
+    The interval is that of the linearized ratio: of the mean of
+    :math:`u + (d - u A) / A(\text{all})` over samples, with d the increase of the loss
+    and A the accuracy of one sample; with `cv` over splits, by the corrected resampled
+    t-test. For one fitted model and a score that is not a mean over samples, or fewer
+    than 10 samples or groups, it is NaN.
 
     References
     ----------
@@ -141,93 +147,83 @@ def conditional_utilization(
     {'a': True, 'b': False}
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), NAME)
-    rows = checked_rows(estimator, X, y, sample_weight, groups)
-    chosen = groups_of(modalities, rows.X)
-    n_repeats = repeats_of(without, n_repeats)
-    _check_without(without, estimator, rows.X, chosen, cv)
-    measure = choose_measure(estimator, _score(estimator, scoring), rows.y)
-    seed = base_seed(random_state)
-    held, splits = asked(estimator, rows, measure, without, cv, seed, n_jobs, NAME)
-    scores = np.array([_score_of(one) for one in held])
-    _refuse_nothing(scores.mean(), scoring)
+    data = check_evaluation_data(estimator, X, y, sample_weight, groups)
+    chosen = check_groups_of_modalities(modalities, data.X)
+    n_repeats = check_repeats(without, n_repeats)
+    if without == "drop":
+        check_can_drop(estimator, data.X, chosen)
     if without == REFIT:
-        losses = _refitted(estimator, rows, held, chosen, splits, n_jobs)
+        _check_can_refit(data.X, chosen, cv)
+    if scoring is None:
+        scoring = "accuracy" if is_classifier(estimator) else "r2"
+    measure = choose_measure(estimator, scoring, data.y)
+    seed = base_seed(random_state)
+    evaluated, splits = evaluation_splits(
+        estimator, data, measure, without, cv, seed, n_jobs, NAME
+    )
+    is_accuracy = measure is LOSSES["accuracy"]  # whose loss is the error rate
+    scores = np.array([is_accuracy - split.loss() for split in evaluated])
+    _check_positive(scores.mean(), scoring)
+    if without == REFIT:
+        increases = _refit_increases(estimator, data, evaluated, chosen, splits, n_jobs)
     else:
-        losses = losses_without(held, chosen, n_repeats, seed, n_jobs)
-    found = [
-        _row_of(costs, held, scores, splits, rows.groups, alpha)
-        for costs in losses.values()
+        increases = loss_increases(evaluated, chosen, n_repeats, seed, n_jobs)
+    rows = [
+        _row_of(found, evaluated[0], scores, splits, data.groups, alpha)
+        for found in increases.values()
     ]
-    index = pd.Index(list(losses), name="modality")
-    name = "accuracy" if _is_accuracy(measure) else measure.name
+    index = pd.Index(list(increases), name="modality")
     return Bunch(
-        table=pd.DataFrame(found, index), score=float(scores.mean()), measure=name
+        table=pd.DataFrame(rows, index),
+        score=float(scores.mean()),
+        measure="accuracy" if is_accuracy else measure.name,
     )
 
 
-def _score(estimator, scoring):
-    if scoring is None:
-        return "accuracy" if is_classifier(estimator) else "r2"
-    return scoring
-
-
-def _check_without(without, estimator, X, groups, cv):
-    if without == "drop":
-        refuse_unread(estimator, X, groups)
-    if without != REFIT:
-        return
+def _check_can_refit(X, groups, cv):
     if cv is None:
         raise ValueError(
-            "without='refit' fits models with and without each modality, and needs "
-            "rows to judge them by: give cv=, as cv=5."
+            "without='refit' requires cv, because models are fitted with and without "
+            "each modality; give cv=, such as cv=5."
         )
     for names in groups.values():
         if len(names) == X.shape[1]:
             raise ValueError(
-                f"X has no modality besides {list(names)} to fit a model on: "
-                "without='refit' needs another."
+                f"without='refit' needs another modality to fit a model on; X has only "
+                f"{list(names)}."
             )
 
 
-def _score_of(held):
-    """Return the score with all modalities; 1 less the error rate is the accuracy."""
-    return (1 if _is_accuracy(held.measure) else 0) - held.loss()
-
-
-def _is_accuracy(measure):
-    return measure is BY_ROWS["accuracy"]
-
-
-def _refuse_nothing(score, scoring):
+def _check_positive(score, scoring):
     if not score > 0:
         raise ValueError(
-            f"the score with all modalities is {score:.3g}, of which there are no "
-            f"shares: scoring={scoring!r} must give more than zero. Choose a score of "
-            "which zero is nothing and more is better, as 'accuracy' or 'r2'; where it "
-            "is one, the model has learnt nothing."
+            f"the score with all modalities must be above zero to compute shares; got "
+            f"{score:.3g} with scoring={scoring!r}. Use a score such as 'accuracy' or "
+            "'r2'; if it is one, the model has not learned anything."
         )
 
 
-def _refitted(estimator, rows, held, groups, splits, n_jobs):
-    """``{label: [(what is lost by a refit without it, None) for each split]}``."""
+def _refit_increases(estimator, data, evaluated, groups, splits, n_jobs):
+    """Return ``{label: [(increase of the loss by a refit, None) of each split]}``."""
     out = {}
     for label, names in groups.items():
-        model = restrict(estimator, [name for name in rows.X if name not in names])
+        model = restrict(estimator, [name for name in data.X if name not in names])
         name = f"{NAME}, refit without {label!r}"
-        settings = (splits, held[0].measure, name, REFIT, n_jobs)
-        pairs = zip(held_out(model, rows, *settings), held, strict=True)
-        lost = [part.loss() - whole.loss() for part, whole in pairs]
-        out[label] = [(np.array([one]), None) for one in lost]
+        settings = (splits, evaluated[0].measure, name, REFIT, n_jobs)
+        pairs = zip(fit_splits(model, data, *settings), evaluated, strict=True)
+        increases = [part.loss() - whole.loss() for part, whole in pairs]
+        out[label] = [(np.array([one]), None) for one in increases]
     return out
 
 
-def _row_of(costs, held, scores, splits, groups, alpha):
-    lost, whole = np.array([repeats.mean() for repeats, _ in costs]), scores.mean()
-    share, one = lost.mean() / whole, held[0]
-    if splits is None:  # of one model, every row is an observation
-        lost, scores = costs[0][1], whole + one.weight * (one.loss() - one.whole)
-    values = share + (lost - share * scores) / whole
-    found = columns_of(judged(values, one.measure, splits, groups), alpha)
-    del found["p"]  # a share is no test
+def _row_of(found, first, scores, splits, groups, alpha):
+    increase, whole = np.array([means.mean() for means, _ in found]), scores.mean()
+    share = increase.mean() / whole
+    if splits is None:  # every sample of the one model is an observation
+        increase = found[0][1]
+        scores = whole + first.weight * (first.loss() - first.baseline)
+    values = share + (increase - share * scores) / whole
+    columns = columns_of(difference_of(values, first.measure, splits, groups), alpha)
+    del columns["p"]  # a share is not tested
     score = float(whole * (1 - share))
-    return {"utilization": float(share), **found, "score": score}
+    return {"utilization": float(share), **columns, "score": score}

@@ -8,18 +8,25 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.base.targets import require_target
 from skmm.data import check_modalities
-from skmm.model_selection._comparing import judging, pictures
-from skmm.model_selection._comparing.cache import FitCache, key_of
-from skmm.model_selection._comparing.fits import Fits
-from skmm.model_selection._comparing.outcomes import Statistics, outcome_of
-from skmm.model_selection._comparing.subsets import choose_subsets
-from skmm.model_selection._comparing.verdict import sentence
-from skmm.model_selection.measures import choose_measure
+from skmm.data.validation import check_target
+from skmm.model_selection._comparison import plots
+from skmm.model_selection._comparison.cache import FitCache
+from skmm.model_selection._comparison.fits import SubsetFits, choose_subsets
+from skmm.model_selection._comparison.verdict import (
+    Statistics,
+    importance_of,
+    judge,
+    outcome_of,
+    paired_of,
+    sentence,
+    table_of,
+)
+from skmm.model_selection._key import key_of
 from skmm.model_selection.splits import make_splits
-from skmm.nn.seeds import base_seed
+from skmm.model_selection.statistics import choose_measure
 
 CONSTRAINTS = {
     "subsets": [str, list, tuple],
@@ -31,32 +38,32 @@ CONSTRAINTS = {
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
-DRAWINGS = ("bars", "paired", "shapley")
 
 
 @dataclass
 class ModalityComparison:
-    """What `compare_modalities` found.
+    """Result of `compare_modalities`.
 
     Parameters
     ----------
     table : DataFrame
-        One row per subset of the modalities and control: mean loss or score, standard
-        error, interval, rank; with bootstraps also percentiles over the splits.
+        One row per subset of the modalities and per control: mean loss or score,
+        standard error, interval and rank; with bootstraps also percentiles over the
+        splits.
     paired : DataFrame
         One row per fused subset and single modality, and per control: the gain
-        (positive if the fused one is better, for losses and scores alike), standard
-        error, interval, one-sided p value of "helps", two-sided, adjusted one of
-        "harms", the share of splits in which fusion was better, and the gain that would
-        be found four times in five.
+        (positive if the fused subset is better, for losses and scores alike), standard
+        error, interval, the one-sided p value of "helps", the two-sided adjusted p
+        value of "harms", the share of splits in which the fused subset was better, and
+        the gain that is detectable with 80 % power.
     verdict : str
         Begins with "helps:", "no evidence:" or "harms:".
     importance : DataFrame
-        One row per modality: what it gains alone over a constant prediction, what is
-        lost without it, and its Shapley value, with standard errors; NaN where the
-        subsets that it takes were not asked for.
+        One row per modality: its gain alone over a constant prediction, the loss
+        without it, and its Shapley value, with standard errors; NaN where the required
+        subsets were not compared.
     measure : str
-        What means are of.
+        Name of the loss or score.
     lower_is_better : bool
     """
 
@@ -73,8 +80,8 @@ class ModalityComparison:
         Parameters
         ----------
         kind : {"bars", "paired", "shapley"}, default="bars"
-            Means of all subsets; gains of all modalities together over each single;
-            what each modality contributes.
+            Means of all subsets; gains of all modalities together over each single
+            modality; contribution of each modality.
         axes : matplotlib Axes, optional
             None makes a new figure.
 
@@ -83,11 +90,7 @@ class ModalityComparison:
         self
             With the attributes `axes_` and `figure_`.
         """
-        if kind not in DRAWINGS:
-            raise ValueError(f"kind={kind!r} is not known; choose one of {DRAWINGS}.")
-        parts = {"bars": self.table, "paired": self.paired, "shapley": self.importance}
-        draw = getattr(pictures, f"draw_{kind}")
-        self.axes_ = draw(parts[kind], self.measure, axes)
+        self.axes_ = plots.draw(self, kind, axes)
         self.figure_ = self.axes_.figure
         return self
 
@@ -96,13 +99,13 @@ class ModalityComparison:
         return self.table.copy()
 
     def to_html(self, path):
-        """Write verdict, tables and pictures to one file that needs no other.
+        """Write verdict, tables and plots to one self-contained file.
 
         Parameters
         ----------
         path : str or path-like
         """
-        Path(path).write_text(pictures.report_of(self), encoding="utf-8")
+        Path(path).write_text(plots.report_of(self), encoding="utf-8")
 
     def __str__(self):
         return f"{self.verdict}\n\n{self.table.to_string(float_format='{:.3f}'.format)}"
@@ -125,50 +128,50 @@ def compare_modalities(
     random_state=None,
     verbose=0,
 ):
-    r"""Compare a model of all modalities with the same model of each alone.
+    r"""Compare a model of all modalities with the same model of each one alone.
 
-    All subsets are fitted on the same splits, and compared row by row. All modalities
-    together *help* if they are better than **every** single one at level `alpha`, and
-    *harm* if they are worse than one; else there is *no evidence*, which is not
-    evidence of no use.
+    All subsets are fitted on the same splits and compared sample by sample. All
+    modalities together *help* if they are better than **every** single one at level
+    `alpha`, and *harm* if they are worse than one of them; otherwise there is *no
+    evidence*, which is not evidence of no effect.
 
     Parameters
     ----------
     estimator : estimator
-        Of skmm, or a Pipeline or search around one; or any other that takes a
-        ModalityDict. Fix its `random_state`, or two calls differ.
-    X : ModalityDict, dict or DataFrame of n rows
-    y : array-like of shape (n,) or (n, k)
+        Estimator of skmm, a Pipeline or search around one, or any other estimator that
+        accepts a ModalityDict. Fix its `random_state` for reproducible results.
+    X : ModalityDict, dict or DataFrame of n_samples rows
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     resampling : int, splitter, iterable of (train, test) or None, default=None
-        None is 10 repeats of 5 folds, stratified for classes. Where not all rows are
-        tested equally often, as with ``BootstrapOutOfBag``, the tests go by splits and
-        have little power.
+        None is 10 repeats of 5 folds, stratified for classes. Where samples are not
+        tested equally often, as with ``BootstrapOutOfBag``, the tests are split-based
+        and have low power.
     subsets : "singles+all", "all" or list of tuple of str, default="singles+all"
-        Which sets of modalities. Singles, and all together, are always among them;
-        "all", up to 6 modalities, gives Shapley values.
-    controls : "noise", "permuted" or None, default=None
-        Also all modalities with each in turn replaced by standard normal noise, or with
-        its rows permuted: what is gained by more parameters alone.
+        Subsets of the modalities. Singles and all modalities together are always
+        included; "all", for up to 6 modalities, gives Shapley values.
+    controls : {"noise", "permuted"} or None, default=None
+        Adds all modalities with each one in turn replaced by standard normal noise, or
+        with its samples permuted, to measure what more parameters alone contribute.
     scoring : str, callable or None, default=None
         "neg_log_loss", "accuracy", "neg_mean_squared_error" and
-        "neg_mean_absolute_error" are compared by rows; another scorer of scikit-learn
-        by splits. None is log-loss for classifiers with probabilities, the error rate
-        of others, squared error for regressors.
+        "neg_mean_absolute_error" are compared by samples; other scorers of
+        scikit-learn by splits. None is log-loss for classifiers with probabilities,
+        the error rate of other classifiers, and squared error for regressors.
     alpha : float, default=0.05
         Level of the tests; intervals have level 1 - alpha.
-    groups : array-like of shape (n,), optional
-        Rows of one group stay together, and are one observation.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group stay together, and are one observation.
     n_jobs : int or None, default=None
-        Processes, or jobs of the backend that ``joblib.parallel_config`` names: one
-        fit each, or one batch of 25 where fits are trained together.
+        Number of processes, or of jobs of the backend of ``joblib.parallel_config``. A
+        job is one fit, or one batch of 25 where fits are trained together.
     replicas : "auto" or bool, default="auto"
-        Train refits of small dense nets as one batch where possible; False never.
+        Train fits of small dense networks as one batch where possible; False never.
     cache : path-like or None, default=None
-        A file to which every finished fit is written, so that a call that was
-        interrupted goes on; one of other data, parameters or splits is refused. Remove
-        it when code that the estimator calls has changed.
+        File to which every finished fit is written, so that an interrupted call can
+        be resumed. A file with different data, parameters or splits is rejected.
+        Remove it if code that the estimator calls has changed.
     random_state : int, RandomState or None, default=None
-        Of the splits and controls. The estimator has its own.
+        Seed of splits and controls. The estimator has its own.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -179,21 +182,21 @@ def compare_modalities(
     Raises
     ------
     ValueError
-        If names, rows, groups or parameters do not fit, a class is too small for the
-        folds, a score is NaN, or `cache` is of another comparison. Errors in a fit or
-        scorer name the subset and the split.
+        If names, shapes, groups or parameters do not match, a class is too small for
+        the folds, a score is NaN, or `cache` belongs to another comparison. Errors in
+        a fit or scorer name the subset and the split.
 
     Notes
     -----
-    By rows, with :math:`d_i` the loss of a single modality minus that of the fused
-    model in row i, averaged over the repeats, and K folds,
+    By samples, with :math:`d_i` the loss of a single modality minus that of the fused
+    model in sample i, averaged over the repeats, and K folds,
 
     .. math:: t = \frac{\bar d}{s_d / \sqrt{n} \cdot \sqrt{K / (K - 1)}}
 
-    has n - 1 degrees of freedom. "Helps" takes the largest p value over all singles
-    (an intersection-union test: there is no choice of the best one to correct for).
-    "Harms", and scores that are no mean over rows, go by the corrected resampled t,
-    with Holm's correction over all singles.
+    has n - 1 degrees of freedom. "Helps" takes the largest p value over all single
+    modalities (an intersection-union test: no correction is needed for choosing the
+    best one). "Harms", and scores that are not a mean over samples, use the corrected
+    resampled t-test, with Holm's correction over all single modalities.
 
     References
     ----------
@@ -214,67 +217,65 @@ def compare_modalities(
     ('helps:', ['a', 'b', 'a + b'])
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "compare_modalities")
-    X, y, groups = _checked(estimator, X, y, groups)
-    seed = _seed(random_state, cache)
+    X = check_modalities(X, finite=False)
+    check_target(estimator, y, len(X))
+    y, groups = np.asarray(y), _check_groups(groups, len(X))
+    seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)
     measure = choose_measure(estimator, scoring, y)
     splits = make_splits(resampling, estimator, X, y, groups, seed)
-    key = key_of(
-        estimator=estimator,
-        data=[dict(X), {name: X.present[name] for name in X}, y],
-        splits=splits.pairs,
-        scoring=[measure.name, scoring],
-        random_state=seed if controls is not None else None,
+    if cache is not None:
+        key = key_of(
+            estimator=estimator,
+            data=[dict(X), {name: X.present[name] for name in X}, y],
+            splits=splits.pairs,
+            scoring=[measure.name, scoring],
+            random_state=seed if controls is not None else None,
+        )
+        cache = FitCache(cache, key)
+    fits = SubsetFits(estimator, X, y, splits, measure, seed, bool(replicas))
+    total = len(chosen) * len(splits.pairs)
+    with tqdm(total=total, unit="fit", disable=not verbose) as bar:
+        results = fits.results(chosen, cache, n_jobs, bar)
+    outcomes = {name: outcome_of(found, splits) for name, found in results.items()}
+    constant = fits.constant_results()
+    constant = None if constant is None else outcome_of(constant, splits)
+    statistics = Statistics(splits, groups, measure.losses is not None)
+    return _conclude(
+        outcomes, constant, chosen, statistics, measure.name, alpha, list(X)
     )
-    fits = Fits(
-        estimator, X, y, splits, measure, FitCache(cache, key), replicas, n_jobs
-    )
-    statistics = Statistics(splits, groups, measure.rows is not None)
-    outcomes = _outcomes(fits, chosen, seed, verbose)
-    nothing = fits.of_nothing()
-    nothing = None if nothing is None else outcome_of(nothing, splits)
-    return _concluded(outcomes, nothing, chosen, statistics, measure, alpha, list(X))
 
 
-def _checked(estimator, X, y, groups):
-    X = check_modalities(X, finite=False)
-    require_target(estimator, y, len(X))
-    if groups is not None and len(groups) != len(X):
-        raise ValueError(f"groups has {len(groups)} entries; X has {len(X)} rows.")
-    return X, np.asarray(y), None if groups is None else np.asarray(groups)
+def _check_groups(groups, n_samples):
+    if groups is not None and len(groups) != n_samples:
+        raise ValueError(
+            f"groups must have one entry per sample of X, {n_samples}; got "
+            f"{len(groups)}."
+        )
+    return None if groups is None else np.asarray(groups)
 
 
-def _seed(random_state, cache):
+def _check_seed(random_state, cache):
     if cache is not None and not isinstance(random_state, Integral):
         raise ValueError(
-            "cache needs an integer random_state, or a later call would draw other "
-            f"splits; got {random_state!r}."
+            "cache requires an integer random_state, so that a later call draws the "
+            f"same splits; got random_state={random_state!r}."
         )
     return base_seed(random_state) % 2**32
 
 
-def _outcomes(fits, subsets, seed, verbose):
-    """``{name of the subset: Outcome}``."""
-    total = len(subsets) * len(fits.splits.pairs)
-    with tqdm(total=total, unit="fit", disable=not verbose) as bar:
-        results = fits.of(subsets, seed, bar)
-    return {name: outcome_of(found, fits.splits) for name, found in results.items()}
-
-
-def _concluded(outcomes, nothing, subsets, statistics, measure, alpha, names):
-    """Tables and verdict."""
-    paired = judging.paired_of(outcomes, subsets, statistics, alpha)
-    kind, pair = judging.judge(paired, alpha)
+def _conclude(outcomes, constant, subsets, statistics, measure, alpha, names):
+    """Return tables and verdict."""
+    paired = paired_of(outcomes, subsets, statistics, alpha)
+    kind, pair = judge(paired, alpha)
     by_names = {
-        frozenset(subset.names): outcomes[str(subset)]
-        for subset in subsets
-        if subset.control is None
+        frozenset(one.names): outcomes[str(one)] for one in subsets if not one.control
     }
     return ModalityComparison(
-        table=judging.table_of(outcomes, statistics, alpha),
+        table=table_of(outcomes, statistics, alpha),
         paired=paired,
-        verdict=sentence(kind, pair, measure.name, statistics.observations, alpha),
-        importance=judging.importance_of(by_names, names, nothing, statistics),
-        measure=measure.name,
+        verdict=sentence(kind, pair, measure, statistics.observations, alpha),
+        importance=importance_of(by_names, names, constant, statistics),
+        measure=measure,
         lower_is_better=statistics.lower_is_better,
     )

@@ -1,11 +1,13 @@
 """Search of parameters by cross-validation, as a study of Optuna."""
 
 import time
+import warnings
 from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
 import sklearn.utils
+from sklearn.exceptions import FitFailedWarning
 
 from skmm._sklearn import (
     BaseSearchCV,
@@ -14,114 +16,116 @@ from skmm._sklearn import (
     StrOptions,
     check_method_params,
 )
-from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.planning import evaluation_of, run_search, space_of
-from skmm.model_selection._tuning.results import Results
-from skmm.model_selection._tuning.spaces import Space
+from skmm.model_selection._optuna.evaluation import evaluation_of, prunes
+from skmm.model_selection._optuna.pruning import comparable
+from skmm.model_selection._optuna.setup import prepare_study
+from skmm.model_selection._optuna.storage import delete_if_empty
+from skmm.model_selection._optuna.worker import ERROR, FOLDS, finished_trials
 from skmm.model_selection.replicas import indexable
+from skmm.model_selection.search_space import (
+    Space,
+    default_search_space,
+    import_optuna,
+)
 
-SHARED = {  # with BaseSearchCV
-    name: BaseSearchCV._parameter_constraints[name]
-    for name in (
-        *("estimator", "scoring", "n_jobs", "refit", "cv", "verbose", "error_score"),
-        "return_train_score",
-    )
-}
+NON_FINITE = "One or more of the .* scores are non-finite"  # those of pruned trials
 
 
 class ModalitySearchCV(BaseSearchCV):
     """Search parameters by cross-validation, as a study of Optuna.
 
-    A search of scikit-learn, with its methods and attributes, whose trials learn from
-    each other, can be pruned, are kept on disk and shared by several processes. Small
-    dense nets of several trials are trained as one batch.
+    It has the methods and attributes of scikit-learn's searches. Trials learn from each
+    other, can be pruned, can be kept on disk and can be shared by several processes.
+    Small dense networks of several trials are trained as one batch.
 
     Parameters
     ----------
     estimator : estimator
-        Of skmm, a Pipeline that ends in one, or any of scikit-learn.
+        Estimator of skmm or scikit-learn, or a Pipeline.
     space : dict, list of dict or None, default=None
         Parameter names to lists of choices, frozen distributions of ``scipy.stats`` or
         distributions of Optuna; of several dicts each trial draws one. None is
-        ``default_search_space(estimator)``; with a pruner without what changes the
-        loss.
+        ``default_search_space(estimator)``; with a pruner, without the parameters that
+        change the loss.
     n_trials : int, default=50
-        Finished trials in the study, pruned and failed ones included, whoever ran them.
+        Number of finished trials in the study, including pruned and failed ones, of
+        all processes and calls.
     timeout : float or None, default=None
-        Seconds after which no trial is started; what is found by then counts.
+        Seconds after which no trial is started; trials finished by then are used.
     scoring : str, callable, list, tuple, dict or None, default=None
-        As for ``RandomizedSearchCV``; greater is better.
+        See ``RandomizedSearchCV``; greater is better.
     cv : int, splitter, iterable of (train, test) or None, default=None
-        As there, but with `groups` a number of folds keeps them together, and splitters
-        that do not are refused. With `storage`, splits must be the same at every call.
+        See ``RandomizedSearchCV``. With `groups`, a number of folds keeps them
+        together, and splitters that separate them are rejected. With `storage`, splits
+        must be equal in every call.
     refit : bool, str or callable, default=True
-        Fit the best parameters on all rows. With several metrics the name of the one
-        that is searched by. A callable gets ``cv_results_`` and returns an index.
+        Fit the best parameters on all samples. With several metrics, the name of the
+        one to optimize. A callable gets ``cv_results_`` and returns an index.
     sampler : Optuna sampler or None, default=None
         None is ``TPESampler``, seeded by `random_state` and the order of trials, so
-        that no two processes draw the same, and one process that was interrupted goes
-        on with the draws that it would have made.
+        that two processes never draw the same, and a resumed search draws what it
+        would have drawn without the interruption.
     pruner : Optuna pruner or None, default=None
-        Ends trials that are not promising; None lets all finish. See Notes.
+        Stops unpromising trials; None lets all finish. See Notes.
     storage : path-like, URL, Optuna storage or None, default=None
-        Where the study is kept: a path is a journal file; a URL, as
+        Where the study is kept: a path is a journal file; a URL, such as
         "sqlite:///study.db", a database. None keeps it in memory.
     study_name : str or None, default=None
-        Which study of the storage; None is "ModalitySearchCV". One of other data,
-        parameters, splits or space is refused.
+        Name of the study in the storage; None is "ModalitySearchCV". A study of
+        different data, parameters, splits or space is rejected.
     n_jobs : int or None, default=None
-        Processes that work on the study; each starts torch anew, which takes seconds.
+        Number of processes; each of them imports torch, which takes seconds.
     replicas : "auto" or bool, default="auto"
-        Draw 10 trials at a time and train nets of the same structure as one batch,
-        where nets can be stacked and there is no pruner; False never.
+        Draw 10 trials at a time and train networks of the same structure as one batch,
+        where networks can be stacked and there is no pruner; False never.
     error_score : "raise" or float, default=nan
-        What a trial gets in which a fit or score fails; a warning counts them. If the
-        first trial fails, and the estimator without its parameters fails alike, that is
-        raised: as of NaN in X, or of parameters of `fit` that the estimator lacks.
+        Score of a trial in which a fit or score fails; a warning counts them. If the
+        first trial fails, and the estimator fails with the same error without the
+        trial's parameters, the error is raised, for instance because X has NaN.
     return_train_score : bool, default=False
-        Score the training rows as well; NaN of trials that a study has without.
+        Score the training samples as well; NaN for trials stored without.
     random_state : int, RandomState or None, default=None
-        Of the draws. The estimator and `cv` have their own.
+        Seed of the draws. The estimator and `cv` have their own.
     verbose : int, default=0
         1 shows a progress bar over trials.
 
     Attributes
     ----------
     best_params_ : dict
-        Real objects, as ``set_params`` takes them.
+        Values for ``set_params``.
     best_score_ : float
-        Mean over the folds: the highest of `n_trials`, and so too good. Score
-        `best_estimator_` on rows that the search has not seen.
+        Mean over the folds: the highest of `n_trials`, and therefore optimistic. Score
+        `best_estimator_` on samples that the search has not used.
     best_index_ : int
     best_estimator_ : fitted estimator
         With `refit`.
     cv_results_ : dict of ndarray
-        As of ``RandomizedSearchCV``, and "trial_number" and "state": "COMPLETE",
-        "PRUNED" or "FAIL", whose scores are NaN.
+        See ``RandomizedSearchCV``; also "trial_number" and "state": "COMPLETE", or
+        "PRUNED" or "FAIL", with NaN as scores.
     study_ : optuna.Study
         For ``optuna.visualization`` and ``optuna.importance``; also after Ctrl-C.
     n_splits_, refit_time_, scorer_, multimetric_ : int, float, callable or dict, bool
     classes_, n_features_in_, feature_names_in_
-        Of `best_estimator_`.
+        Attributes of `best_estimator_`.
 
     See Also
     --------
-    default_search_space : what is searched by default.
-    suggest : the same space in a study of your own.
+    default_search_space : The default of `space`.
+    suggest : Draws from the same space in a study of your own.
 
     Notes
     -----
-    A pruner is told of every epoch, at step ``fold * epochs + epoch``, minus the mean
-    of this epoch's validation loss and of those of the folds before. It is of the rows
-    that ``early_stopping`` sets aside, if it does, else of the fold held out. What
-    changes this loss, as `objective` or another estimator as a choice, cannot be in the
-    space then. Rows of classes that a fold is not trained on do not count. Of
-    estimators without callbacks it is told the mean score after each fold. Telling does
-    not change what is trained.
+    After every epoch, at step ``fold * epochs + epoch``, the pruner gets minus the mean
+    of this epoch's validation loss and those of the folds before. The loss is that of
+    the validation set of ``early_stopping``, if used, else of the test samples of the
+    fold; samples of classes without training samples are left out. Parameters that
+    change this loss, such as `objective`, or other estimators as choices, cannot be in
+    the space then. For estimators without callbacks the pruner gets the mean score
+    after each fold. Reporting does not change the training.
 
-    A trial whose process died is failed, and its parameters run again, once. On the
-    same machine this is seen at once, on another after some minutes without a sign of
-    life. What Ctrl-C broke off runs again when the search goes on.
+    A trial whose process died is failed, and its parameters run once more. On the same
+    machine this is detected at once, on another machine after some minutes. Trials
+    interrupted by Ctrl-C run again when the search is resumed.
 
     References
     ----------
@@ -152,7 +156,7 @@ class ModalitySearchCV(BaseSearchCV):
     """
 
     _parameter_constraints = {
-        **SHARED,
+        **BaseSearchCV._parameter_constraints,
         "space": [dict, list, tuple, None],
         "n_trials": [Interval(Integral, 1, None, closed="left")],
         "timeout": [Interval(Real, 0, None, closed="neither"), None],
@@ -204,15 +208,15 @@ class ModalitySearchCV(BaseSearchCV):
         self.verbose = verbose
 
     def fit(self, X, y=None, **params):
-        """Search, then fit the best parameters on all rows.
+        """Search, then fit the best parameters on all samples.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
-        y : array-like of shape (n,) or (n, k), or None
+        X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
         **params : dict
-            As for scikit-learn's searches: `groups` go to the splitter, `sample_weight`
-            and what else there is to fits; with metadata routing to who asks.
+            `groups` are passed to the splitter, `sample_weight` and others to fits;
+            with metadata routing, to the objects that request them.
 
         Returns
         -------
@@ -222,41 +226,70 @@ class ModalitySearchCV(BaseSearchCV):
         ------
         ValueError, TypeError
             If a parameter is out of range, the space cannot be drawn from, the storage
-            cannot be used or has another search under that name, or no trial has a
-            score. With ``error_score="raise"`` also if a fit fails. A study in which no
-            trial counts then is removed from the storage.
+            cannot be used or has another search of that name, or no trial has a score.
+            With ``error_score="raise"`` also if a fit fails. A study in which no trial
+            counts then is removed from the storage.
         ImportError
-            Without Optuna.
+            If Optuna is not installed.
         KeyboardInterrupt
             On Ctrl-C; finished trials are in `study_` and in the storage.
         """
         self._validate_params()
-        space = space_of(self)
+        import_optuna()
+        space = self._space()
         checked = Space(space)
         X, y = sklearn.utils.indexable(indexable(X), indexable(y))
         params = check_method_params(X, params=params)
         evaluation = evaluation_of(self, X, y, params)
         self.n_splits_ = len(evaluation.splits)
         self.scorer_ = getattr(evaluation.scorer, "_scorers", evaluation.scorer)
-        run_search(self, evaluation, space, checked)
-        finished = Places(self.study_, self.n_trials).finished()
-        results = Results(finished, checked, self.n_splits_)
-        results.refuse_none(self.timeout)
-        self.cv_results_ = results.formatted(self)
+        self.study_, run = prepare_study(self, evaluation, space, checked)
+        try:
+            run()
+        except Exception:
+            if self.storage is not None and delete_if_empty(self.study_):
+                del self.study_
+            raise
+        trials = finished_trials(self.study_)
+        _check_scores(trials, self.timeout)
+        self.cv_results_ = self._results(trials, checked)
         self._choose(evaluation.metric)
         if self.refit:
             self._refit(evaluation)
         return self
 
     def set_callbacks(self, *callbacks):
-        """Refuse callbacks of scikit-learn, which trials do not call."""
+        """Raise an error: trials do not call callbacks of scikit-learn."""
         raise TypeError(
-            "ModalitySearchCV has no callbacks of scikit-learn; verbose=1 shows a bar, "
-            "and study_ has all trials."
+            "ModalitySearchCV does not support callbacks of scikit-learn; verbose=1 "
+            "shows a progress bar, and study_ has all trials."
         )
 
+    def _space(self):
+        if self.space is not None:
+            return self.space
+        space = default_search_space(self.estimator)
+        return comparable(self.estimator, space) if prunes(self.pruner) else space
+
+    def _results(self, trials, space):
+        """Return ``cv_results_``."""
+        more = {
+            "trial_number": [trial.number for trial in trials],
+            "state": [trial.state.name for trial in trials],
+        }
+        folds = [trial.user_attrs.get(FOLDS, []) for trial in trials]
+        like = dict(next(part for part in folds if len(part) == self.n_splits_)[0])
+        like.pop("train_scores", None)
+        if self.return_train_score:
+            like["train_scores"] = like["test_scores"]
+        rows = [row for trial in trials for row in _folds(trial, like, self.n_splits_)]
+        params = [space.suggest(trial) for trial in trials]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", NON_FINITE, UserWarning)
+            return self._format_results(params, self.n_splits_, rows, more)
+
     def _choose(self, metric):
-        """Set what is best, as scikit-learn's searches do."""
+        """Set the attributes of the best trial, as scikit-learn's searches do."""
         self.multimetric_ = "mean_test_score" not in self.cv_results_
         name = metric if self.multimetric_ else "score"
         self.best_index_ = self._select_best_index(self.refit, name, self.cv_results_)
@@ -272,3 +305,47 @@ class ModalitySearchCV(BaseSearchCV):
         self.refit_time_ = time.time() - begun
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_
+
+
+def _check_scores(trials, timeout):
+    """Raise an error if no trial has a score; warn if some failed."""
+    if not trials:
+        raise ValueError(
+            f"no trial has a score, because none finished within timeout={timeout}; "
+            "increase timeout."
+        )
+    states = [trial.state.name for trial in trials]
+    failed = [trial for trial in trials if ERROR in trial.user_attrs]
+    first = f" The first error: {failed[0].user_attrs[ERROR]}" if failed else ""
+    if "COMPLETE" not in states or len(failed) == len(states):
+        pruned = states.count("PRUNED")
+        wait = " Use a pruner with a larger n_startup_trials or n_warmup_steps."
+        raise ValueError(
+            f"no trial has a score: of {len(states)} in study_.trials, {pruned} were "
+            f"pruned and {len(failed)} failed.{first}{wait if pruned else ''}"
+        )
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(states)} trials failed.{first}",
+            FitFailedWarning,
+            stacklevel=3,
+        )
+
+
+def _folds(trial, like, n_splits):
+    """Return scores and seconds of all folds of a trial, with the keys of `like`.
+
+    They are NaN, or `error_score`, for folds that did not run; training scores are NaN
+    for trials that ran without.
+    """
+    known, missing = trial.user_attrs.get(FOLDS, []), np.nan
+    if ERROR in trial.user_attrs:
+        known, missing = [], np.nan if trial.value is None else trial.value
+    blank = {key: _filled(value, missing) for key, value in like.items()}
+    none = {key: _filled(value, np.nan) for key, value in like.items()}
+    known = [{key: fold.get(key, none[key]) for key in like} for fold in known]
+    return [*known, *[blank] * (n_splits - len(known))]
+
+
+def _filled(value, missing):
+    return dict.fromkeys(value, missing) if isinstance(value, dict) else missing

@@ -1,25 +1,123 @@
-"""Tests of paired differences under resampling, and what they could have found.
+"""How models are judged, and tests of paired differences under resampling.
 
-=============  =====================================================================
-by rows        the loss of a row, averaged over repeats, is one observation; the
-               standard error is widened by sqrt(K / (K - 1)) for K folds, as the models
-               of all folds share most of their rows
-by splits      the score of a split is one observation; the variance of the mean is
-               (1 / J + test rows / training rows) times theirs (Nadeau and Bengio)
-=============  =====================================================================
+A measure gives the loss of every sample, or one score per split. Differences of the
+former are tested by samples, of the latter by splits:
+
+===========  =======================================================================
+by samples   the loss of a sample, averaged over repeats, is one observation; with K
+             folds the standard error is widened by sqrt(K / (K - 1)), because the
+             models of all folds share most of their training samples
+by splits    the score of a split is one observation; the variance of the mean is
+             (1 / J + test samples / training samples) times their variance [1]_
+===========  =======================================================================
+
+.. [1] C. Nadeau, Y. Bengio. Inference for the generalization error. Machine Learning
+   52, 239-281, 2003.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from sklearn.base import is_classifier, is_regressor
+from sklearn.metrics import check_scoring
 
-POWER = 0.8  # with which the detectable difference would be found
+POWER = 0.8  # with which the detectable difference is found
+SMALLEST = np.finfo(np.float64).eps  # probability
+
+
+@dataclass
+class Measure:
+    """Losses of samples, or a score of a split.
+
+    Attributes
+    ----------
+    name : str
+    losses : callable or None
+        ``losses(model, X, y)`` returns the loss of every sample, lower is better; None
+        for scores that are not a mean over samples.
+    score : callable or None
+        ``score(model, X, y)`` returns one number, greater is better.
+    reads_X : bool
+        Whether it is a user's function, which may read X.
+    """
+
+    name: str
+    losses: Callable | None = None
+    score: Callable | None = None
+    reads_X: bool = False
+
+
+def log_losses(model, X, y):
+    """Negative log probability of the true class of each sample."""
+    p = np.asarray(model.predict_proba(X), float)
+    place = {label: k for k, label in enumerate(model.classes_.tolist())}
+    columns = np.array([place.get(label, -1) for label in y.tolist()])
+    own = np.where(columns < 0, 0.0, p[np.arange(len(y)), columns])
+    return -np.log(np.clip(own / p.sum(1), SMALLEST, 1.0))
+
+
+def zero_one_losses(model, X, y):
+    """1 where the predicted class is wrong, else 0."""
+    return (np.asarray(model.predict(X)) != y).astype(float)
+
+
+def _regression_losses(penalty):
+    def losses(model, X, y):
+        predicted = np.asarray(model.predict(X), float).reshape(len(y), -1)
+        return penalty(predicted - y.reshape(len(y), -1)).mean(1)
+
+    return losses
+
+
+LOSSES = {  # scorers of scikit-learn that are a mean over samples
+    "neg_log_loss": Measure("log-loss", log_losses),
+    "accuracy": Measure("error rate", zero_one_losses),
+    "neg_mean_squared_error": Measure("squared error", _regression_losses(np.square)),
+    "neg_mean_absolute_error": Measure("absolute error", _regression_losses(np.abs)),
+}
+
+
+def choose_measure(estimator, scoring, y):
+    """Return the measure for `scoring`.
+
+    Parameters
+    ----------
+    estimator : estimator
+    scoring : str, callable or None
+        None is the log-loss of classifiers that have probabilities, the error rate of
+        others, and the squared error of regressors.
+    y : ndarray of shape (n_samples, ...)
+    """
+    if scoring is None:
+        scoring = _default_scoring(estimator)
+    if isinstance(scoring, str) and scoring in LOSSES:
+        if is_classifier(estimator) and y.ndim > 1:
+            raise ValueError(
+                f"scoring={scoring!r} does not support multilabel y; give another "
+                "scoring, such as 'f1_macro'."
+            )
+        return LOSSES[scoring]
+    name = scoring if isinstance(scoring, str) else "score"
+    scorer = check_scoring(estimator, scoring)
+    return Measure(name, score=scorer, reads_X=not isinstance(scoring, str))
+
+
+def _default_scoring(estimator):
+    if is_regressor(estimator):
+        return "neg_mean_squared_error"
+    if not is_classifier(estimator):
+        raise ValueError(
+            f"{type(estimator).__name__} is neither a classifier nor a regressor, so "
+            "it has no default scoring; give scoring=."
+        )
+    return "neg_log_loss" if hasattr(estimator, "predict_proba") else "accuracy"
 
 
 @dataclass
 class Difference:
-    """A mean difference, and how sure it is.
+    """A mean difference with its standard error.
 
     Attributes
     ----------
@@ -47,7 +145,7 @@ class Difference:
         return self.mean - half, self.mean + half
 
     def detectable(self, alpha):
-        """Smallest difference that a one-sided test finds in 4 of 5 such data sets."""
+        """Smallest difference that a one-sided test detects with 80 % power."""
         quantiles = stats.t.isf(alpha, self.df) + stats.t.ppf(POWER, self.df)
         return float(quantiles * self.standard_error)
 
@@ -58,16 +156,16 @@ class Difference:
 
 
 def by_rows(values, n_folds=None, groups=None):
-    """Difference from one value per row.
+    """Difference from one value per sample.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
+    values : ndarray of shape (n_samples,)
         Differences of losses, averaged over repeats.
     n_folds : int or None, default=None
-        K; None where one model answered for all rows, and is what is spoken of.
-    groups : array-like of shape (n,), optional
-        Rows of one group are averaged first, and are one observation.
+        K; None where one model predicted all samples, and the test is about that model.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group are averaged first, and count as one observation.
     """
     if groups is not None:
         _, members = np.unique(groups, return_inverse=True)
@@ -79,13 +177,13 @@ def by_rows(values, n_folds=None, groups=None):
 
 
 def by_clusters(values, groups):
-    """Difference of the mean over rows, of which those of one group go together.
+    """Difference of the mean over samples that are dependent within groups.
 
     Parameters
     ----------
-    values : ndarray of shape (n,)
-    groups : array-like of shape (n,)
-        Large groups count as many rows, unlike in `by_rows`.
+    values : ndarray of shape (n_samples,)
+    groups : array-like of shape (n_samples,)
+        Groups count by their size, unlike in `by_rows`.
     """
     _, members = np.unique(groups, return_inverse=True)
     mean, away = values.mean(), np.bincount(members, values - values.mean())
@@ -96,13 +194,13 @@ def by_clusters(values, groups):
 
 
 def by_splits(values, ratio):
-    """Difference from one value per split: the corrected resampled t.
+    """Difference from one value per split: the corrected resampled t-test.
 
     Parameters
     ----------
-    values : ndarray of shape (J,)
+    values : ndarray of shape (n_splits,)
     ratio : float
-        Test rows over training rows, of which those drawn twice count once.
+        Test samples over training samples, where repeated ones count once.
     """
     n = len(values)
     error = values.std(ddof=1) * np.sqrt(1 / n + ratio)
@@ -110,7 +208,7 @@ def by_splits(values, ratio):
 
 
 def holm(p_values):
-    """Holm's adjusted p values.
+    """Return p values adjusted by Holm's method.
 
     Examples
     --------

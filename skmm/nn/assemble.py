@@ -11,7 +11,7 @@ from skmm.data.validation import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
-from skmm.nn.probing import (
+from skmm.nn.shape_inference import (
     built,
     check_tokens,
     probe_fusion,
@@ -31,9 +31,8 @@ class MultimodalModule(nn.Module):
         Width of each modality's embedding.
     """
 
-    encode_all = (
-        False  # a stack of replicas encodes missing rows too: fusions mask them
-    )
+    stackable = True
+    encode_all = False
 
     def __init__(self, encoders, fusion, head, widths):
         super().__init__()
@@ -41,6 +40,10 @@ class MultimodalModule(nn.Module):
         self.fusion = fusion
         self.head = head
         self.widths = widths
+
+    def enter_stack(self):
+        """Encode missing samples too, as in every stack; fusions mask them."""
+        self.encode_all = True
 
     @property
     def fused_features(self):

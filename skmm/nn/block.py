@@ -1,53 +1,65 @@
-"""Block: what every encoder, fusion and head is."""
+"""Block: the base class of encoders, fusions, heads and decoders."""
 
 import copy
 import functools
+import warnings
 from typing import ClassVar
 
 import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
+from skmm._class_registry import register
+
 
 class Block(BaseEstimator, nn.Module):
-    """A network part with scikit-learn hyper-parameters.
+    """A part of a network with scikit-learn hyper-parameters.
 
-    The constructor only stores hyper-parameters; ``build(in_shape)`` makes the
-    weights, sets `out_features` and returns the block. So ``clone``, ``get_params``
-    and ``set_params`` work on it, and one block serves as template for many nets.
+    The constructor only stores hyper-parameters; ``build(in_shape)`` creates the
+    weights, sets `out_features` and returns the block. ``clone``, ``get_params`` and
+    ``set_params`` therefore work on it, and one block serves as template for many nets.
 
-    A block that is *built* means "start from these weights": cloning copies them,
-    and its hyper-parameters can no longer be set.
+    A *built* block means "start from these weights": cloning copies them, and its
+    hyper-parameters can no longer be set.
 
     Attributes
     ----------
-    in_dtype : torch.dtype
-        What `forward` wants: ``torch.float32``, or ``torch.int64`` for tokens, in
-        which case text arrives as padded UTF-8 bytes (1 to 256, 0 is padding).
-    alone : bool
-        Of a fusion, whether it can be built for one modality; where it cannot, an
-        estimator that is left with one passes its embedding on, or lets its tokens
-        attend to each other.
     in_shape_ : tuple or dict
-        What ``build`` was called with; exists afterwards, so that a built block can be
-        built again when it is loaded.
+        The argument of ``build``, set by ``build``; a saved block is built again with
+        it when it is loaded.
     out_features : int
-        Width of the output; exists after ``build``.
-    per_replica : dict of str to str
+        Width of the output; set by ``build``.
+    in_dtype : torch.dtype, default=torch.float32
+        The dtype that `forward` expects. With ``torch.int64``, text arrives as padded
+        UTF-8 bytes (1 to 256; 0 is padding).
+    gives_tokens : bool, default=False
+        Of an encoder: whether `forward` returns (batch, tokens, out_features) instead
+        of (batch, out_features).
+    takes_tokens : bool, default=False
+        Of a fusion: whether it accepts embeddings of shape (batch, tokens, width).
+    supports_single : bool, default=True
+        Of a fusion: whether it can be built for a single modality. If not, an estimator
+        with one modality left uses `ConcatFusion`, or `SelfAttentionFusion` for tokens.
+    brings_head : bool
+        Of a fusion: whether its class defines `own_head`; set automatically.
+    search_space : dict, default={}
+        What is worth trying, ``{hyper-parameter: values}``: a list of choices, or a
+        tuple ``(low, high)`` for a uniform range. A search also covers the present
+        value. A method ``default_search_space()`` that returns a dict replaces it.
+    stackable : bool, default=False
+        Whether `forward` only uses the last axes of its inputs and has no weights
+        except those of its layers; many refits can then be trained as one batch. Not
+        inherited: each subclass must set it.
+    per_replica : dict of str to str, default={}
         Hyper-parameters in which the blocks of one stack may differ, and the buffer
-        that holds each; in a stack it has the shape (replicas, 1, ...).
-    stackable : bool
-        Whether `forward` looks at the last axes only and has no weights but those of
-        its layers; many refits can then be trained as one batch. A subclass says so
-        itself, it is not inherited.
+        that holds each; in a stack its shape is (replicas, 1, ...).
 
     Notes
     -----
-    Rules that ``skmm.utils.estimator_checks.check_block`` tests: it constructs
-    without arguments; nothing that ``build`` sets takes a parameter's name; no
-    parameter is named as an attribute of ``torch.nn.Module``; a block given as a
-    parameter is a template, of which ``build`` uses clones
-    (`built_clone`).
+    `skmm.utils.block_checks.check_block` tests these rules: the constructor needs no
+    arguments; ``build`` never sets an attribute with the name of a hyper-parameter; no
+    hyper-parameter has the name of an attribute of ``torch.nn.Module``; a block given
+    as a hyper-parameter is a template, of which ``build`` uses clones (`built_clone`).
 
     Examples
     --------
@@ -62,28 +74,35 @@ class Block(BaseEstimator, nn.Module):
     """
 
     in_dtype = torch.float32
-    stackable = False
+    gives_tokens = False
+    takes_tokens = False
+    supports_single = True
     brings_head = False
-    alone = True
+    search_space: ClassVar[dict] = {}
+    stackable = False
     per_replica: ClassVar[dict] = {}
     _parameter_constraints: dict = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        register(cls, "nn")
         if "build" in vars(cls):
             cls.build = _noting_shape(cls.build)
+        if "own_head" in vars(cls):
+            cls.brings_head = vars(cls).get("brings_head", True)
+        _follow_old_names(cls)
 
     def __init__(self):
         super().__init__()
 
     def build(self, in_shape):
-        """Make the weights for inputs of this shape.
+        """Create the weights for inputs of this shape.
 
         Parameters
         ----------
         in_shape : tuple of int, or dict
-            Encoder: shape of one row. Fusion: ``{modality: width}``. Head: width and
-            number of outputs.
+            Encoder: shape of one sample. Fusion: ``{modality: width}``. Head:
+            ``(width, n_outputs)``. Decoder: ``(width, shape of one sample)``.
 
         Returns
         -------
@@ -92,9 +111,9 @@ class Block(BaseEstimator, nn.Module):
         raise TypeError(f"{type(self).__name__} must define build(self, in_shape).")
 
     def penalty(self):
-        """Regularisation term that training adds to the loss once per batch.
+        """Regularisation term, added to the loss of every mini-batch in training.
 
-        Overriding it takes this block's parameters out of weight decay.
+        A block that overrides it is exempt from weight decay.
 
         Returns
         -------
@@ -102,10 +121,10 @@ class Block(BaseEstimator, nn.Module):
         """
         return torch.zeros(())
 
-    def undecayed(self):
-        """Parameters of this block that weight decay must leave alone.
+    def no_weight_decay(self):
+        """Return the parameters of this block that are exempt from weight decay.
 
-        Those of other blocks inside it are their own affair.
+        Blocks inside it exempt their own.
 
         Returns
         -------
@@ -114,9 +133,7 @@ class Block(BaseEstimator, nn.Module):
         return []
 
     def own_head(self):
-        """Head that a built fusion needs behind it; None is whichever is wanted.
-
-        A class that needs one says so, ``brings_head = True``.
+        """Return the head that must follow a built fusion; None allows any.
 
         Returns
         -------
@@ -124,17 +141,33 @@ class Block(BaseEstimator, nn.Module):
         """
         return None
 
+    def undecayed(self):
+        """Deprecated name of `no_weight_decay`."""
+        _warn_renamed("undecayed", "no_weight_decay")
+        return Block.no_weight_decay(self)
+
+    @property
+    def alone(self):
+        """Deprecated name of `supports_single`."""
+        _warn_renamed("alone", "supports_single")
+        return self.supports_single
+
+    @alone.setter
+    def alone(self, value):
+        _warn_renamed("alone", "supports_single")
+        self.supports_single = value
+
     @property
     def is_built(self):
         """Whether the weights exist."""
         return "out_features" in self.__dict__
 
     def set_params(self, **params):
-        """Set hyper-parameters; a built block refuses."""
+        """Set hyper-parameters; raises ValueError if the block is built."""
         if params and self.is_built:
             raise ValueError(
                 f"this {type(self).__name__} is built: its weights exist, so "
-                f"{sorted(params)} can no longer be set. Make a new one."
+                f"{sorted(params)} can no longer be set. Create a new one."
             )
         return super().set_params(**params)
 
@@ -143,13 +176,13 @@ class Block(BaseEstimator, nn.Module):
 
     def __setattr__(self, name, value):
         if isinstance(value, nn.Module) and name in self._get_param_names():
-            object.__setattr__(self, name, value)  # a template, no submodule
+            object.__setattr__(self, name, value)  # a template, not a submodule
         else:
             super().__setattr__(name, value)
 
 
 def _noting_shape(build):
-    """Wrap `build` so that it sets `in_shape_`; a subclass's has the last word."""
+    """Wrap `build` so that it sets `in_shape_`; the outermost subclass sets it last."""
 
     @functools.wraps(build)
     def noting(self, in_shape, *args, **kwargs):
@@ -160,16 +193,50 @@ def _noting_shape(build):
     return noting
 
 
-def built_clone(template, in_shape):
-    """Return a clone of a template that has weights: a built one brings its own.
+RENAMED = {"undecayed": "no_weight_decay", "alone": "supports_single"}
 
-    What ``build`` and ``assemble`` call on Blocks that they are given.
+
+def _follow_old_names(cls):
+    """Let a subclass that uses an old name work, with a warning."""
+    own = vars(cls)
+    for old, new in RENAMED.items():
+        if old in own and new not in own:
+            _warn_renamed(f"{cls.__name__}.{old}", new, stacklevel=4)
+            setattr(cls, new, own[old])
+    if "no_weight_decay" in own and "undecayed" not in own:
+        cls.undecayed = _old_method(own["no_weight_decay"])
+
+
+def _old_method(method):
+    """`undecayed` of one class, so that ``super().undecayed()`` stays in its place."""
+
+    def undecayed(self):
+        """Deprecated name of `no_weight_decay`."""
+        _warn_renamed("undecayed", "no_weight_decay")
+        return method(self)
+
+    return undecayed
+
+
+def _warn_renamed(old, new, stacklevel=3):
+    message = f"{old} was renamed to {new}; the old name will be removed."
+    warnings.warn(message, FutureWarning, stacklevel=stacklevel)
+
+
+def built_clone(template, in_shape):
+    """Return a built clone of a template; a built template keeps its weights.
+
+    ``build`` and ``assemble`` call it on the Blocks that they are given.
 
     Parameters
     ----------
     template : Block
     in_shape : tuple or dict
-        As for ``Block.build``.
+        See ``Block.build``.
+
+    Returns
+    -------
+    Block
 
     Examples
     --------
@@ -193,12 +260,15 @@ def built_clone(template, in_shape):
 class PerModality(nn.Module):
     """One submodule per modality, whatever its name.
 
-    ``torch.nn.ModuleDict`` refuses names with a dot and names of its own methods.
+    ``torch.nn.ModuleDict`` rejects names that contain a dot or are names of its own
+    methods.
 
     Parameters
     ----------
     parts : dict of str to Module
     """
+
+    stackable = True
 
     def __init__(self, parts):
         super().__init__()

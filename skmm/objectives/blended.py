@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 
+from skmm._class_registry import registered
 from skmm._sklearn import Interval
-from skmm.objectives.calling import checked, validation_of
+from skmm.objectives.base import checked, validation_of
 
 __all__ = ["BlendedLoss"]
 
 
+@registered("objectives")
 class BlendedLoss(BaseEstimator):
     r"""Losses of several heads on one target, each times a weight.
 

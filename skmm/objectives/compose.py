@@ -5,12 +5,14 @@ from numbers import Real
 from sklearn.base import BaseEstimator
 
 from skmm import objectives as room
-from skmm.nn.resolve import resolve
-from skmm.objectives.calling import checked
+from skmm._class_registry import registered
+from skmm._resolver import resolve
+from skmm.objectives.base import checked
 
 __all__ = ["WeightedSum"]
 
 
+@registered("objectives")
 class WeightedSum(BaseEstimator):
     """Weighted sum of objectives on the same outputs.
 

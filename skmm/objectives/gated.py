@@ -11,12 +11,14 @@ from numbers import Real
 
 from sklearn.base import BaseEstimator
 
+from skmm._class_registry import registered
 from skmm._sklearn import Interval
-from skmm.objectives.calling import checked, validation_of
+from skmm.objectives.base import checked, validation_of
 
 __all__ = ["GatedLoss"]
 
 
+@registered("objectives")
 class GatedLoss(BaseEstimator):
     r"""Loss of what a gate makes of several branches, and the cost of those it uses.
 

@@ -11,11 +11,13 @@ In the table sg stops the gradient.
 
 from sklearn.base import BaseEstimator
 
-from skmm.objectives.calling import checked, validation_of
+from skmm._class_registry import registered
+from skmm.objectives.base import checked, validation_of
 
 __all__ = ["ResidualLoss"]
 
 
+@registered("objectives")
 class ResidualLoss(BaseEstimator):
     r"""Loss of every order of a sum, given the orders below it as constants.
 

@@ -19,6 +19,7 @@ from numbers import Real
 from sklearn.base import BaseEstimator
 from torch.nn import functional
 
+from skmm._class_registry import register
 from skmm._sklearn import Interval
 
 __all__ = [
@@ -45,6 +46,10 @@ class Objective(BaseEstimator):
     _parameter_constraints: dict = {}
     by_rows = True
     additive = True
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        register(cls, "objectives")
 
     def __call__(self, outputs, target, weight=None):
         """Mean over the batch.

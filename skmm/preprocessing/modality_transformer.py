@@ -82,7 +82,7 @@ class ModalityTransformer(
     ([[-1.0], [1.0]], ['table', 'name'])
     """
 
-    _nested = ("transformers",)
+    _nested = _by_modality = ("transformers",)
 
     _parameter_constraints = {
         "transformers": [dict, None],

@@ -1,9 +1,27 @@
 """Encoder and decoder: the full modality from partial ones."""
 
-from skmm.representation._reconstruction import Reconstruction
+import warnings
+
+import numpy as np
+import torch
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skmm._sklearn import HasMethods, StrOptions
+from skmm.base import ModalityEstimator, NetRegressorMixin
+from skmm.base.search_space import of_parts, with_present
+from skmm.data.validation import check_names, check_target, parts_in_use
+from skmm.nn import ConcatFusion, DecoderHead, Flatten
+from skmm.nn.assemble import complete
+from skmm.nn.layers import check_widths
+from skmm.objectives.reconstruction import LOSSES
+from skmm.representation.target_selection import aimed, names_of
+from skmm.targets.arrays import ArrayTarget, read_arrays
+from skmm.training import predict_outputs
+from skmm.training.batches import batch_bounds, slice_rows
 
 
-class EncoderDecoderReconstructor(Reconstruction):
+class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     """Encode poor modalities to a narrow code, decode a rich one from it.
 
     Inputs are joined, go through fully connected ReLU layers that first narrow and then
@@ -107,6 +125,18 @@ class EncoderDecoderReconstructor(Reconstruction):
     True
     """
 
+    _changes_loss = (*ModalityEstimator._changes_loss, "loss")
+    _nested = ("encoders", "decoder")
+
+    _parameter_constraints = {
+        **ModalityEstimator._parameter_constraints,
+        "hidden": [tuple, list],
+        "decoder": [HasMethods("build"), dict, None],
+        "output_activation": [StrOptions({"auto", "sigmoid", "relu"}), None],
+        "loss": [StrOptions(set(LOSSES))],
+        "target": [str, list, tuple, None],
+    }
+
     def __init__(
         self,
         hidden=(250, 128, 81, 128, 250),
@@ -137,3 +167,263 @@ class EncoderDecoderReconstructor(Reconstruction):
         verbose=0,
     ):
         self._store(locals())
+
+    # -- fitting -------------------------------------------------------------------
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Train a net.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like
+            Modalities of n rows each; see ``skmm.data.check_modalities``.
+        y : array-like of shape (n, ...), dict of such, or None
+            What to reconstruct; None if `target` names it. Rows in which it is missing
+            are left out.
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, modalities or y do not fit together, there
+            is no y or there are two, or values are missing or out of range.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        KeyboardInterrupt
+            On Ctrl-C, as for ``FusionClassifier``.
+        """
+        return super().fit(X, y, sample_weight)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one epoch, from the present weights if there are any.
+
+        The output activation, location and scale of y are those of the first call.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit_one_epoch(X, y, sample_weight)
+
+    def prepare(self, X, y=None, sample_weight=None, **settings):
+        """Check data and parameters and set up what training needs.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        **settings
+            As for ``ModalityEstimator.prepare``.
+
+        Returns
+        -------
+        TrainingData
+        """
+        return super().prepare(*aimed(self, X, y, sample_weight), **settings)
+
+    def held_out(self, net, X, y=None):
+        """Rows and target that a fit does not see, as the net in training reads them.
+
+        Parameters
+        ----------
+        net : TensorNet
+        X, y
+            As for `fit`.
+
+        Returns
+        -------
+        (TensorRows, Tensor)
+        """
+        return super().held_out(net, *aimed(self, X, y, None)[:2])
+
+    def _training_space(self):
+        space = super()._training_space() | of_parts(self, "decoder")
+        return space | {"hidden": with_present(self.hidden, HIDDEN)}
+
+    def _inputs(self, X):
+        """All modalities but the targets, unless `modalities` says otherwise."""
+        if self.modalities is not None or self.target is None:
+            return self.modalities
+        inputs = [name for name in X if name not in names_of(self.target)]
+        if not inputs:
+            raise ValueError(
+                f"X has only the target, {list(X)}. To reconstruct it from itself, say "
+                f"so: modalities={list(X)}."
+            )
+        return inputs
+
+    def _learn_target(self, y, weight=None, classes=None):
+        return ArrayTarget.learn(y, weight, self.output_activation, self.loss)
+
+    def _objective(self):
+        return self._target.objective
+
+    def _make_module(self):
+        hidden = [*check_widths(self.hidden)]
+        code = hidden.index(min(hidden)) + 1 if hidden else 0
+        head = DecoderHead(hidden[code:], self._decoders(), self._target.shapes)
+        return self._assemble(self._encoders(), ConcatFusion(hidden[:code]), head)
+
+    def _encoders(self):
+        """Templates by modality; numbers without an encoder are flattened."""
+        shapes, given = self.shapes_in_, self.encoders
+        if given is not None and not isinstance(given, dict):
+            return complete(given, shapes)
+        given = parts_in_use(given or {}, self, "encoders")
+        flat = {name: Flatten() for name, shape in shapes.items() if shape}
+        return complete(
+            flat | {name: part for name, part in given.items() if part is not None},
+            shapes,
+        )
+
+    def _decoders(self):
+        shapes = self._target.shapes
+        if not isinstance(self.decoder, dict):
+            return dict.fromkeys(shapes, self.decoder)
+        if not self._target.named:
+            raise ValueError(
+                f"decoder names the targets {list(self.decoder)}, but y is one array; "
+                "give one decoder, or y as a dict."
+            )
+        check_names(self.decoder, shapes, "decoder")
+        return dict(self.decoder)
+
+    def adopt(self, net, problem):
+        """Take a trained net as one's own, and count outputs that died.
+
+        Parameters
+        ----------
+        net : TensorNet
+        problem : TrainingData
+            What it was trained on.
+
+        Returns
+        -------
+        self
+        """
+        super().adopt(net, problem)
+        if self.output_activation == "relu":
+            self._warn_dead(*problem.train)
+        return self
+
+    def _warn_dead(self, rows, target):
+        """Warn of outputs that are zero for all rows, where the target is not."""
+        alive, needed = (
+            torch.zeros(target.shape[1], dtype=torch.bool) for _ in range(2)
+        )
+        for start, stop in batch_bounds(len(rows), slice_rows(rows)):
+            part = slice(start, stop)
+            outputs = predict_outputs(self.net_.module_, rows.take(part))
+            alive |= (outputs > 0).any(0)
+            needed |= (target[part] > 0).any(0).cpu()
+        if count := int((needed & ~alive).sum()):
+            warnings.warn(
+                f"{count} of {len(alive)} outputs are dead: their ReLU is zero for all "
+                "training rows, though their target is not, and they learn no more. "
+                'Use output_activation="sigmoid" for values in [0, 1], None for '
+                "others, or a smaller lr.",
+                UserWarning,
+                stacklevel=6,
+            )
+
+    # -- predictions ---------------------------------------------------------------
+
+    def predict(self, X):
+        """Reconstruct.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+            A target that `fit` found in X is not needed.
+
+        Returns
+        -------
+        ndarray of shape (n, ...), as y was; or ModalityDict if y was a dict
+        """
+        return super().predict(X)
+
+    def transform(self, X):
+        """The code: values of the narrowest hidden layer.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+
+        Returns
+        -------
+        ndarray of shape (n, width), float32
+        """
+        return super().transform(X)
+
+    def inverse_transform(self, code):
+        """Reconstruct from a code.
+
+        Parameters
+        ----------
+        code : array-like of shape (n, width)
+            As from `transform`.
+
+        Returns
+        -------
+        ndarray of shape (n, ...), as y was; or ModalityDict if y was a dict
+        """
+        check_is_fitted(self, "net_")
+        code = check_array(code, dtype=np.float32, input_name="code")
+        if code.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"code has {code.shape[1]} column(s), but that of this "
+                f"{type(self).__name__} has {self._n_features_out}."
+            )
+        module = self.net_.module_.eval()
+        device = next(module.head.parameters()).device
+        with torch.inference_mode():
+            parts = torch.from_numpy(code.copy()).to(device).split(ROWS)
+            outputs = torch.cat([module.head(part).cpu() for part in parts])
+        return self._target.decode(outputs)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Minus the mean squared error over all values; larger is better.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n rows
+        y : as for `fit`
+        sample_weight : array-like of shape (n,), optional
+
+        Returns
+        -------
+        float
+        """
+        X, y, weight = aimed(self, X, y, sample_weight)
+        found = self.predict(X)
+        check_target(self, y, len(found))
+        true, found = read_arrays(y), read_arrays(found)
+        shapes = {name: part.shape for name, part in true.items()}
+        if shapes != {name: part.shape for name, part in found.items()}:
+            raise ValueError(f"y has shape {shapes}, but {self._target.shapes} at fit.")
+        squares = (self._target.flat(true) - self._target.flat(found)) ** 2
+        return -float(np.average(squares.mean(1, dtype=np.float64), weights=weight))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.target is None
+        tags.regressor_tags.poor_score = True  # minus an error, never near one
+        return tags
+
+
+ROWS = 2**12  # of codes, decoded together
+HIDDEN = [  # to be searched: the thesis's, narrower ones, one layer
+    (250, 128, 81, 128, 250),
+    (128, 64, 128),
+    (128, 32, 128),
+    (64,),
+]

@@ -1,19 +1,17 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
+from skmm.training.batches import predict_outputs
 from skmm.training.blending import BlendLosses, blending_weights
 from skmm.training.callbacks import (
     AfterEpoch,
     BestWeights,
     EpochBar,
+    GateSchedule,
     RecordFusionWeights,
     own_callbacks,
 )
-from skmm.training.checkpoint import ResumeFile, fingerprint
-from skmm.training.devices import resolve_device
-from skmm.training.gating import GateSchedule
-from skmm.training.history import history_frame
-from skmm.training.net import TensorNet
-from skmm.training.prediction import predict_outputs
+from skmm.training.checkpoint import ResumeFile, fit_key
+from skmm.training.net import TensorNet, history_frame
 from skmm.training.stages import Stage
 
 __all__ = [
@@ -27,9 +25,8 @@ __all__ = [
     "Stage",
     "TensorNet",
     "blending_weights",
-    "fingerprint",
+    "fit_key",
     "history_frame",
     "own_callbacks",
     "predict_outputs",
-    "resolve_device",
 ]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from skmm.nn.seeds import derive, seeded
-from skmm.training.prediction import predict_outputs
+from skmm._random import derive, seeded
+from skmm.training.batches import predict_outputs
 
 LEAST = 1e-3  # below this, over-fitting cannot be told from none
 CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")

@@ -1,14 +1,13 @@
 """A file from which an interrupted fit goes on, to the same weights."""
 
 import os
-from hashlib import blake2b
 from pathlib import Path
 
 import torch
 from skorch.callbacks import Callback
 
 from skmm.training.callbacks import BestWeights
-from skmm.training.description import describe
+from skmm.training.fingerprint import describe, digest
 
 VERSION = 3
 HASH_ROWS = 4096
@@ -130,7 +129,7 @@ def _random_states(device):
     return [generator.get_state() for generator in _generators(device)]
 
 
-def fingerprint(params, module, train, valid):
+def fit_key(params, module, train, valid):
     """Key of a fit: what its parameters, its start and its data are.
 
     Parameters
@@ -181,11 +180,3 @@ def _bytes(sources):
             continue
         for start in range(0, len(source), HASH_ROWS):
             yield source[start : start + HASH_ROWS].cpu().numpy().tobytes()
-
-
-def digest(parts):
-    """Short text that differs when the parts of bytes do."""
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()

@@ -1,26 +1,34 @@
 """The only bridge to skorch: a net that trains on whole-tensor batches."""
 
 from copy import deepcopy
+from functools import partial
 
+import pandas as pd
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EpochTimer
 from torch import nn
+from torch.nn.utils import clip_grad_norm_
 
-from skmm.objectives.calling import scalar, validation_of
+from skmm.objectives.base import scalar, validation_of
 from skmm.training.batches import Batches, slice_rows
-from skmm.training.callbacks import BestWeights, raised_on_purpose, refuse_callbacks
+from skmm.training.callbacks import (
+    BestWeights,
+    overrides_batch_hook,
+    raised_on_purpose,
+    refuse_callbacks,
+)
 from skmm.training.embeddings import EmbeddingCache
-from skmm.training.lean import LeanEpochs
 from skmm.training.optimizers import (
     LR,
     carry_state,
     load_state,
     make_optimizer,
+    make_schedule,
     penalised,
+    step_schedule,
 )
 from skmm.training.parts import parts_of, per_part
-from skmm.training.schedules import make_schedule, step_schedule
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -30,7 +38,7 @@ from skmm.training.stages import (
 )
 
 
-class TensorNet(LeanEpochs, NeuralNet):
+class TensorNet(NeuralNet):
     """A skorch net whose batches are slices of tensors that lie on the device.
 
     History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
@@ -44,14 +52,24 @@ class TensorNet(LeanEpochs, NeuralNet):
     weight_decay : float or dict, default=0.0
         Of all parts, or by part, as `lr`; see ``skmm.training.parts``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
-        As for ``skmm.training.schedules.make_schedule``.
+        As for ``skmm.training.optimizers.make_schedule``.
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     shuffle_seed : int, default=0
         Seed of the order of the batches.
     **kwargs
         As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
+
+    Attributes
+    ----------
+    settings : list of str
+        Parameters that are data: what a file keeps of a net beside its parts.
     """
+
+    settings = (
+        "stages optimizer lr weight_decay lr_schedule gradient_clip batch_size "
+        "max_epochs verbose"
+    ).split()
 
     def __init__(
         self,
@@ -185,6 +203,16 @@ class TensorNet(LeanEpochs, NeuralNet):
         load_state(self.optimizer_, progress["optimizer"])
         return self
 
+    def snapshot(self):
+        """Copy everything that training changes, for `roll_back`."""
+        return deepcopy((self.module_.state_dict(), self.progress()))
+
+    def roll_back(self, snapshot):
+        """Undo the training since `snapshot` was called."""
+        state, progress = snapshot
+        self.module_.load_state_dict(state)
+        self.continue_from(progress)
+
     # -- the loop ------------------------------------------------------------------
 
     def run(self, train, valid=None, epochs=None):
@@ -283,6 +311,90 @@ class TensorNet(LeanEpochs, NeuralNet):
         row = self.history[-1]
         step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
 
+    # -- the lean loop over mini-batches ---------------------------------------------
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One pass; lean unless a callback wants every batch."""
+        if iterator is None:
+            return
+        if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
+            super().run_single_epoch(iterator, training, prefix, step_fn)
+            losses = self.history[-1, "batches", :, prefix + "_loss"]
+            losses = [loss for loss in losses if loss is not None]
+            losses = torch.tensor(losses, dtype=torch.float64)
+        else:
+            losses = self._lean_epoch(iterator, training)
+            self.history.new_batch()  # the last one only, which Checkpoint looks up
+            self.history.record_batch(prefix + "_loss", float(losses[-1]))
+        self._record_loss(losses, iterator.bounds, prefix)
+
+    def loss_on(self, rows, target):
+        """Mean loss of rows, as of those that early stopping looks at.
+
+        Parameters
+        ----------
+        rows : TensorRows
+        target : Tensor
+        """
+        batches = Batches(rows, target, slice_rows(rows, self.batch_size))
+        return mean_loss(self._lean_epoch(batches, False), batches.bounds)
+
+    def _lean_epoch(self, iterator, training):
+        """Losses of the batches, synchronised once."""
+        self._set_training(training)
+        step = self._lean_step if training else self._lean_check
+        with torch.set_grad_enabled(training):
+            return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
+
+    def _lean_step(self, rows, target):
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # it asks more than once
+            step = partial(self._gradients, rows, target)
+            return self.optimizer_.step(step).detach()
+        loss = self._gradients(rows, target)
+        self.optimizer_.step()
+        return loss.detach()
+
+    def _gradients(self, rows, target):
+        self.optimizer_.zero_grad()
+        loss = self.get_loss(self.infer(rows), target, rows, training=True)
+        loss.backward()
+        self._clip()
+        return loss
+
+    def _lean_check(self, rows, target):
+        return self.get_loss(self.infer(rows), target, rows)
+
+    def _record_loss(self, losses, bounds, prefix):
+        if not torch.isfinite(losses).all():
+            self._refuse(losses, prefix)
+        mean = mean_loss(losses, bounds)
+        self._record_best(prefix + "_loss", mean)
+        self.history.record(prefix + "_loss", mean)
+
+    def _record_best(self, key, loss):
+        """Note whether no earlier epoch was better: Checkpoint looks at that."""
+        rows = reversed(self.history)
+        best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
+        self.history.record(key + "_best", loss < best)
+
+    def _refuse(self, losses, prefix):
+        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
+        raise FloatingPointError(
+            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
+            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
+            f"(now {self._rate()}) is too large, or inputs are not scaled (put a "
+            "StandardScaler into a ModalityTransformer)."
+        )
+
+    def _rate(self):
+        """Learning rate, or the lowest and highest of the parts."""
+        rates = {group["lr"] for group in self.optimizer_.param_groups}
+        return " to ".join(f"{rate:g}" for rate in sorted({min(rates), max(rates)}))
+
+    def _clip(self):
+        if self.gradient_clip is not None:
+            clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
+
 
 class _AsModule(nn.Module):
     """An objective, which may have a state or not."""
@@ -293,3 +405,34 @@ class _AsModule(nn.Module):
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)
+
+
+def mean_loss(losses, bounds):
+    """Mean over rows of the mean losses of batches (start, stop)."""
+    sizes = torch.tensor([stop - start for start, stop in bounds])
+    return float((losses.double() * sizes).sum() / sizes.sum())
+
+
+NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
+    "batches",
+    "train_batch_count",
+    "train_loss_best",
+    "valid_batch_count",
+    "valid_loss_best",
+}
+
+
+def history_frame(history):
+    """One row per epoch: epoch, losses, seconds, and what callbacks recorded.
+
+    Parameters
+    ----------
+    history : skorch.history.History
+
+    Returns
+    -------
+    DataFrame
+    """
+    return pd.DataFrame(
+        [{k: v for k, v in row.items() if k not in NOT_LOSSES} for row in history]
+    )

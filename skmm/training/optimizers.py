@@ -3,6 +3,7 @@
 import inspect
 
 import torch
+from torch.optim import lr_scheduler
 
 from skmm.nn.block import Block
 from skmm.training.parts import parts_of, per_part
@@ -31,8 +32,8 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     lr, weight_decay : float or dict
         A dict names parts, as "encoders" or "encoders__image"; others have 1e-3 and 0.
         Blocks with a penalty of their own do not decay, nor what a Block exempts by
-        `undecayed`. Where `weight_decay` is 0, a ``functools.partial`` may bring its
-        own.
+        `no_weight_decay`. Where `weight_decay` is 0, a ``functools.partial`` may bring
+        its own.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def _groups(module, lr, weight_decay):
     rates = per_part(module, lr, LR, "lr")
     decay = (weight_decay, WEIGHT_DECAY, "weight_decay", "of at least 0")
     decays = per_part(module, *decay)
-    exempt = {id(p) for p in undecayed(module)}
+    exempt = {id(p) for p in no_weight_decay(module)}
     groups = {}
     for name, part in parts_of(module).items():
         for p in part.parameters():
@@ -134,11 +135,17 @@ def _without_decay(groups):
     return [{"params": params, "lr": rate} for rate, params in by_rate.items()]
 
 
-def undecayed(module):
+def no_weight_decay(module):
     """Parameters that do not decay: Blocks exempt them, or have a penalty."""
     own = [p for block in penalised(module) for p in block.parameters()]
     blocks = [part for part in module.modules() if isinstance(part, Block)]
-    return own + [p for block in blocks for p in block.undecayed()]
+    return own + [p for block in blocks for p in block.no_weight_decay()]
+
+
+def names_without_decay(module):
+    """Names of the parameters that do not decay."""
+    exempt = {id(p) for p in no_weight_decay(module)}
+    return {name for name, p in module.named_parameters() if id(p) in exempt}
 
 
 def penalised(module):
@@ -152,3 +159,36 @@ def penalised(module):
 
 def _can_fuse(module):
     return all(p.is_floating_point() for p in module.parameters())
+
+
+SCHEDULES = ("cosine", "plateau")
+
+
+def make_schedule(schedule, optimizer, epochs):
+    """Return a torch scheduler, to be stepped once per epoch, or None.
+
+    Parameters
+    ----------
+    schedule : None, "cosine", "plateau", or callable
+        "cosine" falls to zero over all epochs; "plateau" divides by ten when the
+        validation loss (without one, the training loss) has not fallen for 5 epochs; a
+        callable, as a scheduler class or a ``functools.partial`` of one, gets the
+        optimizer.
+    optimizer : torch.optim.Optimizer
+    epochs : int
+    """
+    if schedule is None:
+        return None
+    if schedule == "cosine":
+        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    if schedule == "plateau":
+        return lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
+    return schedule(optimizer)
+
+
+def step_schedule(schedule, loss):
+    """Advance by one epoch."""
+    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+        schedule.step(loss)
+    else:
+        schedule.step()

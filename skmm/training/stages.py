@@ -6,12 +6,14 @@ from numbers import Integral, Real
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from skmm._class_registry import registered
 from skmm._sklearn import Interval, StrOptions
 from skmm.training.parts import matching, parts_of, per_part, refuse_unknown
 
 __all__ = ["Stage"]
 
 
+@registered("training")
 class Stage(BaseEstimator):
     """Which parts learn, from which weights, for how long and how fast.
 

@@ -48,7 +48,7 @@ def check_block(block, in_shape, inputs):
     check_output_width(block, in_shape, inputs)
     check_everything_learns(block, in_shape, inputs)
     check_pickling(block, in_shape, inputs)
-    check_undecayed_is_its_own(block, in_shape)
+    check_no_weight_decay_is_its_own(block, in_shape)
 
 
 def check_constructs_without_arguments(block):
@@ -115,8 +115,8 @@ def check_pickling(block, in_shape, inputs):
     assert torch.equal(again(*inputs), built(*inputs))
 
 
-def check_undecayed_is_its_own(block, in_shape):
+def check_no_weight_decay_is_its_own(block, in_shape):
     """What is exempt from weight decay is a parameter of the block itself."""
     built = clone(clone(block).build(in_shape))
     own = {id(parameter) for parameter in built.parameters()}
-    assert all(id(parameter) in own for parameter in built.undecayed())
+    assert all(id(parameter) in own for parameter in built.no_weight_decay())

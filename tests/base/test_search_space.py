@@ -60,13 +60,47 @@ def test_a_built_block_and_a_plain_module_have_nothing_to_search():
     assert not any(name.startswith("encoders") for name in space)
 
 
-def test_a_block_of_the_user_may_say_what_to_try():
+def test_a_block_of_the_user_with_a_search_space():
     class Own(MeanEmbedding):
+        search_space = {"width": [2, 4], "dropout": (0.0, 0.5)}
+
+        def __init__(self, width=3, dropout=0.8):
+            super().__init__(width)
+            self.dropout = dropout
+
+    space = skmm.FusionClassifier({"a": Own()}).default_search_space()
+    assert space["encoders__a__width"] == [3, 2, 4]
+    assert space["encoders__a__dropout"].support() == pytest.approx((0.0, 0.8))
+    assert Own.search_space["width"] == [2, 4]
+
+
+def test_a_block_of_the_user_with_a_method_default_search_space():
+    class Own(MeanEmbedding):
+        search_space = {"width": [8]}
+
         def default_search_space(self):
             return {"width": [2, 4]}
 
     space = skmm.FusionClassifier({"a": Own()}).default_search_space()
     assert space["encoders__a__width"] == [2, 4]
+
+
+def test_a_subclass_inherits_the_search_space_of_its_own_parameters():
+    class Own(nn.MLPEncoder):
+        def __init__(self, hidden=(64,)):
+            super().__init__(hidden)
+
+    space = skmm.FusionClassifier({"a": Own()}).default_search_space()
+    names = {name for name in space if name.startswith("encoders")}
+    assert names == {"encoders__a__hidden"}
+
+
+def test_a_search_space_of_an_unknown_parameter_raises():
+    class Own(MeanEmbedding):
+        search_space = {"widht": [2, 4]}
+
+    with pytest.raises(ValueError, match="'widht', which is not a parameter of Own"):
+        skmm.FusionClassifier({"a": Own()}).default_search_space()
 
 
 def test_a_fusion_by_name_becomes_whole_blocks_and_a_block_its_parameters():

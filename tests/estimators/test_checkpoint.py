@@ -106,7 +106,7 @@ def key_of(estimator, folder):
     """Key that a fit of these parameters would write."""
     from sklearn.base import clone
 
-    from skmm.base.again import resume_file
+    from skmm.base.warm_start import resume_file
 
     other = clone(estimator).set_params(checkpoint=folder / "key")
     return resume_file(other, other.prepare(X, Y)).key

@@ -7,8 +7,8 @@ from scipy.special import softmax
 
 import skmm
 from skmm import DynamicFusionClassifier, FusionClassifier, ModalityDict, nn
-from skmm.nn.gated import straight_through
-from skmm.nn.operations import operations
+from skmm.nn.composite.gated import straight_through
+from skmm.nn.flops import operations
 from skmm.training import AfterEpoch
 from tests.toys import assert_same_state, state_of, two_tables, with_holes
 

@@ -17,7 +17,7 @@ from skmm import (
     nn,
 )
 from skmm.datasets import make_weak_modality
-from skmm.estimators._mulmix import best_temperature
+from skmm.estimators.mulmix import best_temperature
 from skmm.model_selection import fit_replicas
 from skmm.objectives import MultiplicativeLoss
 from skmm.preprocessing import ModalityTransformer

@@ -19,7 +19,7 @@ from skmm import (
     ResidualFusionClassifier,
     restrict,
 )
-from skmm.inspection import _grid, emap, interaction_decomposition
+from skmm.inspection import emap, interaction_decomposition, interactions
 from skmm.preprocessing import ModalityTransformer
 from tests.toys import two_tables, with_holes
 
@@ -29,7 +29,7 @@ CUBE = np.array(list(product([-1.0, 1.0], repeat=3)))
 
 
 class Says(RegressorMixin, BaseEstimator):
-    """Values of a function of the first numbers of all modalities."""
+    """Predicts a function of the first feature of each modality."""
 
     def __init__(self, function):
         self.function = function
@@ -43,7 +43,7 @@ class Says(RegressorMixin, BaseEstimator):
 
 
 class Decides(ClassifierMixin, Says):
-    """Classes by the sign of that function."""
+    """Predicts classes by the sign of that function."""
 
     def fit(self, X, y=None):
         self.classes_ = np.array(["no", "yes"])
@@ -65,7 +65,7 @@ def says(function, X):
 
 
 def test_worked_matrix():
-    """Of 3 rows: the projected diagonal."""
+    """Three samples: the projected diagonal."""
     table = np.array([[-1.3, 0.3, -0.2], [0.8, 3.0, 1.1], [1.1, -0.1, 0.7]])
     rows = ModalityDict(t=np.arange(3.0)[:, None], v=np.arange(3.0)[:, None])
     model = says(lambda t, v: table[t.astype(int), v.astype(int)], rows)
@@ -184,7 +184,7 @@ def test_blocks_change_nothing(block, names, monkeypatch):
     rows = X.assign(c=X["a"][:, :1] * 2).select(names)[:10]
     model = clone(NET).fit(rows, Y[:10])
     whole = interaction_decomposition(model, rows)
-    monkeypatch.setattr(_grid, "BLOCK", block)
+    monkeypatch.setattr(interactions, "BLOCK", block)
     found = interaction_decomposition(model, rows)
     np.testing.assert_allclose(found.orders, whole.orders, atol=1e-5)
     assert found.interaction_share == pytest.approx(whole.interaction_share, abs=1e-5)
@@ -206,7 +206,8 @@ def test_encoding_once_changes_nothing(model, monkeypatch):
     rows = with_holes(X, share=0.2)
     model = clone(model).fit(rows, Y)
     quick = emap(model, rows[:15], Y[:15])
-    monkeypatch.setattr("skmm.inspection._replacing.ENCODE_ONCE", ())
+    as_given = "skmm.inspection.interactions.with_embeddings"
+    monkeypatch.setattr(as_given, lambda model, X: (model, X))
     slow = emap(model, rows[:15], Y[:15])
     np.testing.assert_allclose(quick.logits, slow.logits, rtol=0, atol=1e-6)
     assert quick.score == slow.score
@@ -223,7 +224,7 @@ def test_regressors_have_r2():
 
 
 class Labels(Decides):
-    """Labels by the signs of several functions, each by itself."""
+    """Predicts independent labels by the signs of several functions."""
 
     def fit(self, X, y=None):
         self.classes_ = np.arange(2)
@@ -237,7 +238,7 @@ class Labels(Decides):
 
 
 class Probabilities(ClassifierMixin, Says):
-    """The same, asked for probabilities."""
+    """The same, with probabilities."""
 
     def predict_proba(self, X):
         return 1 / (1 + np.exp(-np.column_stack(Says.predict(self, X))))
@@ -247,7 +248,7 @@ class Probabilities(ClassifierMixin, Says):
 
 
 class Pairs(Probabilities):
-    """The same, as scikit-learn's forests tell them: a table for every label."""
+    """The same, as scikit-learn's forests return them: an array per label."""
 
     def predict_proba(self, X):
         return [np.column_stack([1 - p, p]) for p in super().predict_proba(X).T]
@@ -259,7 +260,7 @@ def several(t, v, a):
 
 @pytest.mark.parametrize("kind", [Labels, Probabilities, Pairs])
 def test_labels_are_values_each_by_itself(kind):
-    """Not classes, whose logits may be moved together."""
+    """Unlike with classes, whose logits may be shifted together."""
     rows = cube(np.random.default_rng(0).normal(size=(12, 3)))
     values = says(lambda *parts: np.column_stack(several(*parts)), rows)
     model = kind(several).fit(rows)
@@ -295,7 +296,7 @@ def test_shares_do_not_depend_on_the_level_of_values(level):
     assert shares[0] == pytest.approx(shares[1], abs=1e-6) and 0.05 < shares[0] < 0.9
 
 
-def test_names_that_stand_for_two_parts():
+def test_ambiguous_part_names():
     rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
     model = says(lambda *parts: sum(parts), rows)
     with pytest.raises(ValueError, match=r"parts: .*'a \+ b'.*is ambiguous. Rename"):
@@ -306,17 +307,17 @@ def test_bad_input():
     model = clone(NET).fit(X, Y)
     with pytest.raises(NotFittedError, match="is not fitted"):
         emap(NET, X)
-    with pytest.raises(ValueError, match="needs two or more modalities"):
+    with pytest.raises(ValueError, match="needs at least two modalities"):
         emap(clone(NET).fit(X.select(["a"]), Y), X.select(["a"]))
     with pytest.raises(ValueError, match="40 and 39"):
         emap(model, X, Y[1:])
-    with pytest.raises(ValueError, match="y has none of the classes"):
+    with pytest.raises(ValueError, match="y must have classes that"):
         emap(model, X, ["p"] * 40)
-    with pytest.raises(ValueError, match=r"one class per row.*\(40, 2\)"):
+    with pytest.raises(ValueError, match=r"one class per sample.*\(40, 2\)"):
         emap(model, X, np.c_[Y, Y])
     labels = clone(NET).fit(X, np.c_[Y, Y] > 0)
-    with pytest.raises(ValueError, match=r"zeros and ones, \(n, labels\)"):
+    with pytest.raises(ValueError, match=r"zeros and ones of shape \(n_samples, n"):
         emap(labels, X, Y)
     many = X[np.zeros(4000, dtype=int)]
-    with pytest.raises(ValueError, match=r"emap: 4000 rows .* give 3162 rows or fewer"):
+    with pytest.raises(ValueError, match=r"emap: 4000 samples .* at most 3162 samples"):
         emap(model, many)

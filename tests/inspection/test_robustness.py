@@ -30,7 +30,7 @@ FEW = [0, 0.5, 1]
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Keeps what it is shown; says the first class, or what `says` says."""
+    """Keeps X of each call; predicts the first class, or what `says` returns."""
 
     def __init__(self, says=None):
         self.says = says
@@ -45,7 +45,7 @@ class Spy(ClassifierMixin, BaseEstimator):
 
 
 def test_worked_example():
-    """Of Liang et al.: .9, .8, .7 against a late fusion's .85, .7, .6."""
+    """Liang et al.: .9, .8, .7 against .85, .7, .6 of late fusion."""
     scores, late = [0.9, 0.8, 0.7], [0.85, 0.7, 0.6]
     assert relative_robustness([0, 0.1, 0.2], scores) == pytest.approx(0.16)
     assert effective_robustness(scores, late) == pytest.approx(0.10)
@@ -64,7 +64,7 @@ def test_a_constant_score_has_the_area_of_a_rectangle():
     assert np.isnan(curve.effective) and curve.baseline_scores is None
 
 
-def test_a_model_has_no_effect_against_itself():
+def test_effective_robustness_against_itself_is_zero():
     curve = robustness_curve(MODEL, X, Y, DropCorruption(), baseline=MODEL)
     assert curve.effective == 0
     np.testing.assert_array_equal(curve.scores, curve.baseline_scores)
@@ -88,14 +88,14 @@ def test_curve_starts_clean_and_nothing_is_changed():
     np.testing.assert_allclose(table["baseline_std"], curve.baseline_scores.std(1))
 
 
-def test_clean_rows_are_the_users_own():
+def test_clean_samples_are_not_copied():
     spy = Spy().fit(X, Y)
     robustness_curve(spy, X, Y, DropCorruption(), levels=FEW, n_repeats=1)
     assert spy.seen_[0]["a"] is X["a"]
     assert spy.seen_[1]["a"] is not X["a"]
 
 
-def test_baseline_meets_the_same_rows():
+def test_baseline_gets_the_same_corrupted_samples():
     ours, theirs = Spy().fit(X, Y), Spy().fit(X, Y)
     robustness_curve(ours, X, Y, DropCorruption(), levels=FEW, baseline=theirs)
     assert all(a == b for a, b in zip(ours.seen_, theirs.seen_, strict=True))
@@ -188,26 +188,34 @@ TEXT = ModalityDict(a=X["a"], b=["x", "y"] * 40)
 @pytest.mark.parametrize(
     ("settings", "kind", "message"),
     [
-        ({"levels": [0, 1.5]}, ValueError, "levels go up to 1.5, .* at most 1"),
-        ({"levels": [0, -0.1]}, ValueError, "levels must increase"),
-        ({"levels": [0, 0.5, 0.5]}, ValueError, "levels must increase"),
-        ({"levels": [0.1, 0.2]}, ValueError, "the first is 0"),
-        ({"levels": [0]}, ValueError, "two or more numbers"),
-        ({"levels": [0, np.nan]}, ValueError, "levels must increase, and be finite"),
-        ({"levels": [0, np.inf]}, ValueError, "levels must increase, and be finite"),
+        ({"levels": [0, 1.5]}, ValueError, "levels must be at most 1, .* got 1.5"),
+        ({"levels": [0, -0.1]}, ValueError, "levels must be increasing"),
+        ({"levels": [0, 0.5, 0.5]}, ValueError, "levels must be increasing"),
+        ({"levels": [0.1, 0.2]}, ValueError, "start with 0"),
+        ({"levels": [0]}, ValueError, "at least two numbers"),
+        ({"levels": [0, np.nan]}, ValueError, "levels must be increasing and finite"),
+        ({"levels": [0, np.inf]}, ValueError, "levels must be increasing and finite"),
         ({"modalities": ["c"]}, ValueError, "unknown modality 'c'"),
-        ({"modalities": []}, ValueError, "modalities is empty"),
-        ({"modalities": ["a", "a"]}, ValueError, "a name twice"),
+        ({"modalities": []}, ValueError, "modalities must name at least one"),
+        ({"modalities": ["a", "a"]}, ValueError, "must not repeat a name"),
         ({"n_repeats": 0}, ValueError, "'n_repeats' parameter of robustness_curve"),
         ({"corruption": {"c": DropCorruption()}}, ValueError, "unknown modality 'c'"),
-        ({"corruption": {}}, ValueError, "corruption is empty"),
+        ({"corruption": {}}, ValueError, "corruption must name at least one"),
         ({"corruption": "drop"}, ValueError, "'corruption' parameter"),
-        ({"corruption": NoiseModality()}, TypeError, "no parameter `probability`"),
-        ({"corruption": {"a": "drop"}}, TypeError, "modality 'a' has no parameter"),
+        (
+            {"corruption": NoiseModality()},
+            TypeError,
+            "have a parameter `probability`",
+        ),
+        (
+            {"corruption": {"a": "drop"}},
+            TypeError,
+            "'a' must have a parameter",
+        ),
         (
             {"corruption": {"a": DropCorruption()}, "modalities": ["a"]},
             ValueError,
-            "both say what is corrupted",
+            "modalities must be None if corruption is a dict",
         ),
         ({"y": Y[1:]}, ValueError, "80 and 79"),
         ({"estimator": FusionClassifier()}, NotFittedError, "estimator, Fusion.* not"),

@@ -25,8 +25,8 @@ from skmm.model_selection import (
     ModalityComparison,
     compare_modalities,
 )
-from skmm.model_selection._comparing.subsets import Subset
-from skmm.model_selection._comparing.verdict import sentence
+from skmm.model_selection._comparison.fits import Subset
+from skmm.model_selection._comparison.verdict import sentence
 from skmm.preprocessing import ModalityTransformer
 
 NET = FusionClassifier(max_epochs=5, lr=0.01, random_state=0)
@@ -37,7 +37,7 @@ def joined(X):
 
 
 def linear(model=None):
-    """A Pipeline of scikit-learn alone that takes a ModalityDict."""
+    """A Pipeline of scikit-learn that accepts a ModalityDict."""
     last = LogisticRegression() if model is None else model
     return make_pipeline(FunctionTransformer(joined), StandardScaler(), last)
 
@@ -49,7 +49,7 @@ def draw(n=120, useful="ab", noise=0.5, seed=0):
     return X, np.where(signal > 0, "ill", "well")
 
 
-def test_it_helps_where_both_know_a_half():
+def test_helps_where_both_have_half_of_the_signal():
     X, y = draw(200)
     found = compare_modalities(linear(), X, y, random_state=0)
     assert found.verdict.startswith("helps: a + b is better than every single")
@@ -58,15 +58,15 @@ def test_it_helps_where_both_know_a_half():
     assert pair["lower"] > 0 and pair["splits_better"] > 0.9
 
 
-def test_no_evidence_where_one_is_useless():
+def test_no_evidence_where_one_modality_is_noise():
     X, y = draw(100, useful="a")
     found = compare_modalities(linear(), X, y, random_state=0)
     assert found.verdict.startswith("no evidence: a + b gains")
     assert "over a, the closest single modality" in found.verdict
-    assert "with 100 rows a gain of" in found.verdict
+    assert "with 100 samples a gain of" in found.verdict
 
 
-def test_it_harms_where_noise_is_wide():
+def test_harms_where_noise_has_many_features():
     X, y = draw(120, useful="a", noise=0.1)
     wide = np.random.default_rng(1).normal(size=(120, 80))
     weak = linear(LogisticRegression(C=100, max_iter=1000))
@@ -142,17 +142,17 @@ def test_all_subsets_and_controls():
     assert listed.importance["shapley"].isna().all()
 
 
-def test_noise_has_the_shape_and_nothing_else():
+def test_text_cannot_be_replaced_by_noise():
     X, y = draw(60)
     text = ModalityDict(dict(X) | {"s": np.array(["CC", "CO"] * 30, dtype=object)})
-    with pytest.raises(ValueError, match="'s' is not of numbers"):
+    with pytest.raises(ValueError, match="'s' is not numeric"):
         compare_modalities(
             FunctionsOfText(), text, y, resampling=2, controls="noise", random_state=0
         )
 
 
 class FunctionsOfText(ClassifierMixin, BaseEstimator):
-    """A classifier that looks at no value."""
+    """A classifier that ignores X."""
 
     def fit(self, X, y):
         self.classes_, counts = np.unique(y, return_counts=True)
@@ -177,19 +177,19 @@ def test_values_groups_and_scorers():
     r2 = compare_modalities(linear(Ridge()), X, y, scoring="r2", random_state=0)
     assert not r2.lower_is_better and r2.table.loc["a + b", "mean"] > 0.9
     assert r2.verdict.startswith("helps")
-    assert "The test goes by splits" in r2.verdict
+    assert "The test is split-based" in r2.verdict
 
 
-def test_bootstraps_describe_and_test_by_splits():
+def test_bootstraps_are_tested_by_splits():
     X, y = draw(72)
     resampling = BootstrapOutOfBag(20, random_state=0)
     found = compare_modalities(linear(), X, y, resampling=resampling)
     assert {"percentile_2.5", "percentile_97.5"} <= set(found.table)
-    assert "The test goes by splits" in found.verdict
+    assert "The test is split-based" in found.verdict
     assert found.paired["observations"].eq(20).all()
 
 
-def test_a_cache_goes_on_and_refuses_others(tmp_path):
+def test_a_cache_is_resumed_and_rejects_other_comparisons(tmp_path):
     X, y = draw(60)
     path = tmp_path / "fits.jsonl"
     call = {"resampling": 3, "cache": path, "random_state": 0}
@@ -203,16 +203,16 @@ def test_a_cache_goes_on_and_refuses_others(tmp_path):
             and line.endswith("}")]  # fmt: skip
     assert len({(fit["subset"], fit["split"]) for fit in kept if "split" in fit}) == 9
     other = linear(LogisticRegression(C=0.1))
-    with pytest.raises(ValueError, match="other estimator"):
+    with pytest.raises(ValueError, match="different estimator"):
         compare_modalities(other, X, y, **call)
-    with pytest.raises(ValueError, match="other data"):
+    with pytest.raises(ValueError, match="different data"):
         compare_modalities(linear(), X.assign(a=X["b"]), y, **call)
-    with pytest.raises(ValueError, match="other splits"):
+    with pytest.raises(ValueError, match="different splits"):
         compare_modalities(linear(), X, y, **{**call, "resampling": 4})
     with pytest.raises(ValueError, match="integer random_state"):
         compare_modalities(linear(), X, y, cache=path)
     path.write_text("something else\n")
-    with pytest.raises(ValueError, match="no file of earlier fits"):
+    with pytest.raises(ValueError, match="not a file of compare_modalities"):
         compare_modalities(linear(), X, y, **call)
 
 
@@ -256,13 +256,16 @@ def test_processes_give_the_same():
     ("params", "match"),
     [
         ({"subsets": [("a", "c")]}, "unknown modality 'c'"),
-        ({"subsets": [()]}, "empty"),
-        ({"subsets": "pairs"}, "'pairs' is not known"),
+        ({"subsets": [()]}, "empty subset"),
+        ({"subsets": "pairs"}, r"subsets must be .*got 'pairs'"),
         ({"controls": "zeros"}, "controls"),
-        ({"groups": np.zeros(5)}, "groups has 5 entries; X has 60 rows"),
+        ({"groups": np.zeros(5)}, "one entry per sample of X, 60; got 5"),
         ({"alpha": 1.5}, "alpha"),
         ({"scoring": "no such score"}, "scoring"),
-        ({"resampling": [(np.arange(30), np.arange(30, 60))]}, "2 are the least"),
+        (
+            {"resampling": [(np.arange(30), np.arange(30, 60))]},
+            "at least 2 splits",
+        ),
     ],
 )
 def test_bad_input(params, match):
@@ -273,7 +276,7 @@ def test_bad_input(params, match):
 
 def test_one_modality_cannot_be_compared():
     X, y = draw(60)
-    with pytest.raises(ValueError, match="two or more modalities"):
+    with pytest.raises(ValueError, match="at least two modalities"):
         compare_modalities(linear(), X.select(["a"]), y)
 
 
@@ -288,7 +291,7 @@ def test_a_scorer_that_fails_names_the_place():
     assert "subset 'a', split 0" in caught.value.__notes__[0]
 
 
-def test_pictures_and_report(tmp_path):
+def test_plots_and_report(tmp_path):
     pytest.importorskip("matplotlib").use("agg")
     import matplotlib.pyplot as plt
 
@@ -300,7 +303,7 @@ def test_pictures_and_report(tmp_path):
     text = (tmp_path / "report.html").read_text()
     assert text.count("data:image/png;base64,") == 3
     assert found.verdict.replace("+", "+")[:20] in text and "http" not in text
-    with pytest.raises(ValueError, match="kind='pie'"):
+    with pytest.raises(ValueError, match=r"kind must be one of .*got 'pie'"):
         found.plot("pie")
     assert isinstance(found, ModalityComparison)
     assert found.to_frame().equals(found.table) and found.verdict in str(found)
@@ -308,7 +311,7 @@ def test_pictures_and_report(tmp_path):
 
 
 @pytest.mark.parametrize("control", ["permuted", "noise"])
-def test_controls_lack_as_many_rows(control):
+def test_controls_keep_the_number_of_missing_samples(control):
     X, _ = draw(60)
     lacking = X.with_missing("b", np.arange(20))
     view = Subset(("a", "b"), control, "b").view(lacking, 0)
@@ -342,7 +345,7 @@ def test_values_are_not_stratified_by_bootstraps():
 
 
 @pytest.mark.filterwarnings("ignore:Only one class is present")
-def test_a_score_that_is_not_a_number_is_refused():
+def test_nan_scores_are_rejected():
     X, _ = draw(60)
     rare = np.where(np.isin(np.arange(60), [0, 1, 2, 30]), "ill", "well")
     with pytest.raises(ValueError, match="roc_auc is NaN") as caught:
@@ -350,11 +353,11 @@ def test_a_score_that_is_not_a_number_is_refused():
     assert "subset 'a', split 1" in caught.value.__notes__[0]
 
 
-def test_several_labels_need_their_scoring():
+def test_multilabel_targets_need_a_scoring():
     X, y = draw(60)
     labels = np.c_[y == "ill", X["a"][:, 1] > 0].astype(int)
     for scoring in (None, "accuracy"):
-        with pytest.raises(ValueError, match="several labels per row"):
+        with pytest.raises(ValueError, match="does not support multilabel"):
             compare_modalities(NET, X, labels, resampling=2, scoring=scoring)
     found = compare_modalities(NET, X, labels, resampling=2, scoring="f1_macro")
     assert found.measure == "f1_macro"
@@ -363,11 +366,11 @@ def test_several_labels_need_their_scoring():
 def test_names_that_look_like_subsets():
     X, y = draw(60)
     clash = X.assign(**{"a + b": X["a"]})
-    with pytest.raises(ValueError, match="two subsets would have one name"):
+    with pytest.raises(ValueError, match="two subsets would have the same name"):
         compare_modalities(linear(), clash, y, subsets="all")
 
 
-def test_a_scorer_that_looks_at_modalities():
+def test_a_scorer_that_reads_X():
     X, y = draw(60)
 
     def scorer(model, X, y):
@@ -393,7 +396,7 @@ def test_images_can_be_compared_by_what_they_reconstruct():
     assert found.table["mean"].between(0, 1).all()
 
 
-def test_a_clear_loss_that_splits_do_not_show_is_said():
+def test_caution_if_only_the_test_by_samples_finds_harm():
     pair = pd.Series(
         {
             "gain": -0.3,
@@ -407,13 +410,15 @@ def test_a_clear_loss_that_splits_do_not_show_is_said():
             "p_harms": 0.2,
         }
     )
-    text = sentence("no evidence", pair, "log-loss", "rows", 0.05)
-    assert "It may harm: by rows it is worse" in text and "p = 0.2" in text
+    text = sentence("no evidence", pair, "log-loss", "samples", 0.05)
+    assert "It may harm: the test over samples" in text and "p = 0.2" in text
     pair["standard_error"] = 0.0
-    assert "All rows agree" in sentence("no evidence", pair, "log-loss", "rows", 0.05)
+    assert "the same in all samples" in sentence(
+        "no evidence", pair, "log-loss", "samples", 0.05
+    )
 
 
-def test_other_starts_of_a_cache(tmp_path):
+def test_damaged_cache_files(tmp_path):
     X, y = draw(60)
     path = tmp_path / "fits.jsonl"
     call = {"resampling": 3, "cache": path, "random_state": 0}
@@ -423,7 +428,7 @@ def test_other_starts_of_a_cache(tmp_path):
     assert compare_modalities(linear(), X, y, **call).table.equals(first.table)
     for content in (b"[1]\n", b"\xff\xfe\x00", b"{}\n"):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="no file of earlier fits"):
+        with pytest.raises(ValueError, match="not a file of compare_modalities"):
             compare_modalities(linear(), X, y, **call)
 
 

@@ -1,4 +1,4 @@
-"""Several processes on one study, of which some are killed."""
+"""Several processes on one study, some of which are killed."""
 
 import os
 import signal
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from skmm.model_selection._tuning import alive, processes
-from skmm.model_selection._tuning.places import Places
-from skmm.model_selection._tuning.storage import open_storage, open_study
+from skmm.model_selection._optuna import heartbeat, setup
+from skmm.model_selection._optuna.storage import open_storage, open_study
+from skmm.model_selection._optuna.trial_slots import TrialSlots
+from skmm.model_selection._optuna.worker import create_study, finished_trials
 from tests.model_selection.workers import ENDS, HOLD, START, TABLE, Y, search
 
 optuna = pytest.importorskip("optuna")
@@ -64,9 +65,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
         wait_for(mark.exists)
         wait_for(lambda: count(trials_of(storage), "COMPLETE") == 5)
         (held,) = (t for t in trials_of(storage) if t.state.name == "RUNNING")
-        assert helper.poll() is None  # it waits for what the victim runs
+        assert helper.poll() is None  # it waits for the victim's trial
         victim.send_signal(signal.SIGKILL)
-        found = search(storage).fit(TABLE, Y)  # a third one joins in
+        found = search(storage).fit(TABLE, Y)  # a third process joins
         out, errors = helper.communicate(timeout=SECONDS)
     finally:
         victim.kill()
@@ -76,7 +77,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
     trials = found.study_.trials
     again = [t for t in trials if t.user_attrs.get("retry_of") == held.number]
     done = [t for t in trials if t.state.name == "COMPLETE"]
-    again = [t for t in again if t.state.name != "FAIL"]  # not what two have queued
+    again = [
+        t for t in again if t.state.name != "FAIL"
+    ]  # not duplicates that two processes queued
     assert count(trials, "WAITING") == count(trials, "RUNNING") == 0
     assert len(done) == 6 and len(again) == 1 and again[0] in done
     assert again[0].params == held.params == trials[held.number].params
@@ -86,7 +89,7 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
 
 
 def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
-    get_reusable_executor().shutdown()  # processes of other tests know nothing of ENDS
+    get_reusable_executor().shutdown()  # processes of other tests do not have ENDS
     monkeypatch.setenv(ENDS, str(tmp_path / "ended"))
     with pytest.warns(RuntimeWarning, match="was killed"):
         found = search(None, n_jobs=2, refit=False).fit(TABLE, Y)
@@ -96,7 +99,9 @@ def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
     lost = [t for t in trials if t.user_attrs.get("lost") == "died"]
     again = [t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs]
     first = [t.number for t in lost if "retry_of" not in t.user_attrs]
-    assert first and sorted(again) == first  # the other one may be ended in a retry
+    assert (
+        first and sorted(again) == first
+    )  # the other process may be killed in a retry
     alone = search(None, cv=3).fit(TABLE, Y)
     known = dict(zip(alone.cv_results_["param_C"], _means(alone), strict=True))
     ours = dict(zip(found.cv_results_["param_C"], _means(found), strict=True))
@@ -109,19 +114,19 @@ def _means(found):
 
 
 def test_an_error_in_processes_leaves_no_study(tmp_path, monkeypatch):
-    """Nor what they ran when they were ended."""
-    ended = {**alive.this_worker(), "pid": 2**22 + 1}
+    """Nor running trials of processes that have ended."""
+    ended = {**heartbeat.this_worker(), "pid": 2**22 + 1}
 
     def run(worker):
-        def broken(work, place, jobs):
-            open_study(*place).ask().set_user_attr("worker", worker)
+        def broken(worker_settings, location, jobs):
+            open_study(*location).ask().set_user_attr("worker", worker)
             raise ValueError("what came is wrong")
 
         return broken
 
     path = str(tmp_path / "study.log")
-    for worker, names in ((ended, []), (alive.this_worker(), ["ModalitySearchCV"])):
-        monkeypatch.setattr(processes, "_run", run(worker))
+    for worker, names in ((ended, []), (heartbeat.this_worker(), ["ModalitySearchCV"])):
+        monkeypatch.setattr(setup, "run_processes", run(worker))
         with pytest.raises(ValueError, match="what came"):
             search(path, n_jobs=2).fit(TABLE, Y)
         storage = open_storage(path)
@@ -133,99 +138,99 @@ def test_an_error_in_processes_leaves_no_study(tmp_path, monkeypatch):
 
 @pytest.fixture
 def study():
-    return open_study(None, None, None, None)
+    return create_study(None, None, None, None)
 
 
-def run(places, value=1.0):
-    while (trial := places.take()) is None:
-        assert len(places.finished()) < places.n_trials
+def run(slots, value=1.0):
+    while (trial := slots.take()) is None:
+        assert len(finished_trials(slots.study)) < slots.n_trials
     trial.suggest_float("x", 0, 1)
-    places.study.tell(trial, value)
+    slots.study.tell(trial, value)
 
 
-def gone(places):
+def gone(slots):
     """Start a trial in a process that has ended."""
-    trial = places.take()
+    trial = slots.take()
     x = trial.suggest_float("x", 0, 1)
-    trial.set_user_attr("worker", {**alive.this_worker(), "pid": 2**22 + 1})
+    trial.set_user_attr("worker", {**heartbeat.this_worker(), "pid": 2**22 + 1})
     return x
 
 
 def test_a_trial_of_a_dead_process_runs_again_once(study):
-    places = Places(study, 3)
-    x = gone(places)
+    slots = TrialSlots(study, 3)
+    x = gone(slots)
     for _ in range(3):
-        run(places)
-    assert places.take() is None and len(places.finished()) == 3
+        run(slots)
+    assert slots.take() is None and len(finished_trials(study)) == 3
     assert [
         t.params["x"] for t in study.trials if t.user_attrs.get("retry_of") == 0
     ] == [x]
 
 
 def test_parameters_that_kill_twice_are_given_up(study):
-    places = Places(study, 2)
-    first, again = gone(places), gone(places)
+    slots = TrialSlots(study, 2)
+    first, again = gone(slots), gone(slots)
     assert first == again
-    run(places)
-    run(places)
-    assert places.take() is None
+    run(slots)
+    run(slots)
+    assert slots.take() is None
     xs = [t.params["x"] for t in study.trials]
-    assert xs.count(first) == 2 and len(places.finished()) == 2
+    assert xs.count(first) == 2 and len(finished_trials(study)) == 2
 
 
-def test_a_living_process_is_waited_for(study):
-    places = Places(study, 1)
-    places.take()
-    assert places.take() is None and places.finished() == []
+def test_a_live_process_keeps_its_slot(study):
+    slots = TrialSlots(study, 1)
+    slots.take()
+    assert slots.take() is None and finished_trials(study) == []
     assert study.trials[0].state.name == "RUNNING"
 
 
-def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
+def test_a_process_of_another_machine_is_dead_after_silence(study, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(alive.time, "monotonic", lambda: clock[0])
-    places = Places(study, 1)
-    trial = places.take()
+    monkeypatch.setattr(heartbeat.time, "monotonic", lambda: clock[0])
+    slots = TrialSlots(study, 1)
+    trial = slots.take()
     trial.set_user_attr("worker", {"host": "far", "pid": 1, "started": 1})
-    assert places.take() is None
-    clock[0] += alive.SILENCE - 1
-    assert places.take() is None
+    assert slots.take() is None
+    clock[0] += heartbeat.SILENCE - 1
+    assert slots.take() is None
     trial.set_user_attr("beats", 1)
-    clock[0] += alive.SILENCE - 1
-    assert places.take() is None
-    clock[0] += alive.SILENCE + 1
-    assert places.take() is not None
+    clock[0] += heartbeat.SILENCE - 1
+    assert slots.take() is None
+    clock[0] += heartbeat.SILENCE + 1
+    assert slots.take() is not None
     assert study.trials[0].user_attrs["lost"] == "died"
 
 
-def test_signs_of_life(study, monkeypatch):
-    monkeypatch.setattr(alive, "BEAT", 0.01)
+def test_heartbeat(study, monkeypatch):
+    monkeypatch.setattr(heartbeat, "BEAT", 0.01)
     trial = study.ask()
-    with alive.Beating([trial]):
+    with heartbeat.Heartbeat([trial]):
         time.sleep(0.3)
     beats = study.trials[0].user_attrs["beats"]
     time.sleep(0.05)
     assert beats > 2 and study.trials[0].user_attrs["beats"] == beats
 
 
-def test_a_zombie_is_dead_and_a_process_alive():
-    assert not alive.has_ended(alive.this_worker())
+def test_a_zombie_has_ended():
+    assert not heartbeat.has_ended(heartbeat.this_worker())
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    started_at = alive._started(process.pid)
-    worker = {**alive.this_worker(), "pid": process.pid, "started": started_at}
-    assert not alive.has_ended(worker)
+    started_at = heartbeat._started(process.pid)
+    worker = {**heartbeat.this_worker(), "pid": process.pid, "started": started_at}
+    assert not heartbeat.has_ended(worker)
     process.kill()
-    wait_for(lambda: alive.has_ended(worker))  # though nobody has asked for its end
+    wait_for(lambda: heartbeat.has_ended(worker))  # before wait() is called
     process.communicate()
-    assert alive.has_ended({**worker, "pid": os.getpid()})  # the number was used again
+    assert heartbeat.has_ended({**worker, "pid": os.getpid()})  # a reused pid
 
 
-def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
-    a, b = Places(study, 1), Places(study, 1)
+def test_of_two_that_take_the_last_slot_the_first_keeps_it(study, monkeypatch):
+    a, b = TrialSlots(study, 1), TrialSlots(study, 1)
     asked = study.ask
 
     def ask():
         monkeypatch.setattr(study, "ask", asked)
-        other = b.take()  # between the look at the places and the question
+        other = b.take()  # between the check of the slots and ask()
         assert other is not None
         return asked()
 
@@ -234,18 +239,18 @@ def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
     assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL"]
 
 
-def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
-    a, b = Places(study, 2), Places(study, 2)
+def test_a_dead_trial_is_queued_by_one_of_two_processes(study, monkeypatch):
+    a, b = TrialSlots(study, 2), TrialSlots(study, 2)
     gone(a)
     queue = study.enqueue_trial
 
     def late(*args, **kwargs):
         monkeypatch.setattr(study, "enqueue_trial", queue)
-        assert b.take() is not None  # buries it first, and runs it again
+        assert b.take() is not None  # fails it first, and runs it again
         queue(*args, **kwargs)
 
     monkeypatch.setattr(study, "enqueue_trial", late)
-    assert a.take() is not None  # the other place
+    assert a.take() is not None  # the other slot
     states = [t.state.name for t in study.trials]
     assert states == ["FAIL", "RUNNING", "FAIL", "RUNNING"]
     assert "retry_of" not in study.trials[3].user_attrs
@@ -253,18 +258,20 @@ def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 @pytest.mark.parametrize("after", ["get_trial", "set_trial_user_attr"])
-def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monkeypatch):
+def test_a_dead_trial_is_failed_by_two_processes_at_once(
+    kind, after, tmp_path, monkeypatch
+):
     journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
     storage = journal if kind == "journal" else url
     study, other = (open_study(storage, None, None, None) for _ in range(2))
-    a, b = Places(study, 2), Places(other, 2)
+    a, b = TrialSlots(study, 2), TrialSlots(other, 2)
     x = gone(a)
     original = getattr(study._storage, after)
 
     def late(*args, **kwargs):
         found = original(*args, **kwargs)
         monkeypatch.setattr(study._storage, after, original)
-        b._bury()  # a bit faster
+        b._fail_dead_trials()  # at the same time
         return found
 
     monkeypatch.setattr(study._storage, after, late)
@@ -276,22 +283,22 @@ def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monke
     assert [t.params for t in again if t.state.name == "COMPLETE"] == [{"x": x}]
 
 
-def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
-    places = Places(study, 1)
-    gone(places)
+def test_an_error_of_a_lost_trial_is_ignored(study):
+    slots = TrialSlots(study, 1)
+    gone(slots)
     study._storage.set_trial_user_attr(0, "error", "ValueError")
-    run(places)
-    assert [t.number for t in places.finished()] == [1]
+    run(slots)
+    assert [t.number for t in finished_trials(study)] == [1]
 
 
-def test_retries_keep_their_place_in_the_order(study):
-    places = Places(study, 4)
-    gone(places)
-    run(places)  # the retry
-    trial = places.take()
-    places.give_back([trial])
-    places.give_back([places.take()])  # a retry of a retry
-    orders = [places.order_of(places.take()) for _ in range(3)]
+def test_retries_keep_their_order(study):
+    slots = TrialSlots(study, 4)
+    gone(slots)
+    run(slots)  # the retry
+    trial = slots.take()
+    slots.give_back([trial])
+    slots.give_back([slots.take()])  # a retry of a retry
+    orders = [slots.order_of(slots.take()) for _ in range(3)]
     assert [t.user_attrs.get("retry_of") for t in study.trials[:5]] == [
         *(None, 0, None, 2, 3)
     ]
@@ -299,22 +306,22 @@ def test_retries_keep_their_place_in_the_order(study):
 
 
 def test_a_retry_queued_twice_is_removed(study):
-    places = Places(study, 2)
-    gone(places)
-    run(places)
+    slots = TrialSlots(study, 2)
+    gone(slots)
+    run(slots)
     for _ in range(2):
         study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
-    run(places)
+    run(slots)
     assert "WAITING" not in [t.state.name for t in study.trials]
 
 
 def test_of_two_retries_one_runs(study):
-    places = Places(study, 2)
-    gone(places)
-    run(places)
+    slots = TrialSlots(study, 2)
+    gone(slots)
+    run(slots)
     study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
     study.enqueue_trial(study.trials[0].params, user_attrs={"retry_of": 0})
-    run(places)
-    assert places.take() is None
-    assert len(places.finished()) == 2
-    assert np.unique([t.params.get("x") for t in places.finished()]).size == 2
+    run(slots)
+    assert slots.take() is None
+    assert len(finished_trials(study)) == 2
+    assert np.unique([t.params.get("x") for t in finished_trials(study)]).size == 2

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from skmm._random import derive, seeded
 from skmm.nn import (
     ConcatFusion,
     Conv1dEncoder,
@@ -13,7 +14,6 @@ from skmm.nn import (
     SumFusion,
 )
 from skmm.nn.assemble import assemble, choose, complete
-from skmm.nn.seeds import derive, seeded
 from tests.toys import MeanEmbedding, Normed, assert_same_state, state_of
 
 SHAPES = {"a": (3,), "b": (4, 4)}

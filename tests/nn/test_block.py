@@ -6,7 +6,15 @@ import torch
 from sklearn import clone
 from torch import nn
 
-from skmm.nn import Block, ConcatFusion, MLPEncoder
+from skmm.nn import (
+    BilinearFusion,
+    Block,
+    ConcatFusion,
+    LpNormFusion,
+    MLPEncoder,
+    MLPHead,
+    NoHarmFusion,
+)
 from skmm.nn.block import PerModality, built_clone
 from tests.toys import MeanEmbedding, Ridge, assert_same_state, state_of
 
@@ -84,7 +92,7 @@ def test_copies_compute_the_same(copier):
     assert torch.equal(copied(x), block(x))
 
 
-def test_a_template_is_no_submodule():
+def test_a_template_is_not_a_submodule():
     template = Ridge(3)
     block = Doubled(template)
     assert block.template is template
@@ -113,12 +121,82 @@ def test_penalty_is_zero_unless_defined():
     assert MLPEncoder().penalty().shape == ()
 
 
-def test_a_block_without_build_says_so():
+def test_a_block_without_build_raises():
     class Lazy(Block):
         pass
 
     with pytest.raises(TypeError, match="Lazy must define build"):
         Lazy().build((3,))
+
+
+def test_a_class_that_defines_own_head_brings_a_head():
+    class Own(ConcatFusion):
+        def own_head(self):
+            return MLPHead()
+
+    assert Own.brings_head and LpNormFusion.brings_head
+    assert not ConcatFusion.brings_head
+
+
+# -- old names ---------------------------------------------------------------------
+
+
+def test_a_subclass_with_the_old_name_of_no_weight_decay():
+    with pytest.warns(FutureWarning, match=r"Own\.undecayed was renamed") as caught:
+
+        class Own(Ridge):
+            def undecayed(self):
+                return [*super().undecayed(), self.linear.bias]
+
+    assert caught[0].filename == __file__
+    block = Own().build((3,))
+    with pytest.warns(FutureWarning, match="renamed to no_weight_decay"):
+        assert block.no_weight_decay()[0] is block.linear.bias
+
+
+def test_an_old_name_that_calls_a_parent_with_the_new_one():
+    with pytest.warns(FutureWarning, match="undecayed"):
+
+        class Own(NoHarmFusion):
+            def undecayed(self):
+                return super().undecayed()
+
+    block = Own().build({"a": 2, "b": 2})
+    with pytest.warns(FutureWarning, match="undecayed"):
+        assert block.no_weight_decay()[0] is block.free
+
+
+def test_the_old_names_can_still_be_read():
+    block = NoHarmFusion().build({"a": 2, "b": 2})
+    with pytest.warns(FutureWarning, match="undecayed"):
+        assert block.undecayed()[0] is block.free
+    with pytest.warns(FutureWarning, match="alone"):
+        assert block.alone
+    with pytest.warns(FutureWarning, match="alone"):
+        assert not BilinearFusion().alone
+
+
+def test_a_subclass_with_the_old_name_of_supports_single():
+    with pytest.warns(FutureWarning, match=r"Own\.alone was renamed to supports"):
+
+        class Own(ConcatFusion):
+            alone = False
+
+    assert not Own().supports_single and not Own.supports_single
+    block = ConcatFusion()
+    with pytest.warns(FutureWarning, match="alone"):
+        block.alone = False
+    assert not block.supports_single
+
+
+def test_new_names_do_not_warn():
+    class Own(ConcatFusion):
+        supports_single = False
+
+        def no_weight_decay(self):
+            return super().no_weight_decay()
+
+    assert Own().no_weight_decay() == []
 
 
 @pytest.mark.parametrize("block", [MLPEncoder((7,)), MLPEncoder((7,)).build((2,))])

@@ -28,11 +28,12 @@ def test_dropout_follows_every_activation():
 @pytest.mark.parametrize(
     "hidden", [64, "64", (0,), (-1,), (3.0,), None, {3: 4}, ("3",)]
 )
-def test_bad_widths_are_named(hidden):
+def test_invalid_widths_raise(hidden):
     with pytest.raises(ValueError, match="hidden must be a tuple of positive integers"):
         check_widths(hidden)
 
 
 @pytest.mark.parametrize("hidden", [(), [], (3,), [3, 4], (np.int64(3),)])
-def test_good_widths_pass(hidden):
-    assert check_widths(hidden) is hidden
+def test_valid_widths_become_a_list_of_int(hidden):
+    widths = check_widths(hidden)
+    assert widths == [*hidden] and all(type(width) is int for width in widths)

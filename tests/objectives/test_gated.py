@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from skmm.objectives import CrossEntropy, GatedLoss, HuberError
-from skmm.objectives.calling import validation_of
+from skmm.objectives.base import validation_of
 
 SAID = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
 Y, WEIGHT = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])

@@ -289,7 +289,7 @@ def test_display():
         "features of c",
     )
     plt.close(display.figure_)
-    with pytest.raises(TypeError, match="FusionClassifier has no correlations"):
+    with pytest.raises(TypeError, match=r"CoordinatedEncoder.*got FusionClassifier"):
         CrossCorrelationDisplay.from_estimator(FusionClassifier())
 
 

@@ -3,10 +3,10 @@
 import torch
 from skorch.callbacks import Callback
 
+from skmm._random import derive, seeded
 from skmm.data.tensors import to_tensors
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
-from skmm.nn.seeds import derive, seeded
 from skmm.objectives import CrossEntropy
 from skmm.training import TensorNet
 from tests.toys import two_tables, with_holes

@@ -14,7 +14,7 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 
-from skmm.nn.seeds import seeded
+from skmm._random import seeded
 from skmm.training import BestWeights, EpochBar, predict_outputs
 from skmm.training.callbacks import overrides_batch_hook
 from tests.toys import assert_same_state, state_of

@@ -4,7 +4,7 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from skmm.nn.seeds import seeded
+from skmm._random import seeded
 from skmm.objectives import CrossEntropy, SquaredError
 from skmm.training import EpochBar, TensorNet, predict_outputs
 from skmm.training.optimizers import make_optimizer

@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 from skmm import FusionClassifier, ModalityDict
+from skmm._random import seeded
+from skmm.model_selection import fit_replicas
 from skmm.nn import (
     AttentionFusion,
+    Block,
     Chemception,
     ConcatFusion,
     ConvEncoder,
@@ -17,8 +20,7 @@ from skmm.nn import (
     MeanFusion,
     NoHarmFusion,
 )
-from skmm.nn.seeds import seeded
-from skmm.nn.stack import stack, unstack
+from skmm.nn.composite.stack import stack, unstack
 from skmm.training.replicas import can_be_stacked, train_together
 
 
@@ -220,4 +222,82 @@ def test_blocks_that_do_something_else_are_in_another_stack():
     model = FusionClassifier(fusion=NoHarmFusion(0.5), **BASE)
     kinds = {"fusion__kind": ["arithmetic", "geometric"]}
     nets, problems = prepared(model, 4, **kinds)
+    assert_equal_to_one_by_one(nets, problems)
+
+
+def with_activation(layer):
+    with seeded(0):
+        return nn.Sequential(nn.Linear(4, 8), layer, nn.Linear(8, 4))
+
+
+def with_norm(**settings):
+    with seeded(0):
+        return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8, **settings), nn.Tanh())
+
+
+def net_of(encoder):
+    return {"encoders": {"a": encoder}}
+
+
+SETTINGS = {  # two encoders that differ in a setting of one plain layer
+    "slope": [net_of(with_activation(nn.LeakyReLU(slope))) for slope in (1.0, 0.0)],
+    "alpha": [net_of(with_activation(nn.ELU(alpha))) for alpha in (1.0, 0.1)],
+    "threshold": [net_of(with_activation(nn.Hardshrink(x))) for x in (0.0, 0.5)],
+    "momentum": [net_of(with_norm(momentum=m)) for m in (0.1, 0.9)],
+    "eps": [net_of(with_norm(eps=eps)) for eps in (1e-5, 1.0)],
+}
+
+
+@pytest.mark.parametrize("params", SETTINGS.values(), ids=SETTINGS)
+def test_settings_of_plain_layers_tell_nets_apart(params):
+    rng = np.random.default_rng(0)
+    X = {"a": rng.normal(size=(60, 4))}
+    y = (X["a"][:, 0] * X["a"][:, 1] > 0).astype(int)
+    model = FusionClassifier(max_epochs=10, lr=0.01, random_state=0)
+    fitted = fit_replicas(model, X, y, [np.arange(60)] * 2, params=params)
+    for changed, replica in zip(params, fitted, strict=True):
+        alone = model.set_params(**changed).fit(X, y).predict_proba(X)
+        np.testing.assert_allclose(replica.predict_proba(X), alone, atol=1e-5)
+
+
+def tied():
+    layer = nn.Linear(8, 8)
+    return nn.Sequential(nn.Linear(3, 8), nn.ReLU(), layer, nn.ReLU(), layer)
+
+
+def test_a_layer_that_is_used_twice_is_not_stacked():
+    model = FusionClassifier({"a": tied(), "b": nn.Linear(3, 8)}, max_epochs=2)
+    nets, problems = prepared(model, 2)
+    assert not can_be_stacked(nets[0], problems[0])
+
+
+def test_a_layer_with_a_hook_is_not_stacked():
+    layer = nn.Linear(3, 4)
+    layer.register_forward_hook(lambda module, inputs, output: 2 * output)
+    model = FusionClassifier({"a": layer, "b": nn.Linear(3, 4)}, max_epochs=2)
+    nets, problems = prepared(model, 2)
+    assert not can_be_stacked(nets[0], problems[0])
+
+
+class Undecayed(Block):
+    """A dense layer whose weights are exempt from weight decay."""
+
+    stackable = True
+
+    def build(self, in_shape):
+        self.linear = nn.Linear(*in_shape, 4)
+        self.out_features = 4
+        return self
+
+    def forward(self, x):
+        return self.linear(x)
+
+    def no_weight_decay(self):
+        return [self.linear.weight]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_stack_exempts_what_a_block_exempts_from_weight_decay(optimizer):
+    model = FusionClassifier(Undecayed(), optimizer=optimizer, max_epochs=3, lr=0.01)
+    nets, problems = prepared(model, 3, weight_decay=[0.0, 5.0, 0.1])
     assert_equal_to_one_by_one(nets, problems)

@@ -7,8 +7,8 @@ from torch import nn
 
 from skmm._sklearn import HasMethods, Interval
 from skmm.nn.block import Block, built_clone
+from skmm.nn.composite.stack import can_stack, stack
 from skmm.nn.heads.dense import MLPHead
-from skmm.nn.stack import can_stack, stack
 
 __all__ = ["MixtureHead"]
 

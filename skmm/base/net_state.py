@@ -1,0 +1,61 @@
+"""What is saved of an estimator that holds one net, and how the net is made anew."""
+
+import copy
+
+import torch
+
+from skmm._random import seeded
+from skmm.data.tensors import resolve_device
+from skmm.nn.shape_inference import random_rows
+from skmm.persistence.saving import fitted_attributes, set_attributes
+
+
+def saved_attributes(estimator):
+    """Fitted attributes as data; of the net its parts, settings and progress."""
+    net = estimator.net_
+    settings = {name: getattr(net, name) for name in net.settings}
+    settings["objective"] = net.criterion
+    packed = {"parts": estimator._packed(net.module_), "settings": settings}
+    attributes = fitted_attributes(estimator)
+    return {**attributes, "net_": {**packed, "progress": net.progress()}}
+
+
+def restore(estimator, attributes):
+    """Set the attributes that `saved_attributes` returned."""
+    set_attributes(estimator, attributes)
+    packed = attributes["net_"]
+    # the net has the parameters of its own fit, which may have changed since
+    shell = copy.copy(estimator)
+    vars(shell).update(packed["settings"], device=_usable(estimator.device))
+    net = shell.make_net(estimator._unpacked(packed["parts"]))
+    net.module_.eval()
+    estimator.net_ = net.continue_from(packed["progress"])
+    return estimator
+
+
+def packed_parts(module):
+    """Parts of a MultimodalModule, as arguments of `assemble`."""
+    encoders = dict(module.encoders.items())
+    return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
+
+
+def probe(estimator):
+    """Outputs for some random samples."""
+    module = estimator.net_.module_.eval()
+    device = next((p.device for p in module.parameters()), estimator.net_.device)
+    with seeded(0), torch.inference_mode():
+        rows = {
+            name: random_rows(encoder, estimator.shapes_in_[name]).to(device)
+            for name, encoder in module.encoders.items()
+        }
+        outputs = module(rows)
+    tensors = outputs.values() if isinstance(outputs, dict) else [outputs]
+    return [output.cpu() for output in tensors]
+
+
+def _usable(device):
+    """The device of a net: the estimator's if this machine has it."""
+    try:
+        return resolve_device(device)
+    except ValueError:
+        return torch.device("cpu")

@@ -1,0 +1,82 @@
+"""What `warm_start`, `partial_fit` and checkpoints keep of an earlier fit."""
+
+import numpy as np
+
+from skmm.training.checkpoint import ResumeFile, fit_key
+
+
+def check_same_structure(estimator):
+    """Check that the net would be the same as at the first fit.
+
+    Raises
+    ------
+    ValueError
+        If a structural parameter has changed since.
+    """
+    now, then = estimator._structure_digests(), estimator._structure
+    changed = sorted(key for key in now | then if now.get(key) != then.get(key))
+    if changed:
+        raise ValueError(
+            f"{', '.join(changed)} changed since the first fit, but warm_start and "
+            "partial_fit keep the net as it is. Fit with warm_start=False, or clone "
+            "the estimator."
+        )
+
+
+def check_same_classes(estimator, classes):
+    """Check that `classes` of partial_fit are those of the first call."""
+    if classes is None or np.array_equal(np.unique(classes), estimator.classes_):
+        return
+    raise ValueError(
+        f"classes {list(classes)} differ from those of the first call, "
+        f"{estimator.classes_.tolist()}."
+    )
+
+
+def check_partial_fit(estimator):
+    """Check that no parameter is set that partial_fit does not support."""
+    if estimator.early_stopping:
+        raise ValueError(
+            f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
+        )
+    if estimator.stages is not None:
+        raise ValueError("partial_fit trains all parts; it does not support stages.")
+    if estimator.checkpoint is not None:
+        raise ValueError("partial_fit does not use checkpoint; save the estimator.")
+    if getattr(estimator, "class_weight", None) == "balanced":
+        raise ValueError(
+            "partial_fit cannot balance classes of which it sees only a chunk; give "
+            "class_weight as a dict."
+        )
+
+
+def resume_file(estimator, data):
+    """Return the callback that writes and reads the checkpoint.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    data : TrainingData
+
+    Raises
+    ------
+    ValueError
+        If the fit could not be repeated: without a fixed `random_state`, with callbacks
+        whose state is unknown, or in a warm start.
+    """
+    reason = None
+    if not isinstance(estimator.random_state, (int, np.integer)):
+        reason = f"an integer random_state; got {estimator.random_state!r}"
+    elif estimator.callbacks:
+        reason = "callbacks=None: their state is not in the file"
+    elif estimator.warm_start:
+        reason = "warm_start=False: a checkpoint belongs to one fit"
+    if reason:
+        raise ValueError(f"checkpoint needs {reason}.")
+    params = {
+        key: value
+        for key, value in estimator.get_params(deep=False).items()
+        if key not in estimator._no_effect_on_weights
+    }
+    key = fit_key(params, data.module, data.train, data.valid)
+    return ResumeFile(estimator.checkpoint, key)

@@ -1,0 +1,1 @@
+"""Displays, which draw what `skmm.inspection` computes."""

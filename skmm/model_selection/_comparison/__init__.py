@@ -1,0 +1,1 @@
+"""Fits, cache, verdict and plots of `compare_modalities`."""

@@ -1,0 +1,1 @@
+"""Evaluation of trials, and studies shared by processes, for `ModalitySearchCV`."""

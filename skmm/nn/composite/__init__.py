@@ -1,0 +1,1 @@
+"""Modules made of several nets or heads: branches, gates, stacks of replicas."""

@@ -1,0 +1,255 @@
+"""Blocks, modules, objectives, optimizers and tensors as data, and back."""
+
+import functools
+import inspect
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.optim import Optimizer
+
+from skmm.nn import Block
+from skmm.objectives import Objective
+from skmm.persistence.class_registry import ClassRegistry, torch_classes
+from skmm.persistence.json_codec import JsonCodec, Kind
+from skmm.targets import Target
+
+
+class ObjectCodec(JsonCodec):
+    """Between objects on one side, JSON data and named tensors on the other.
+
+    Parameters
+    ----------
+    classes : sequence of classes
+        The user's classes that may be restored.
+    tensors : dict of str to Tensor, optional
+        Filled by `pack`, read by `unpack`.
+    """
+
+    def __init__(self, classes=(), tensors=None):
+        super().__init__()
+        self.kinds |= OBJECTS
+        self.classes = ClassRegistry(classes)
+        self.tensors = {} if tensors is None else tensors
+
+    def is_storable(self, value):
+        """Whether a value may be of the user's own class."""
+        return isinstance(value, (Block, Objective))
+
+    def keep(self, tensor, where):
+        """Put a tensor aside and return its key."""
+        if type(tensor) not in (torch.Tensor, nn.Parameter):
+            raise TypeError(self.refusal(tensor, where))
+        key = where
+        while key in self.tensors:
+            key += "_"
+        # cloned: two names of one memory are refused by the format
+        self.tensors[key] = tensor.detach().cpu().contiguous().clone()
+        return key
+
+    def refusal(self, value, where):
+        """Message for a value of no known kind, with what to do."""
+        if inspect.isroutine(value):
+            return (
+                f"{where} cannot be saved: {value!r} is a function, which is code and "
+                "not data. Use a name, or write it as a class: a subclass of Block or "
+                "of skmm.objectives.Objective."
+            )
+        if where.split(".")[0] == "callbacks":
+            return (
+                f"callbacks cannot be saved ({where} is a {type(value).__name__}). "
+                "First set_params(callbacks=None): they matter to training only."
+            )
+        return super().refusal(value, where)
+
+
+# -- objects with parameters: Blocks, objectives -----------------------------------
+
+
+def pack_params(codec, value, where):
+    """``{"class", "params"}`` of an object in scikit-learn's manner."""
+    params = value.get_params(deep=False)
+    prefix = f"{where}." if where else ""
+    packed = {k: codec.pack(v, f"{prefix}{k}") for k, v in params.items()}
+    return {"class": codec.classes.name(type(value)), "params": packed}
+
+
+def unpack_params(codec, data, base=BaseEstimator):
+    """Return an object made by its constructor."""
+    cls = codec.classes.find(data["class"], base)
+    return cls(**codec.unpack(data["params"]))
+
+
+def _has_params(codec, value):
+    if isinstance(value, nn.Module) and not isinstance(value, Block):
+        return False
+    known = codec.classes.is_own(type(value)) or codec.is_storable(value)
+    return known and isinstance(value, BaseEstimator)
+
+
+def _pack_object(codec, value, where):
+    data = pack_params(codec, value, where)
+    if isinstance(value, Block) and value.is_built:
+        data["in_shape"] = codec.pack(value.in_shape_, where)
+        data["state"] = _pack_state(codec, value, where)
+    return data
+
+
+def _unpack_object(codec, data):
+    value = unpack_params(codec, data)
+    if "state" in data:
+        value.build(codec.unpack(data["in_shape"]))
+        _unpack_state(codec, value, data["state"])
+    return value
+
+
+# -- weights -----------------------------------------------------------------------
+
+
+def _pack_state(codec, module, where):
+    """Keys of weights and buffers, and which weights are frozen."""
+    state = module.state_dict().items()
+    frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
+    return {
+        "tensors": {name: codec.keep(t, f"{where}.{name}") for name, t in state},
+        "frozen": frozen,
+    }
+
+
+def _unpack_state(codec, module, data):
+    state = {name: codec.tensors[key] for name, key in data["tensors"].items()}
+    module.load_state_dict(state, strict=True)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in data["frozen"])
+
+
+# -- plain modules -----------------------------------------------------------------
+
+
+def _pack_module(codec, module, where):
+    data = {"class": codec.classes.name(type(module))}
+    if type(module) is nn.Sequential:
+        parts = module.named_children()
+        data["parts"] = [[n, codec.pack(p, f"{where}.{n}")] for n, p in parts]
+        return data
+    data["params"] = codec.pack(_arguments(module, where), where)
+    if not (isinstance(module, LazyModuleMixin) and module.has_uninitialized_params()):
+        data["state"] = _pack_state(codec, module, where)
+    return data
+
+
+def _unpack_module(codec, data):
+    cls = codec.classes.find(data["class"], nn.Module)
+    if cls is nn.Sequential:
+        module = nn.Sequential()
+        for name, part in data["parts"]:
+            module.add_module(name, codec.unpack(part))
+        return module
+    module = cls(**codec.unpack(data["params"]))
+    if "state" in data:
+        _unpack_state(codec, module, data["state"])
+    return module
+
+
+def _arguments(module, where):
+    """Return the constructor's arguments, kept as attributes by the same names."""
+    parameters = inspect.signature(type(module)).parameters.values()
+    names = [
+        p.name
+        for p in parameters
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and not p.name.startswith("_")
+        and p.name not in ("device", "dtype")
+    ]
+    return {name: _argument(module, name, where) for name in names}
+
+
+def _argument(module, name, where):
+    if name in module._parameters and type(module) in torch_classes().values():
+        return module._parameters[name] is not None  # bias=True
+    value = getattr(module, name, module)
+    if isinstance(value, (nn.Module, nn.Parameter)):
+        raise TypeError(
+            f"{where} cannot be saved: {type(module).__name__} does not keep the "
+            f"argument {name!r} of its constructor as an attribute. Make it a "
+            "skmm.nn.Block, which does, or pickle the estimator."
+        )
+    return value
+
+
+# -- the rest ----------------------------------------------------------------------
+
+
+def _pack_target(codec, target, where):
+    fields = {k: codec.pack(v, f"{where}.{k}") for k, v in vars(target).items()}
+    return {"class": type(target).__name__, "fields": fields}
+
+
+def _unpack_target(codec, data):
+    return Target.subclasses[data["class"]](**codec.unpack(data["fields"]))
+
+
+def _is_optimizer(codec, value):
+    return inspect.isclass(value) and issubclass(value, Optimizer)
+
+
+def _is_partial(codec, value):
+    is_partial = type(value) is functools.partial and not value.args
+    return is_partial and _is_optimizer(codec, value.func)
+
+
+def _pack_partial(codec, value, where):
+    cls = codec.classes.name(value.func)
+    return {"class": cls, "params": codec.pack(value.keywords, where)}
+
+
+def _unpack_partial(codec, data):
+    cls = codec.classes.find(data["class"], Optimizer)
+    return functools.partial(cls, **codec.unpack(data["params"]))
+
+
+def _unpack_random_state(codec, data):
+    state = np.random.RandomState(0)
+    state.set_state(codec.unpack(data))
+    return state
+
+
+OBJECTS = {
+    "object": Kind(_has_params, _pack_object, _unpack_object),
+    "module": Kind(
+        lambda codec, value: isinstance(value, nn.Module), _pack_module, _unpack_module
+    ),
+    "tensor": Kind(
+        lambda codec, value: type(value) is torch.Tensor,
+        lambda codec, value, where: codec.keep(value, where),
+        lambda codec, data: codec.tensors[data],
+    ),
+    "size": Kind(
+        lambda codec, value: type(value) is torch.Size,
+        lambda codec, value, where: list(value),
+        lambda codec, data: torch.Size(data),
+    ),
+    "device": Kind(
+        lambda codec, value: type(value) is torch.device,
+        lambda codec, value, where: str(value),
+        lambda codec, data: torch.device(data),
+    ),
+    "target": Kind(
+        lambda codec, value: isinstance(value, Target),
+        _pack_target,
+        _unpack_target,
+    ),
+    "optimizer": Kind(
+        _is_optimizer,
+        lambda codec, value, where: codec.classes.name(value),
+        lambda codec, data: codec.classes.find(data, Optimizer),
+    ),
+    "partial": Kind(_is_partial, _pack_partial, _unpack_partial),
+    "random_state": Kind(
+        lambda codec, value: type(value) is np.random.RandomState,
+        lambda codec, value, where: codec.pack(value.get_state(), where),
+        _unpack_random_state,
+    ),
+}

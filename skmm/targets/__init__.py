@@ -1,0 +1,14 @@
+"""Between y and the tensors that a net is trained on."""
+
+from skmm.targets.arrays import ArrayTarget
+from skmm.targets.base import NoTarget, Target
+from skmm.targets.classes import ClassTarget
+from skmm.targets.values import ValueTarget
+
+__all__ = [
+    "ArrayTarget",
+    "ClassTarget",
+    "NoTarget",
+    "Target",
+    "ValueTarget",
+]

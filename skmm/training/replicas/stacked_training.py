@@ -1,0 +1,250 @@
+"""Train the stack: one forward, one backward, one step for all replicas."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
+from skmm.objectives.base import validation_of
+from skmm.training.callbacks import BestWeights
+from skmm.training.optimizers import (
+    make_schedule,
+    names_without_decay,
+    optimizer_class,
+)
+
+VALIDATION_ROWS = 1024
+
+
+@dataclass
+class Progress:
+    """Losses by epoch, and the best weights of every replica.
+
+    Attributes
+    ----------
+    rows : list of list of dict
+        History of each replica.
+    best_loss, best_epoch : list
+    running : list of bool
+    """
+
+    rows: list
+    best_loss: torch.Tensor
+    best_epoch: torch.Tensor
+    running: torch.Tensor
+    best: list = field(default_factory=list)
+
+
+class StackedTraining:
+    """Several nets of one structure, trained together.
+
+    Parameters
+    ----------
+    nets : list of TensorNet
+        Initialised, of one structure, objective, batch size and kind of optimizer;
+        lr, weight decay and seeds may differ.
+    train, valid : StackedRows, StackedRows or None
+    stopper : BestWeights or None
+        The early stopping that all nets share.
+    """
+
+    def __init__(self, nets, train, valid, stopper):
+        self.nets, self.train, self.valid, self.stopper = nets, train, valid, stopper
+        self.module = stack([net.module_ for net in nets])
+        self.norms = [
+            m for m in self.module.modules() if isinstance(m, StackedBatchNorm)
+        ]
+        self.parameters = list(self.module.parameters())
+        self.optimizer = _StackedOptimizer(nets, self.module)
+        count = len(nets)
+        self.progress = Progress(
+            rows=[[] for _ in nets],
+            best_loss=torch.full((count,), float("inf"), dtype=torch.float64),
+            best_epoch=torch.zeros(count, dtype=torch.int64),
+            running=torch.ones(count, dtype=torch.bool),
+        )
+
+    def run(self, epochs):
+        """Train, restore the best weights, and give everything back to the nets."""
+        name, inner = self.nets[0].lr_schedule, self.optimizer.inner
+        schedule = make_schedule(name, inner, epochs)
+        if self.stopper is not None and self.stopper.keep_start:
+            self._keep_best(0, self._check())
+        for epoch in range(1, epochs + 1):
+            begun, lr_share = time.time(), self.optimizer.lr_share
+            losses = {"train_loss": self._train_epoch()}
+            if self.valid is not None:
+                losses["valid_loss"] = self._check()
+            self._record(epoch, losses, time.time() - begun)
+            if schedule is not None:
+                self._note_lr(lr_share)
+                schedule.step()
+            if self.stopper is not None:
+                self._keep_best(epoch, losses["valid_loss"])
+            if not self.progress.running.any():
+                break
+        self._hand_back()
+
+    def _train_epoch(self):
+        self.module.train()
+        rows = self.train.shuffled([net.generator_ for net in self.nets])
+        total = 0
+        for bounds in rows.bounds(self.nets[0].batch_size):
+            batch = rows.batch(*bounds)
+            losses = self._losses(batch, self.nets[0].criterion)
+            self.optimizer.zero_grad()
+            losses.sum().backward()
+            if self.nets[0].gradient_clip is not None:
+                self._clip(self.nets[0].gradient_clip)
+            self.optimizer.step()
+            total = total + losses.detach() * batch.sizes
+        return (total / self.train.sizes).double().cpu()
+
+    def _clip(self, largest):
+        """Shorten the gradients of each replica by its own norm, as torch does."""
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+        share = (largest / (norms + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
+
+    def _losses(self, batch, objective):
+        """Mean loss of each replica over its real rows, shape (B,)."""
+        for norm in self.norms:
+            norm.rows = batch.real
+        outputs = self.module(batch.x, batch.present)
+        flat, target = outputs.flatten(0, 1), batch.target.flatten(0, 1)
+        rows = objective.rows(flat, target).view(batch.weight.shape)
+        return objective.finish((rows * batch.weight).sum(1) / batch.sizes.clamp(min=1))
+
+    @torch.no_grad()
+    def _check(self):
+        self.module.eval()
+        objective, total = validation_of(self.nets[0].criterion), 0
+        for start in range(0, self.valid.n_rows, VALIDATION_ROWS):
+            stop = min(start + VALIDATION_ROWS, self.valid.n_rows)
+            batch = self.valid.batch(start, stop)
+            total = total + self._losses(batch, objective) * batch.sizes
+        return (total / self.valid.sizes).double().cpu()
+
+    def _record(self, epoch, losses, seconds):
+        columns = {name: values.tolist() for name, values in losses.items()}
+        for name, values in columns.items():
+            if not all(value - value == 0 for value in values):  # NaN or infinite
+                self._refuse(name, values, epoch)
+        for b in self.progress.running.nonzero()[:, 0].tolist():
+            row = {"batches": [], "epoch": len(self.nets[b].history) + epoch}
+            row |= {name: values[b] for name, values in columns.items()}
+            row["dur"] = seconds / len(self.nets)
+            self.progress.rows[b].append(row)
+
+    def _note_lr(self, share):
+        for b in self.progress.running.nonzero()[:, 0].tolist():
+            self.progress.rows[b][-1]["lr"] = self.nets[b].lr * share
+
+    def _refuse(self, name, values, epoch):
+        bad = next(b for b, value in enumerate(values) if value - value != 0)
+        raise FloatingPointError(
+            f"the {name.replace('_', ' ')} of replica {bad} is {values[bad]} in epoch "
+            f"{epoch}. Likely causes: its lr ({self.nets[bad].lr}) is too large, or "
+            "inputs are not scaled."
+        )
+
+    def _keep_best(self, epoch, losses):
+        """Keep the weights of the replicas that improved; stop those that waited."""
+        state = self.progress
+        better = (losses < state.best_loss - self.stopper.min_delta) & state.running
+        state.best_loss[better] = losses[better]
+        state.best_epoch[better] = epoch
+        tensors = list(self.module.state_dict().values())
+        if not state.best:
+            state.best = [tensor.clone() for tensor in tensors]
+        rows = better.nonzero()[:, 0].to(tensors[0].device)
+        for best, tensor in zip(state.best, tensors, strict=True):
+            best[rows] = tensor[rows]
+        state.running &= epoch - state.best_epoch < self.stopper.patience
+
+    @torch.no_grad()
+    def _hand_back(self):
+        for best, tensor in zip(
+            self.progress.best, self.module.state_dict().values(), strict=False
+        ):
+            tensor.copy_(best)
+        unstack(self.module, [net.module_ for net in self.nets])
+        best = self.progress.best_epoch.tolist()
+        for net, rows, epoch in zip(self.nets, self.progress.rows, best, strict=True):
+            net.history.extend(rows)
+            for _, callback in net.callbacks_:
+                if isinstance(callback, BestWeights):
+                    callback.best_epoch_ = epoch
+
+
+class _StackedOptimizer:
+    """One optimizer for all replicas, each with its own lr and weight decay.
+
+    The steps of the supported optimizers are proportional to lr, so a replica's step is
+    the common one times its share of the largest lr.
+    """
+
+    def __init__(self, nets, module):
+        cls = optimizer_class(nets[0].optimizer)
+        parameters = list(module.parameters())
+        lrs = torch.tensor([net.lr for net in nets], dtype=torch.float64)
+        self.parameters = parameters
+        self.decoupled = cls is torch.optim.AdamW
+        self.lr = self._column([net.lr for net in nets])
+        self.decay = self._column([net.weight_decay for net in nets])
+        exempt = names_without_decay(nets[0].module_)
+        for i, (name, _) in enumerate(module.named_parameters()):
+            self.decay[i] *= name not in exempt
+        self.share = (
+            None if (lrs == lrs[0]).all() else [lr / lrs.max() for lr in self.lr]
+        )
+        if not any(net.weight_decay for net in nets):
+            self.decay = None
+        extra = {"weight_decay": 0.0} if self.decoupled else {}
+        fused = {"fused": True} if cls in FUSED else {}
+        self.largest = float(lrs.max())
+        self.inner = cls(parameters, lr=self.largest, **extra, **fused)
+
+    def _column(self, values):
+        """Per parameter, the values in its shape (B, 1, ...)."""
+        return [
+            torch.tensor(values, dtype=p.dtype, device=p.device).view(
+                -1, *[1] * (p.ndim - 1)
+            )
+            for p in self.parameters
+        ]
+
+    @property
+    def lr_share(self):
+        """What a schedule has left of the learning rate, 1 at the start."""
+        return self.inner.param_groups[0]["lr"] / self.largest
+
+    def zero_grad(self):
+        """Forget gradients."""
+        self.inner.zero_grad()
+
+    @torch.no_grad()
+    def step(self):
+        """Decay, step, and shorten the steps of replicas with a smaller lr."""
+        before = None
+        if self.decay is not None:
+            self._decay()
+        if self.share is not None:
+            before = [p.clone() for p in self.parameters]
+        self.inner.step()
+        if before is not None:
+            for p, old, share in zip(self.parameters, before, self.share, strict=True):
+                p.copy_(torch.lerp(old, p, share.expand_as(p)))
+
+    def _decay(self):
+        for p, decay, lr in zip(self.parameters, self.decay, self.lr, strict=True):
+            if self.decoupled:
+                p.mul_(1 - lr * self.lr_share * decay)
+            else:
+                p.grad.add_(decay * p)
+
+
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)

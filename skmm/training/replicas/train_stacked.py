@@ -1,0 +1,184 @@
+"""Many nets at once: those that can be stacked, in groups; the others one by one."""
+
+from collections import defaultdict
+
+import torch
+from skorch.callbacks import EpochTimer
+
+from skmm._random import seeded
+from skmm.nn.block import Block
+from skmm.nn.composite.stack import can_stack
+from skmm.objectives import Objective
+from skmm.training.batches import batch_bounds, slice_rows
+from skmm.training.callbacks import BestWeights
+from skmm.training.fingerprint import attributes_of, describe, digest
+from skmm.training.optimizers import optimizer_class, penalised
+from skmm.training.replicas.stacked_rows import StackedRows
+from skmm.training.replicas.stacked_training import VALIDATION_ROWS, StackedTraining
+
+ELEMENTWISE = {  # optimizers whose step is proportional to lr
+    torch.optim.Adam,
+    torch.optim.AdamW,
+    torch.optim.SGD,
+    torch.optim.RMSprop,
+    torch.optim.Adagrad,
+}
+
+
+def train_together(nets, problems, seeds, *, memory=2**29):
+    """Train initialised nets, as one batch of stacked parameters where possible.
+
+    Without dropout the result is that of training one by one, up to rounding: the same
+    starts, the same order of rows, early stopping by each net's own losses.
+
+    Parameters
+    ----------
+    nets : list of TensorNet
+        Initialised; they are trained in place and keep their own history.
+    problems : list of TrainingData
+        Rows and target of each net, for training and validation.
+    seeds : list of int
+        For dropout.
+    memory : int, default=2**29
+        Bytes that one stack's rows and weights may take; more nets are trained in
+        several stacks.
+
+    Returns
+    -------
+    list of bool
+        Whether each net was trained in a stack.
+    """
+    stacked = [False] * len(nets)
+    for key, members in _groups(nets, problems).items():
+        size = _stack_size(nets[members[0]], problems[members[0]], memory)
+        for start in range(0, len(members), size):
+            part = members[start : start + size]
+            if key is None or len(part) == 1:
+                _one_by_one(nets, problems, seeds, part)
+                continue
+            _in_a_stack(
+                [nets[i] for i in part], [problems[i] for i in part], seeds[part[0]]
+            )
+            for i in part:
+                stacked[i] = True
+    return stacked
+
+
+def _groups(nets, problems):
+    """Numbers of the nets that fit into one stack, by what they share; None: alone."""
+    groups = defaultdict(list)
+    for i, (net, problem) in enumerate(zip(nets, problems, strict=True)):
+        groups[_structure(net, problem)].append(i)
+    return groups
+
+
+def _structure(net, problem):
+    """What nets of one stack must share, or None if this one cannot be stacked."""
+    stoppers = [c for _, c in net.callbacks_ if isinstance(c, BestWeights)]
+    if not can_be_stacked(net, problem):
+        return None
+    rows, target = problem.train
+    starts = tuple(s for s, _ in batch_bounds(len(rows), net.batch_size))
+    shapes = tuple((k, v.shape, v.dtype) for k, v in net.module_.state_dict().items())
+    kinds = tuple(type(part) for part in net.module_.modules())
+    settings = (
+        optimizer_class(net.optimizer),
+        net.batch_size,
+        net.max_epochs,
+        net.lr_schedule,
+        net.gradient_clip,
+        digest(describe(net.criterion)),
+        repr(net.device),
+        tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
+    )
+    data = (starts, rows.present is None, target.dtype, problem.valid is None)
+    return (shapes, kinds, _settings(net.module_), settings, data)
+
+
+def can_be_stacked(net, problem):
+    """Whether a net and its rows can be one of a stack.
+
+    It needs dense Blocks, an Objective that looks at each row by itself, an optimizer
+    whose steps are proportional to lr, one lr and weight decay for all parts, and no
+    stages, compilation or callbacks but early stopping.
+
+    Parameters
+    ----------
+    net : TensorNet
+    problem : TrainingData
+    """
+    known = (BestWeights, EpochTimer)
+    masked = problem.train[0].present is not None
+    return (
+        optimizer_class(net.optimizer) in ELEMENTWISE
+        and isinstance(net.criterion, Objective)
+        and net.criterion.by_rows
+        and (net.criterion.additive or _is_checked_at_once(net, problem.valid))
+        and all(isinstance(callback, known) for _, callback in net.callbacks_)
+        and len(net.history) == 0
+        and not net.stages
+        and not net.compile
+        and not isinstance(net.lr, dict)
+        and not isinstance(net.weight_decay, dict)
+        and net.lr_schedule in (None, "cosine")
+        and can_stack(net.module_)
+        and not penalised(net.module_)
+        and all(p.requires_grad for p in net.module_.parameters())
+        and not (masked and _has_norms(net.module_))
+    )
+
+
+def _is_checked_at_once(net, valid):
+    """Whether validation rows are in one slice, in a stack and alone."""
+    if valid is None:
+        return True
+    return len(valid[0]) <= min(VALIDATION_ROWS, slice_rows(valid[0], net.batch_size))
+
+
+def _has_norms(module):
+    return any(isinstance(part, torch.nn.BatchNorm1d) for part in module.modules())
+
+
+def _settings(module):
+    """Digest of what layers and Blocks do besides their weights."""
+    settings = [_settings_of(part) for part in module.modules()]
+    return digest(describe(settings, weights=False))
+
+
+def _settings_of(part):
+    if not isinstance(part, Block):
+        return attributes_of(part)
+    params = part.get_params(deep=False).items()
+    return [(name, v) for name, v in params if name not in part.per_replica]
+
+
+def _stack_size(net, problem, memory):
+    """How many nets like this one may be stacked."""
+    sources = [*problem.train[0].x.values()]
+    numbers = sum(_numbers(source) for source in sources)
+    weights = sum(p.numel() for p in net.module_.parameters())
+    bytes_each = 4 * (2 * numbers + 6 * weights)  # rows twice; gradient, moments, best
+    return max(1, memory // max(1, bytes_each))
+
+
+def _numbers(source):
+    if isinstance(source, torch.Tensor):
+        return source.numel()
+    return len(source) * source[:1].numel()  # rows that are read from disk
+
+
+def _one_by_one(nets, problems, seeds, members):
+    for i in members:
+        with seeded(seeds[i], nets[i].device):
+            nets[i].run(problems[i].train, problems[i].valid)
+
+
+def _in_a_stack(nets, problems, seed):
+    train = StackedRows.of([problem.train for problem in problems])
+    valid = None
+    if problems[0].valid is not None:
+        valid = StackedRows.of([problem.valid for problem in problems])
+    stoppers = [c for _, c in nets[0].callbacks_ if isinstance(c, BestWeights)]
+    stopper = stoppers[0] if stoppers else None
+    with seeded(seed, nets[0].device):
+        StackedTraining(nets, train, valid, stopper).run(nets[0].max_epochs)
