@@ -15,8 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
-from skmm._routing import check_accepts_weights as refuse_without_weights
-from skmm._routing import of_rows, routed, router, routing_enabled
+from skmm._routing import (
+    check_accepts_sample_weight,
+    of_rows,
+    routed,
+    router,
+    routing_enabled,
+)
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
@@ -180,7 +185,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         routed(self, "fit", params)  # raises an error for any
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         for where, part in parts.items() if weight else ():
-            refuse_without_weights(part, where)
+            check_accepts_sample_weight(part, where)
         return dict.fromkeys(keys, weight)
 
     def _key(self, name):
