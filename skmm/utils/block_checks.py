@@ -1,4 +1,4 @@
-"""What every Block must satisfy."""
+"""Checks that every Block must pass."""
 
 import pickle
 
@@ -20,27 +20,27 @@ def same_weights(a, b):
 
 
 def check_block(block, in_shape, inputs):
-    """Test the rules for Blocks.
+    """Check that a Block follows the rules for Blocks.
 
     Parameters
     ----------
     block : Block
         Not built.
     in_shape : tuple or dict
-        What ``build`` gets.
+        Argument of ``build``.
     inputs : tuple
-        Arguments of ``forward``, of two rows or more.
+        Arguments of ``forward``, with two samples or more.
 
     Raises
     ------
     AssertionError
-        If a rule is broken.
+        At the first check that fails.
 
     Examples
     --------
     >>> import torch
     >>> from skmm.nn import MLPEncoder
-    >>> from skmm.utils.block_checks import check_block
+    >>> from skmm.utils.estimator_checks import check_block
     >>> check_block(MLPEncoder((8,)), (3,), (torch.ones(2, 3),))
     """
     check_constructs_without_arguments(block)
@@ -54,14 +54,14 @@ def check_block(block, in_shape, inputs):
 
 
 def check_constructs_without_arguments(block):
-    """All hyper-parameters have defaults, and only those are stored."""
+    """All hyper-parameters have defaults, and no weights are made before build."""
     fresh = type(block)()
     assert not fresh.is_built
     assert not list(fresh.parameters()), "weights are made in build, not before"
 
 
 def check_parameter_names(block, in_shape):
-    """No parameter shadows nn.Module or is overwritten by build."""
+    """Parameters neither shadow nn.Module nor are overwritten by build."""
     names = set(block.get_params(deep=False))
     clash = names & set(dir(nn.Module()))
     assert not clash, f"parameters {clash} are attributes of nn.Module"
@@ -78,7 +78,7 @@ def check_build_leaves_template(block, in_shape):
 
 
 def check_clone(block, in_shape):
-    """A clone of a built block keeps the weights, one of an unbuilt block has none."""
+    """A clone of a built block has its weights; its parameters are then fixed."""
     built = clone(block).build(in_shape)
     again = clone(built)
     assert again is not built
@@ -133,7 +133,7 @@ def _values(outputs):
 
 
 def check_no_weight_decay_is_its_own(block, in_shape):
-    """What is exempt from weight decay is a parameter of the block, as it stands."""
+    """What is exempt from weight decay is a parameter of the block itself."""
     built = clone(clone(block).build(in_shape))
     own = {id(parameter) for parameter in built.parameters()}
     assert all(id(parameter) in own for parameter in built.no_weight_decay())

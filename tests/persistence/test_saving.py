@@ -41,7 +41,8 @@ from skmm.nn.block import built_clone
 from skmm.objectives import CrossEntropy, WeightedSum
 from skmm.persistence import files
 from skmm.training import history_frame
-from skmm.utils._checking import answers, make_data
+from skmm.utils._checking import make_data
+from skmm.utils._checking import predictions as answers
 from tests.test_common import DEFAULTS, QUICK
 from tests.toys import (
     MeanEmbedding,
