@@ -6,15 +6,15 @@ prediction for each pair, timed on a sample of them. `emap` encodes each row onc
 asks fusion and head about all pairs. Ratios are of medians of runs that take turns, by
 processor time. The loop over rows also shows that the projections are the same.
 
-Run with ``OMP_NUM_THREADS=1 python benchmarks/emap.py [--quick]``.
+Run with ``OMP_NUM_THREADS=1 python -m benchmarks.emap [--quick]``.
 """
 
 import time
 
 import numpy as np
 import torch
-from common import alternating_medians, arguments, machine, report, row
 
+from benchmarks.common import alternating_medians, arguments, machine, report, row
 from skmm import FusionClassifier, ModalityDict, ResidualFusionClassifier
 from skmm.inspection import emap
 from skmm.nn import ConvEncoder, MLPEncoder

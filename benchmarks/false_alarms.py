@@ -20,7 +20,6 @@ import sys
 from itertools import chain, product
 
 import numpy as np
-from common import machine, report
 from joblib import Parallel, delayed
 from scipy.optimize import brentq
 from sklearn.linear_model import LogisticRegression
@@ -30,6 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
+from benchmarks.common import machine, report
 from skmm import FusionClassifier, ModalityDict
 from skmm.base.fit_many import fit_together
 from skmm.model_selection import compare_modalities

@@ -7,14 +7,14 @@ constant takes the weight of the other one through their product, unless product
 normalised; an exclusive or keeps its weight. *Sentiment*: in how many seeds the ranking
 of planted shares is recovered.
 
-Run with ``OMP_NUM_THREADS=1 python benchmarks/modality_weights.py [--quick]``.
+Run with ``OMP_NUM_THREADS=1 python -m benchmarks.modality_weights [--quick]``.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
-from common import RESULTS, arguments, machine, report, row
 from tqdm import tqdm
 
+from benchmarks.common import RESULTS, arguments, machine, report, row
 from skmm import FusionClassifier, FusionRegressor, ModalityDict
 from skmm.datasets import make_dna_motif, make_sentiment_like
 from skmm.nn import Conv1dEncoder, Flatten, LpNormFusion

@@ -2,7 +2,7 @@
 
 Claims: at least 2,000 molecules per second on one core at 80 x 80, and our part
 (properties and raster) takes no longer than RDKit's own. Run with
-``OMP_NUM_THREADS=1 python benchmarks/molecule_images.py [--quick]``.
+``OMP_NUM_THREADS=1 python -m benchmarks.molecule_images [--quick]``.
 """
 
 import time
@@ -10,10 +10,10 @@ import tracemalloc
 import warnings
 
 import numpy as np
-from common import alternating_medians, arguments, machine, report
 from rdkit.Chem.rdDepictor import Compute2DCoords
 from rdkit.Chem.rdPartialCharges import ComputeGasteigerCharges
 
+from benchmarks.common import alternating_medians, arguments, machine, report
 from skmm.datasets import load_biodegradation
 from skmm.preprocessing import MoleculeImager, _raster
 from skmm.preprocessing._molecule_records import property_records

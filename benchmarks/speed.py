@@ -11,7 +11,9 @@ import warnings
 
 import numpy as np
 import torch
-from by_hand import (
+from threadpoolctl import threadpool_limits
+
+from benchmarks.by_hand import (
     Bare,
     default_skorch,
     floor,
@@ -20,11 +22,9 @@ from by_hand import (
     reencoding,
     scikit_learn,
 )
-from common import alternating_medians, arguments, machine, report, row
-from molecule_images import IMAGER, rdkit_part
-from speed_mulmix import mulmix_rows
-from threadpoolctl import threadpool_limits
-
+from benchmarks.common import alternating_medians, arguments, machine, report, row
+from benchmarks.molecule_images import IMAGER, rdkit_part
+from benchmarks.speed_mulmix import mulmix_rows
 from skmm import FusionClassifier, ModalityDict
 from skmm.datasets import load_biodegradation
 from skmm.model_selection import BootstrapOutOfBag, fit_replicas

@@ -1,6 +1,6 @@
 """Goal 5 of the speed benchmark: the candidates of MulMix as one batch.
 
-Part of speed.py; by itself ``python benchmarks/speed_mulmix.py [--quick]``, with one
+Part of speed.py; by itself ``python -m benchmarks.speed_mulmix [--quick]``, with one
 thread, by processor time.
 """
 
@@ -8,10 +8,10 @@ import time
 from itertools import combinations
 
 import torch
-from common import alternating_medians, arguments, machine, report, row
 from sklearn.base import clone
 from torch import nn
 
+from benchmarks.common import alternating_medians, arguments, machine, report, row
 from skmm import FusionClassifier, MulMixClassifier
 from skmm.datasets import make_weak_modality
 from skmm.nn import MLPEncoder, MLPHead

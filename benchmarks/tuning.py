@@ -5,15 +5,15 @@ nets have one structure; or widths and batch sizes too, so that a batch falls in
 several stacks. Beside them the same number of draws by ``RandomizedSearchCV``, and what
 a pruner saves. Ratios are of medians of runs that take turns.
 
-Run with ``OMP_NUM_THREADS=1 python benchmarks/tuning.py [--quick]``.
+Run with ``OMP_NUM_THREADS=1 python -m benchmarks.tuning [--quick]``.
 """
 
 import numpy as np
 import optuna
-from common import alternating_medians, arguments, machine, report
 from scipy.stats import loguniform
 from sklearn.model_selection import RandomizedSearchCV
 
+from benchmarks.common import alternating_medians, arguments, machine, report
 from skmm import FusionClassifier, ModalityDict
 from skmm.model_selection import ModalitySearchCV
 from skmm.nn import MLPEncoder

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from joblib import Parallel, delayed
@@ -14,6 +15,7 @@ from sklearn.utils.estimator_checks import (
 
 import skmm
 from skmm import nn
+from skmm.nn.block import built_clone
 from skmm.utils._checking import make_data, one_thread
 from skmm.utils.block_checks import check_block
 from skmm.utils.estimator_checks import parametrize_with_checks
@@ -255,6 +257,22 @@ def test_block_rules(name):
 @pytest.mark.parametrize("name", FUSIONS)
 def test_fusion_rules(name, present):
     check_block(FUSIONS[name], WIDTHS, (PARTS, present))
+
+
+@pytest.mark.parametrize("name", [*ENCODERS, *FUSIONS, *DECODERS, *HEADS])
+def test_block_parameters_may_be_numpy_integers(name):
+    fusions = {name: (block, WIDTHS, (PARTS,)) for name, block in FUSIONS.items()}
+    block, in_shape, inputs = {**ENCODERS, **fusions, **DECODERS, **HEADS}[name]
+    params = {k: as_numpy(v) for k, v in block.get_params(deep=False).items()}
+    built_clone(clone(block).set_params(**params), in_shape)(*inputs)
+
+
+def as_numpy(value):
+    """The same value, with integers of numpy."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(as_numpy, value))
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return np.int64(value) if is_integer else value
 
 
 @pytest.mark.parametrize(

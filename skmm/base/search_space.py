@@ -4,7 +4,6 @@ from scipy.stats import loguniform, uniform
 from sklearn.base import clone
 
 from skmm import nn as blocks
-from skmm._params import NestedParams
 from skmm._resolver import resolve
 from skmm.nn import Block
 
@@ -76,17 +75,6 @@ def of_parts(estimator, outer):
         if outer != "encoders" or used is None or str(name) in used:
             space |= of_part(part, f"{outer}__{name}")
     return space
-
-
-class Searchable(NestedParams):
-    """TEMPORARY."""
-
-    def default_search_space(self):
-        """TEMPORARY."""
-        return of_estimator(self)
-
-    def _training_space(self):
-        return of_training(self)
 
 
 def search_space_of(estimator):

@@ -1,14 +1,14 @@
-"""Decoders: an embedding to the values of a row, the way back from an encoder.
+"""Decoders: reconstruct the values of a sample from an embedding.
 
-A decoder is a Block. ``build((width, shape))`` makes it for embeddings of that width
-and rows of that shape; ``forward`` maps (batch, width) to (batch, number of values in
-a row), the values in the order of ``row.ravel()``.
+A decoder is a Block. ``build((width, shape))`` creates its layers for embeddings of
+that width and samples of that shape; ``forward`` maps (batch, width) to (batch, number
+of values in a sample), with the values in the order of ``sample.ravel()``.
 
 ===========  =============================================  =========================
 decoder      formula                                        parameters (defaults)
 ===========  =============================================  =========================
-MLPDecoder   W h + b, after hidden layers if any            (width + 1) values
-ConvDecoder  linear, [enlarge, conv, BatchNorm, s] x L,     65,057 for 32 to
+MLPDecoder   W h + b, after optional hidden layers          (width + 1) values
+ConvDecoder  linear, [upsample, conv, BatchNorm, s] x L,    65,057 for 32 to
              the last convolution without BatchNorm and s   (1, 28, 28)
 ===========  =============================================  =========================
 """
@@ -32,14 +32,14 @@ __all__ = ["ConvDecoder", "MLPDecoder"]
 
 
 class MLPDecoder(Block):
-    """Fully connected layers to the values of a row.
+    """Fully connected layers, for samples of any shape.
 
     Parameters
     ----------
     hidden : tuple of int, default=()
-        Widths before the last layer.
+        Widths of the hidden layers.
     activation : str, default="relu"
-        As for ``MLPEncoder``; not applied to the values.
+        Activation of the hidden layers; see ``MLPEncoder``.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class MLPDecoder(Block):
         self.activation = activation
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = (width, shape of one row)``."""
+        """Create the layers for ``in_shape = (width, shape of one sample)``."""
         width, shape = in_shape
         self.out_features = math.prod(shape)
         self.layers, width = dense_layers(width, self.hidden, self.activation)
@@ -77,30 +77,31 @@ class MLPDecoder(Block):
 
 
 class ConvDecoder(Block):
-    r"""Small maps from a linear layer, enlarged and convolved step by step.
+    r"""A linear layer to small maps, which are upsampled and convolved repeatedly.
 
-    The mirror image of ``ConvEncoder``: the sizes of the maps are those that pooling by
-    `scale` passes through on the way down, so that any size is met exactly.
+    It mirrors ``ConvEncoder``: the maps have the sizes that result from pooling the
+    image by `scale`, so that images of any size can be decoded.
 
     Parameters
     ----------
     channels : tuple of int, default=(32, 16)
-        Channels of the maps before each convolution; the last convolution returns the
-        channels of the image.
+        Input channels of each convolution; the last one returns the channels of the
+        image.
     kernel_size : int or tuple of int, default=5
-        Width of the kernels, odd; padding keeps the size.
+        Width of the kernels, which must be odd; padding preserves the size.
     scale : int or tuple of int, default=2
-        How much each step enlarges, by repeating pixels; 1 does not.
+        Factor of the nearest-neighbour upsampling before each convolution; 1 disables
+        it.
     batch_norm : bool, default=True
-        BatchNorm before every activation.
+        Whether BatchNorm precedes every activation.
     activation : str, default="relu"
-        As for ``MLPEncoder``; not applied to the image.
+        Activation before each convolution; see ``MLPEncoder``.
 
     Notes
     -----
-    Rows are images of shape (channels, height, width), or (height, width) for one
+    Samples are images of shape (channels, height, width), or (height, width) for one
     channel. With sizes :math:`s_L` = height and :math:`s_{l-1} = \lceil s_l / k_l
-    \rceil`, step l enlarges maps of :math:`s_{l-1}` to :math:`s_l` pixels.
+    \rceil`, step l upsamples maps from :math:`s_{l-1}` to :math:`s_l` pixels.
 
     Examples
     --------
@@ -138,7 +139,7 @@ class ConvDecoder(Block):
         self.activation = activation
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = (width, shape of one image)``."""
+        """Create the layers for ``in_shape = (width, shape of one image)``."""
         width, shape = in_shape
         image = self._image(shape)
         maps = [*check_widths(self.channels, "channels"), image[0]]
@@ -162,8 +163,9 @@ class ConvDecoder(Block):
     def _image(self, shape):
         if len(shape) not in (2, 3):
             raise ValueError(
-                "ConvDecoder makes images of shape (channels, height, width) or "
-                f"(height, width); got rows of shape {tuple(shape)}. Use MLPDecoder()."
+                "ConvDecoder returns images of shape (channels, height, width) or "
+                f"(height, width); got samples of shape {tuple(shape)}. Use "
+                "MLPDecoder()."
             )
         return shape if len(shape) == 3 else (1, *shape)
 
@@ -172,22 +174,22 @@ class ConvDecoder(Block):
         for layer, kernel in enumerate(kernels, start=1):
             if kernel % 2 == 0:
                 raise ValueError(
-                    f"kernel_size of layer {layer} is {kernel}, but only odd kernels "
-                    f"keep the size of the maps; use {kernel + 1}."
+                    f"kernel_size must be odd to preserve the size of the maps; got "
+                    f"{kernel} for layer {layer}. Use {kernel + 1}."
                 )
         return kernels
 
     def _sizes(self, size, count):
-        """(height, width) of the maps, from the smallest to the image."""
+        """(height, width) of the maps, from the smallest maps to the image."""
         scales = per_layer(self.scale, count, "scale")
         sizes = [tuple(size)]
         for layer, scale in zip(range(count, 0, -1), reversed(scales), strict=True):
             height, width = sizes[0]
             if scale > 1 and max(height, width) == 1:
                 raise ValueError(
-                    f"layer {layer} of {count} has nothing to enlarge: an image of "
-                    f"{size[0]} x {size[1]} is down to 1 x 1 behind it. Use fewer "
-                    "channels, or a smaller scale."
+                    f"an image of {size[0]} x {size[1]} is too small for {count} "
+                    f"layers: the maps after layer {layer} are 1 x 1 already. Use "
+                    "fewer channels, or a smaller scale."
                 )
             sizes.insert(0, (math.ceil(height / scale), math.ceil(width / scale)))
         return sizes

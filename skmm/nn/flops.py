@@ -1,4 +1,4 @@
-"""How many additions and multiplications a net needs for one row."""
+"""Number of operations of a net for one sample."""
 
 from math import prod
 
@@ -11,18 +11,19 @@ from skmm.nn.shape_inference import zero_rows
 
 @torch.enable_grad()
 def operations(module, shapes):
-    """Additions and multiplications that a net needs for one row.
+    """Count the multiply-add operations of a net for one sample.
 
     Parameters
     ----------
     module : MultimodalModule
     shapes : dict of str to tuple
-        Shape of one row of each modality.
+        Shape of one sample of each modality.
 
     Returns
     -------
     float
-        Of matrix products, convolutions, attention, bilinear and recurrent layers.
+        Operations of matrix products, convolutions, attention, and bilinear and
+        recurrent layers.
     """
     rows = {n: zero_rows(e, shapes[n]) for n, e in module.encoders.items()}
     rows = {n: r if r.is_floating_point() else r + 1 for n, r in rows.items()}
@@ -38,24 +39,24 @@ def operations(module, shapes):
         module.train(mode)
         for hook in hooks:
             hook.remove()
-    return (counter.get_total_flops() + sum(recurrent)) / 2  # two rows
+    return (counter.get_total_flops() + sum(recurrent)) / 2  # two samples
 
 
 def _learning(module):
-    """Weights that learn, all of them: torch's fast path, which hides work, is shut."""
+    """Weights that require gradients: disables torch's fast path, which hides work."""
     return {n: p.detach().requires_grad_() for n, p in module.named_parameters()}
 
 
 def _counting(found):
-    """Hook that notes the operations of a recurrent layer, which are not counted."""
+    """Hook that counts the operations of a recurrent layer, as the counter does not."""
 
-    def note(part, inputs, outputs):
+    def count(part, inputs, outputs):
         tokens = inputs[0]
         steps = tokens.data if hasattr(tokens, "batch_sizes") else tokens.flatten(0, 1)
         matrices = [p for p in part.parameters() if p.ndim == 2]
         found.append(2 * len(steps) * sum(p.numel() for p in matrices))
 
-    return note
+    return count
 
 
 def _bilinear(left, weight, *sizes, out_shape=None, **options):

@@ -1,4 +1,4 @@
-"""Dense layers and activations by name, shared by encoders, fusions and heads."""
+"""Dense layers and activations that encoders, fusions and heads share."""
 
 from itertools import pairwise
 from numbers import Integral
@@ -20,21 +20,22 @@ ACTIVATIONS = {
 
 
 def dense_layers(in_features, hidden, activation="relu", dropout=0.0):
-    """Linear, activation and dropout for each width in `hidden`.
+    """Return a linear layer, an activation and dropout for each width in `hidden`.
 
     Parameters
     ----------
     in_features : int
     hidden : sequence of int
-    activation : str
+    activation : str, default="relu"
         A key of ``ACTIVATIONS``.
-    dropout : float
-        Probability; 0 adds no layer.
+    dropout : float, default=0.0
+        Probability; with 0 there are no dropout layers.
 
     Returns
     -------
-    (nn.Sequential, int)
-        The layers and the width of their output.
+    layers : nn.Sequential
+    width : int
+        Width of their output.
     """
     widths = [in_features, *check_widths(hidden)]
     layers = []
@@ -45,31 +46,38 @@ def dense_layers(in_features, hidden, activation="relu", dropout=0.0):
 
 
 def check_widths(widths, name="hidden"):
-    """Refuse anything but a sequence of positive integers."""
-    good = isinstance(widths, (list, tuple)) and all(
+    """Return a sequence of positive integers as a list of int.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    valid = isinstance(widths, (list, tuple)) and all(
         isinstance(width, Integral) and width > 0 for width in widths
     )
-    if not good:
+    if not valid:
         raise ValueError(
-            f"{name} must be a tuple of positive integers, as (64,); got {widths!r}."
+            f"{name} must be a tuple of positive integers, such as (64,); got "
+            f"{widths!r}."
         )
-    return widths
+    return [int(width) for width in widths]
 
 
 def per_layer(value, count, name, least=1):
-    """Return one integer per layer, from a number for all or a sequence of them."""
+    """Return one int per layer, from one integer for all layers or a sequence."""
     values = [value] * count if isinstance(value, Integral) else list(value)
-    good = all(isinstance(v, Integral) and v >= least for v in values)
-    if len(values) != count or not good:
+    valid = all(isinstance(v, Integral) and v >= least for v in values)
+    if len(values) != count or not valid:
         raise ValueError(
-            f"{name} must be an integer of at least {least}, or {count} of them; got "
-            f"{value!r}."
+            f"{name} must be an integer of at least {least}, or a tuple of {count} of "
+            f"them; got {value!r}."
         )
-    return values
+    return [int(v) for v in values]
 
 
 def channels_last(x):
-    """Images in the memory layout in which a CPU convolves faster; values stay.
+    """Return the same images in the memory layout that is faster on a CPU.
 
     Parameters
     ----------

@@ -1,33 +1,35 @@
-r"""Weights of modalities from the norms of their layers, under an lp constraint.
+r"""Weights of modalities under a norm constraint: the mathematics of `LpNormHead`.
 
-Predictions are sums of blocks, one per modality or product of modalities, each times
-the square root of its weight. With weights that are nowhere negative and have an lp
-norm of 1 or less, the ridge penalty of all blocks is
+Predictions are sums of blocks, one per modality or product of modalities, each
+multiplied by the square root of its weight. For non-negative weights with an lp norm of
+at most 1, the ridge penalty of all blocks is
 
 .. math:: \sum_m \lVert w_m \rVert^2 / \beta_m,
     \qquad \lVert \beta \rVert_p \le 1
 
-after the roots have moved into the layers w. Minimal over the weights, it is the block
-norm of `profile_penalty`, at the weights of `best_weights`.
+after the square roots are absorbed by the layers w. Its minimum over the weights is the
+block norm of `profile_penalty`, which `best_weights` attain.
 """
 
 import math
 
 import torch
 
-from skmm.nn.fusion.simplex import project_onto_simplex
-
-ZERO = 1e-3  # a weight below this share of the largest is reported as none
+ZERO = 1e-3  # weights below this share of the largest are reported as zero
 
 
 def profile_penalty(norms, p):
-    """Smallest penalty over all allowed weights, 0-d.
+    """Return the minimum of the penalty over all allowed weights.
 
     Parameters
     ----------
-    norms : Tensor (blocks,)
+    norms : Tensor (n_blocks,)
     p : float
-        1 or more, ``math.inf`` too.
+        Order of the norm, 1 to ``math.inf``.
+
+    Returns
+    -------
+    Tensor, 0-d
 
     Examples
     --------
@@ -41,13 +43,17 @@ def profile_penalty(norms, p):
 
 
 def best_weights(norms, p):
-    """Weights (blocks,) at which the penalty is smallest; all zeros for norms of zero.
+    """Return the weights that minimise the penalty; zeros if all norms are zero.
 
     Parameters
     ----------
-    norms : Tensor (blocks,)
+    norms : Tensor (n_blocks,)
     p : float
-        1 or more, ``math.inf`` too.
+        Order of the norm, 1 to ``math.inf``.
+
+    Returns
+    -------
+    Tensor (n_blocks,)
 
     Examples
     --------
@@ -65,21 +71,25 @@ def best_weights(norms, p):
 
 
 def reported(weights):
-    """Weights with zeros where they are negligible."""
+    """Return the weights with negligible ones set to zero."""
     return weights.masked_fill(weights < ZERO * weights.max(), 0.0)
 
 
 def step_towards(weights, norms, p):
-    """One step of projected gradient descent on the penalty over the weights.
+    """Take one step of projected gradient descent on the penalty.
 
-    It is taken in the weights to the power p, whose sum is 1 where the penalty is
-    least, and halved until it does not climb.
+    The variables are the weights to the power p, which sum to one at the minimum. The
+    step is halved until the penalty does not increase.
 
     Parameters
     ----------
-    weights, norms : Tensor (blocks,)
+    weights, norms : Tensor (n_blocks,)
     p : float
-        1 or more, ``math.inf`` too.
+        Order of the norm, 1 to ``math.inf``.
+
+    Returns
+    -------
+    Tensor (n_blocks,)
     """
     if math.isinf(p):
         return torch.ones_like(weights)
@@ -96,3 +106,38 @@ def step_towards(weights, norms, p):
 
 def _penalty(weights, norms):
     return (norms.square() / weights).sum()
+
+
+def project_onto_simplex(points):
+    """Return the nearest non-negative points that sum to one along the first axis.
+
+    A constant is subtracted from all entries, and negative entries are set to zero; the
+    constant follows from the number of entries that remain positive.
+
+    Parameters
+    ----------
+    points : Tensor (M, ...)
+
+    Returns
+    -------
+    Tensor (M, ...)
+
+    References
+    ----------
+    Duchi et al., "Efficient projections onto the l1-ball for learning in high
+    dimensions", 2008.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skmm.nn.modality_weights import project_onto_simplex
+    >>> project_onto_simplex(torch.tensor([0.75, 0.75, -1.0]))
+    tensor([0.5000, 0.5000, 0.0000])
+    """
+    points = points - points.amax(0)  # exact for distant points
+    falling = points.sort(0, descending=True).values
+    ranks = torch.arange(1, len(points) + 1, device=points.device)
+    ranks = ranks.reshape(-1, *[1] * (points.ndim - 1))
+    constants = (falling.cumsum(0) - 1) / ranks
+    positive = (falling > constants).sum(0, keepdim=True)
+    return (points - constants.gather(0, positive - 1)).clamp(min=0)

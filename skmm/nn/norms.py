@@ -1,4 +1,4 @@
-"""Batch normalisation of blocks and of products of modalities."""
+"""Batch normalisation of embeddings and of products of modalities."""
 
 from itertools import combinations
 
@@ -9,21 +9,22 @@ __all__ = ["FeatureBatchNorm", "IterativeBatchNorm", "VectorBatchNorm"]
 
 
 class FeatureBatchNorm(nn.BatchNorm1d):
-    """BatchNorm without weights that looks at some rows only; the others become zero.
+    """BatchNorm without weights over some of the samples; the others become zero.
 
     Parameters
     ----------
     n_features : int
     momentum : float or None, default=0.1
-        None averages all batches alike.
+        Momentum of the running statistics; None averages over all mini-batches.
     eps : float, default=1e-5
+        Added to the variance.
 
     Examples
     --------
     >>> import torch
     >>> from skmm.nn import FeatureBatchNorm
-    >>> there = torch.tensor([True, True, False])
-    >>> FeatureBatchNorm(1)(torch.tensor([[1.0], [3.0], [9.0]]), there).round().tolist()
+    >>> x, mask = torch.tensor([[1.0], [3.0], [9.0]]), torch.tensor([True, True, False])
+    >>> FeatureBatchNorm(1)(x, mask).round().tolist()
     [[-1.0], [1.0], [0.0]]
     """
 
@@ -32,7 +33,7 @@ class FeatureBatchNorm(nn.BatchNorm1d):
 
     def forward(self, x, there=None):
         """(batch, d) and a mask (batch,) or None to (batch, d)."""
-        if self.training and len(x) < 2:  # of one row there is no variance
+        if self.training and len(x) < 2:  # one sample has no variance
             mean, variance = self.running_mean, self.running_var
             x = (x - mean) / (variance + self.eps).sqrt()
             return x if there is None else x.masked_fill(~there[:, None], 0.0)
@@ -45,19 +46,21 @@ class FeatureBatchNorm(nn.BatchNorm1d):
 
 
 class VectorBatchNorm(nn.Module):
-    r"""Subtract the mean, and divide by one number: the total variance becomes one.
+    r"""Subtract the mean and divide by the root of the total variance.
 
     .. math:: (x - \mathrm{E}\,x) / \sqrt{\textstyle\sum_j \mathrm{Var}\,x_j + \epsilon}
 
-    So blocks of any width have one scale, and lengths and angles in a block stay.
+    Blocks of any width therefore have the same scale, and relative lengths and angles
+    within a block are preserved.
 
     Parameters
     ----------
     n_features : int
     momentum : float or None, default=0.1
-        Of the running mean and variance, which predictions use; None averages all
-        batches alike.
+        Momentum of the running statistics, which predictions use; None averages over
+        all mini-batches.
     eps : float, default=1e-5
+        Added to the variance.
 
     References
     ----------
@@ -86,11 +89,11 @@ class VectorBatchNorm(nn.Module):
         if self.training and len(rows) > 1:
             mean = rows.mean(0)
             variance = (rows - mean).square().mean(0).sum()
-            self._note(mean.detach(), variance.detach() * len(rows) / (len(rows) - 1))
+            self._update(mean.detach(), variance.detach() * len(rows) / (len(rows) - 1))
         out = (x - mean) / (variance + self.eps).sqrt()
         return out if there is None else out.masked_fill(~there[:, None], 0.0)
 
-    def _note(self, mean, variance):
+    def _update(self, mean, variance):
         self.batches += 1
         share = 1 / int(self.batches) if self.momentum is None else self.momentum
         self.mean.lerp_(mean, share)
@@ -98,27 +101,28 @@ class VectorBatchNorm(nn.Module):
 
 
 class IterativeBatchNorm(nn.Module):
-    r"""Outer product of several modalities without what fewer of them already say.
+    r"""Outer product of several modalities without the effects of subsets of them.
 
     .. math:: c(I) = \bigotimes_{m \in I} z_m
         - \sum_{\emptyset \ne S \subseteq I} \mathrm{E}\Bigl[\bigotimes_{m \in S}
         z_m\Bigr] \otimes c(I \setminus S), \qquad c(\emptyset) = 1
 
-    then `VectorBatchNorm`. Axes are those of the modalities in I, in order, whichever
-    of them an expectation was taken over.
+    followed by `VectorBatchNorm`. The axes of every term are those of the modalities in
+    I, in order.
 
     Parameters
     ----------
     widths : tuple of int
-        Of the modalities.
+        Width of each modality.
     momentum : float or None, default=0.1
-        Of the running means; None averages all batches alike.
+        Momentum of the running means; None averages over all mini-batches.
     eps : float, default=1e-5
+        Added to the variance.
 
     References
     ----------
-    Varshneya et al., "InTense", IJCAI 2024, for three modalities; the recursion is that
-    of Wick products.
+    Varshneya et al., "InTense", IJCAI 2024, for three modalities; in general it is the
+    recursion of Wick products.
 
     Examples
     --------
@@ -140,24 +144,25 @@ class IterativeBatchNorm(nn.Module):
 
     @staticmethod
     def _subsets(order):
-        """All subsets but the empty one."""
+        """All non-empty subsets."""
         sizes = range(1, len(order) + 1)
         return [subset for size in sizes for subset in combinations(order, size)]
 
     def forward(self, parts, there=None):
         """Parts (batch, d_m) and a mask (batch,) or None to (batch, product of d_m)."""
         means = self._means(parts, there)
-        rest = {(): parts[0].new_ones(len(parts[0]))}
+        centred = {(): parts[0].new_ones(len(parts[0]))}
         for subset in self._subsets(self.order):
-            left = _outer(parts, subset)
-            for known in self._subsets(subset):
-                others = tuple(m for m in subset if m not in known)
-                left = left - _joined(means[known], known, rest[others], others, subset)
-            rest[subset] = left
-        return self.block(rest[tuple(self.order)].flatten(1), there)
+            product = _outer(parts, subset)
+            for inner in self._subsets(subset):
+                others = tuple(m for m in subset if m not in inner)
+                mean, rest = means[inner], centred[others]
+                product = product - _joined(mean, inner, rest, others, subset)
+            centred[subset] = product
+        return self.block(centred[tuple(self.order)].flatten(1), there)
 
     def _means(self, parts, there):
-        """Expectation of the product over each subset, of this batch or running."""
+        """Mean of the product of each subset, of the mini-batch or running."""
         subsets = self._subsets(self.order)
         rows = parts if there is None else [part[there] for part in parts]
         if not self.training or len(rows[0]) < 2:
@@ -184,7 +189,7 @@ def _outer(parts, subset):
     return torch.einsum(f"{axes}->z{_letters(subset)}", *(parts[m] for m in subset))
 
 
-def _joined(mean, known, rest, others, subset):
-    """Mean over `known` times rows of `others`, axes in the order of `subset`."""
-    axes = f"{_letters(known)},z{_letters(others)}->z{_letters(subset)}"
+def _joined(mean, inner, rest, others, subset):
+    """Product of `mean` and `rest`, with axes in the order of `subset`."""
+    axes = f"{_letters(inner)},z{_letters(others)}->z{_letters(subset)}"
     return torch.einsum(axes, mean, rest)

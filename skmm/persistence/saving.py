@@ -62,42 +62,6 @@ def save(estimator, path):
     write_whole(path, data)
 
 
-class Saving:
-    """TEMPORARY."""
-
-    _fitted_by = ""
-
-    def save(self, path):
-        """TEMPORARY."""
-        save(self, path)
-
-    def _saved(self):
-        return fitted_attributes(self)
-
-    def _restore(self, attributes):
-        return set_attributes(self, attributes)
-
-
-class MembersSaving(Saving):
-    """TEMPORARY."""
-
-    _fitted_by = "estimators_"
-
-    def _saved(self):
-        for name, member in self.estimators_.items():
-            if not is_savable(member):
-                raise TypeError(
-                    f"the model of modality {name!r} is a {type(member).__name__}, "
-                    "which cannot be saved without pickle. Use estimators of skmm, as "
-                    "FusionClassifier, or save all of it with pickle or joblib."
-                )
-        members = {name: Fitted(m) for name, m in self.estimators_.items()}
-        return {**super()._saved(), "estimators_": members}
-
-    def _probe(self):
-        return [out for m in self.estimators_.values() for out in m._probe()]
-
-
 def is_savable(estimator):
     """Whether an estimator declares how it is saved."""
     return isinstance(estimator, BaseEstimator) and hasattr(estimator, "_restore")

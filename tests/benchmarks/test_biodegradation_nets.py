@@ -1,18 +1,12 @@
 """The rows of the biodegradation benchmark are what the estimator would do."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.biodegradation import nets
 from skmm.nn import ConvEncoder, MLPEncoder, NoHarmFusion
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "biodegradation_nets.py"
-SPEC = importlib.util.spec_from_file_location("biodegradation_nets", FILE)
-NETS = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(NETS)
 
 SETTING = SimpleNamespace(
     encoders={
@@ -37,14 +31,14 @@ def task():
     images = rng.normal(size=(120, 1, 6, 6)).astype(np.float32)
     descriptors = 5 + 3 * rng.normal(size=(120, 2))
     y = np.where(descriptors[:, 0] + images[:, 0, 0, 0] > 5, "RB", "NRB")
-    return NETS.Task(SETTING, ({"image": images, "descriptors": descriptors}, y), 0)
+    return nets.Task(SETTING, ({"image": images, "descriptors": descriptors}, y), 0)
 
 
 def test_parts_are_disjoint_and_of_the_shares(task):
-    assert len(task.test) == round(120 * NETS.TEST)
+    assert len(task.test) == round(120 * nets.TEST)
     assert not set(task.train) & set(task.test)
     assert set(task.validation) <= set(task.train)
-    assert len(task.validation) == round(len(task.train) * NETS.VALIDATION)
+    assert len(task.validation) == round(len(task.train) * nets.VALIDATION)
 
 
 def test_descriptors_are_standardised_by_the_training_rows(task):
@@ -68,4 +62,4 @@ def test_rows_are_those_of_the_estimator(task, training):
     fused = task.fuse(NoHarmFusion("vector"), training)
     X, _ = task.view(task.test)
     np.testing.assert_array_equal(fused.predict_proba(X), wanted.predict_proba(X))
-    assert NETS.learnt(fused) == pytest.approx(NETS.learnt(wanted))
+    assert nets.learnt(fused) == pytest.approx(nets.learnt(wanted))

@@ -1,16 +1,10 @@
 """The statistics of the biodegradation benchmark, on pairs whose answer is known."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import stats
 
-FILE = Path(__file__).parents[2] / "benchmarks" / "biodegradation_table.py"
-SPEC = importlib.util.spec_from_file_location("biodegradation_table", FILE)
-TABLE = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(TABLE)
+from benchmarks.biodegradation import table
 
 
 def pairs(**errors):
@@ -30,7 +24,7 @@ def pairs(**errors):
 
 def test_interval_is_that_of_the_paired_t_test():
     one, other = np.random.default_rng(0).normal(size=(2, 9))
-    found = TABLE.mean_and_interval(one - other)
+    found = table.mean_and_interval(one - other)
     expected = stats.ttest_rel(one, other)
     interval = expected.confidence_interval()
     assert found["lower"] == pytest.approx(interval.low)
@@ -42,7 +36,7 @@ def test_interval_is_that_of_the_paired_t_test():
 def test_differences_are_taken_seed_by_seed():
     # The seeds differ much, the methods always by 0.01.
     errors = {"descriptors": [0.1, 0.3, 0.2], "image": [0.11, 0.31, 0.21]}
-    baseline, image = TABLE.table(pairs(**errors)[::-1], errors)
+    baseline, image = table.table(pairs(**errors)[::-1], errors)
     assert (baseline["difference"], baseline["paired_SE"]) == (0, 0)
     assert (image["difference"], image["paired_SE"]) == (0.01, 0)
     assert image["test_SE"] > 0.05
@@ -59,5 +53,5 @@ def test_differences_are_taken_seed_by_seed():
     ],
 )
 def test_verdicts(values, less, inside):
-    assert TABLE.less("a claim", values)["here"] == less
-    assert TABLE.inside("a claim", values, -0.1, 0.1)["here"] == inside
+    assert table.less("a claim", values)["here"] == less
+    assert table.inside("a claim", values, -0.1, 0.1)["here"] == inside

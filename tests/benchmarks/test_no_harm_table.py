@@ -1,23 +1,10 @@
 """The statistics of the no-harm benchmark, on pairs whose answer is known."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TABLE, STORE = script("no_harm_table"), script("no_harm_store")
+from benchmarks.no_harm import table
 
 
 def pair(change, error=0.001, configuration="a", kind="noise", n=80, method="m"):
@@ -39,20 +26,20 @@ def pair(change, error=0.001, configuration="a", kind="noise", n=80, method="m")
 
 def only(pairs):
     """The row of one method on all pairs."""
-    return TABLE.table(pairs, ["m"])[0]
+    return table.table(pairs, ["m"])[0]
 
 
 def test_row_losses_average_to_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     y, p = rng.integers(3, size=50), rng.dirichlet(np.ones(3), 50)
-    assert TABLE.row_losses(y, p).mean() == pytest.approx(log_loss(y, p))
+    assert table.row_losses(y, p).mean() == pytest.approx(log_loss(y, p))
     np.testing.assert_array_equal(
-        TABLE.row_losses(np.r_[1.0, 2], np.r_[3.0, 2]), [4, 0]
+        table.row_losses(np.r_[1.0, 2], np.r_[3.0, 2]), [4, 0]
     )
 
 
 def test_a_sure_mistake_has_a_finite_loss():
-    loss = TABLE.row_losses(np.array([0]), np.array([[0.0, 1.0]]))
+    loss = table.row_losses(np.array([0]), np.array([[0.0, 1.0]]))
     assert loss == pytest.approx(-np.log(1e-15))
 
 
@@ -60,7 +47,7 @@ def test_the_error_is_that_of_paired_rows():
     rng = np.random.default_rng(0)
     easy = rng.normal(size=100) ** 2
     difference = rng.normal(size=100)
-    found = TABLE.compare(easy + difference, easy)
+    found = table.compare(easy + difference, easy)
     assert found["standard_error"] == pytest.approx(difference.std(ddof=1) / 10)
     assert found["loss"] - found["reference_loss"] == pytest.approx(difference.mean())
 
@@ -77,12 +64,12 @@ def test_the_error_is_that_of_paired_rows():
     ],
 )
 def test_harm_is_large_and_sure(change, error, harmed, gained):
-    row = TABLE.with_verdicts([pair(change, error)]).iloc[0]
+    row = table.with_verdicts([pair(change, error)]).iloc[0]
     assert (row["harmed"], row["gained"]) == (harmed, gained)
 
 
 def test_exact_interval_of_no_hit_is_the_known_formula():
-    low, high = TABLE.exact_interval(0, 420)
+    low, high = table.exact_interval(0, 420)
     assert low == 0
     assert high == pytest.approx(1 - 0.025 ** (1 / 420))
 
@@ -92,10 +79,10 @@ def test_the_clustered_interval_is_wider_where_clusters_agree():
     agree = clusters < 4
     spread = np.arange(800) % 10 == 0
     widths = [
-        np.diff(TABLE.clustered_interval(hits, clusters))[0] for hits in (agree, spread)
+        np.diff(table.clustered_interval(hits, clusters))[0] for hits in (agree, spread)
     ]
     assert widths[1] < 0.01 < 0.15 < widths[0]
-    low, high = TABLE.clustered_interval(agree, clusters)
+    low, high = table.clustered_interval(agree, clusters)
     assert low < 0.1 < high
 
 
@@ -121,7 +108,7 @@ def test_gain_and_rest_are_geometric_means_of_their_kinds():
 
 def test_rows_by_number_of_rows():
     pairs = [pair(0, n=n) for n in (80, 100, 101, 400, 401)]
-    found = {row["n"]: row["pairs"] for row in TABLE.table(pairs, ["m", "absent"])}
+    found = {row["n"]: row["pairs"] for row in table.table(pairs, ["m", "absent"])}
     assert found == {"all": 5, "n <= 100": 2, "n 101-400": 2, "n > 400": 1}
 
 
@@ -131,18 +118,8 @@ def test_goals_compare_with_the_ungated():
         pair(change, kind="complementary", method=name)
         for name, change in zip(names, (-0.2, -0.4), strict=True)
     ]
-    goals = {goal["goal"]: goal for goal in TABLE.goals(TABLE.table(pairs, names))}
+    goals = {goal["goal"]: goal for goal in table.goals(table.table(pairs, names))}
     assert goals["gain %"]["met"] == "yes"
     kept = goals["gain %, share of the ungated"]
     assert (kept["reached"], kept["met"]) == (pytest.approx(50), "no")
-    assert TABLE.goals(TABLE.table([pair(0)], ["m"])) == []
-
-
-def test_results_survive_a_torn_line(tmp_path):
-    path = tmp_path / "new" / "runs.jsonl"
-    assert STORE.stored(path) == {} == STORE.stored(None)
-    STORE.append(path, [pair(0, method="λ")])
-    with path.open("a", encoding="utf-8") as file:
-        file.write('{"configuration": "torn')
-    STORE.append(path, [pair(0, method="later")])
-    assert [key[-1] for key in STORE.stored(path)] == ["λ", "later"]
+    assert table.goals(table.table([pair(0)], ["m"])) == []

@@ -65,11 +65,15 @@ def test_values_are_in_the_order_of_the_image():
 @pytest.mark.parametrize(
     ("decoder", "shape", "match"),
     [
-        (ConvDecoder((8,) * 5), (1, 8, 8), "layer 2 of 5 has nothing to enlarge"),
-        (ConvDecoder(kernel_size=(5, 4)), (1, 8, 8), "layer 2 is 4.*use 5"),
+        (
+            ConvDecoder((8,) * 5),
+            (1, 8, 8),
+            "too small for 5 layers: the maps after layer 2",
+        ),
+        (ConvDecoder(kernel_size=(5, 4)), (1, 8, 8), "got 4 for layer 2. Use 5"),
         (ConvDecoder(kernel_size=(5, 3, 3)), (1, 8, 8), "kernel_size"),
         (ConvDecoder(scale=(2, 0)), (1, 8, 8), "scale"),
-        (ConvDecoder(()), (8,), r"got rows of shape \(8,\)"),
+        (ConvDecoder(()), (8,), r"got samples of shape \(8,\)"),
         (ConvDecoder((0,)), (1, 8, 8), "channels"),
     ],
 )

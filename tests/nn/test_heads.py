@@ -61,5 +61,5 @@ def test_a_residual_head_passes_gradients_to_the_given_outputs():
 
 
 def test_a_residual_head_needs_more_than_the_outputs():
-    with pytest.raises(ValueError, match=r"needs more than 2 columns.*got 2"):
+    with pytest.raises(ValueError, match=r"more than 2 columns.*got 2 columns"):
         ResidualHead().build((2, 2))

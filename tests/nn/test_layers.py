@@ -34,5 +34,6 @@ def test_bad_widths_are_named(hidden):
 
 
 @pytest.mark.parametrize("hidden", [(), [], (3,), [3, 4], (np.int64(3),)])
-def test_good_widths_pass(hidden):
-    assert check_widths(hidden) is hidden
+def test_valid_widths_become_a_list_of_int(hidden):
+    widths = check_widths(hidden)
+    assert widths == [*hidden] and all(type(width) is int for width in widths)

@@ -145,6 +145,8 @@ def test_too_little_memory_names_the_part():
 
 
 def test_a_bilinear_layer_too_large_is_refused():
-    with pytest.raises(ValueError, match=r"'b'\], 2048 and 300 wide.*max_weights.*Low"):
+    with pytest.raises(
+        ValueError, match=r"'b'\] with widths 2048 and 300.*max_weights.*Low"
+    ):
         built(BilinearFusion(), {"a": 2048, "b": 300}, "fusion")
     built(BilinearFusion(max_weights=8), {"a": 2, "b": 2}, "fusion")

@@ -353,7 +353,7 @@ def test_clone_and_html():
         ({"target": ["top", "small"]}, None, "only the target"),
         ({"decoder": {"y": ConvDecoder()}}, IMAGES, "y is one array"),
         ({"decoder": {"b": None}}, {"a": IMAGES}, "decoder"),
-        ({"decoder": ConvDecoder((2,) * 9)}, IMAGES, "nothing to enlarge"),
+        ({"decoder": ConvDecoder((2,) * 9)}, IMAGES, "is too small for 9 layers"),
         ({"encoders": {"tip": None}}, IMAGES, "Did you mean 'top'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Inception-ResNet of images of molecules.
+"""Inception-ResNet encoder for images of molecules.
 
 ===========  =============================================  ==========================
 encoder      formula                                        parameters (defaults)
@@ -27,10 +27,10 @@ class Chemception(Block):
     Parameters
     ----------
     n_blocks : tuple of 3 int, default=(1, 1, 1)
-        Number of Inception blocks A, B and C; Liu (2022) has one of each, the original
-        T3_F16 three.
+        Number of Inception blocks A, B and C. Liu (2022) uses one of each; the original
+        network T3_F16 has three of each.
     filters : int, default=16
-        Base number N of filters; all others are multiples of it.
+        Base number N of filters, of which all other numbers are multiples.
 
     Attributes
     ----------
@@ -39,9 +39,10 @@ class Chemception(Block):
 
     Notes
     -----
-    No BatchNorm: deep variants train slowly, at learning rates about 1e-4. With one
-    output, (4, 80, 80) images have 60,020 parameters, or 131,918 with three blocks of
-    each kind; the maps measure 39, 39, 19, 19, 9, 9 pixels.
+    There is no BatchNorm; deep variants train slowly, with learning rates of about
+    1e-4. With images of shape (4, 80, 80) and one output, the net has 60,020
+    parameters, or 131,918 with three blocks of each kind; the maps are 39, 39, 19, 19,
+    9 and 9 pixels wide.
 
     References
     ----------
@@ -72,7 +73,7 @@ class Chemception(Block):
         self.filters = filters
 
     def build(self, in_shape):
-        """Make the layers for rows of shape (channels, height, width)."""
+        """Create the layers for samples of shape (channels, height, width)."""
         check_image_shape(self, in_shape)
         n = self.filters
         a, b, c = per_layer(self.n_blocks, 3, "n_blocks", least=0)
@@ -92,9 +93,9 @@ class Chemception(Block):
             sizes = [(size - kernel) // 2 + 1 for size in sizes]
             if min(sizes) < 1:
                 raise ValueError(
-                    f"images of {in_shape[1]} x {in_shape[2]} are too small for "
-                    f"Chemception: nothing is left after its layer {layer!r}. It needs "
-                    "at least 16 x 16."
+                    "Chemception needs images of at least 16 x 16 pixels; got "
+                    f"{in_shape[1]} x {in_shape[2]}, of which nothing is left after "
+                    f"layer {layer!r}."
                 )
 
     def forward(self, x):
@@ -105,18 +106,19 @@ class Chemception(Block):
         return x.mean((2, 3))
 
 
-def conv(width, wide, kernel, stride=1, same=False):
-    """Convolution and ReLU; padded to keep the size if `same`."""
-    layer = nn.Conv2d(width, wide, kernel, stride, padding="same" if same else 0)
+def conv(maps_in, maps_out, kernel, stride=1, same=False):
+    """Convolution and ReLU; if `same`, padding preserves the size."""
+    padding = "same" if same else 0
+    layer = nn.Conv2d(maps_in, maps_out, kernel, stride, padding=padding)
     return nn.Sequential(layer, nn.ReLU())
 
 
-def chain(width, *steps):
-    """Convolutions of (filters, kernel) that keep the size, one after the other."""
+def chain(maps, *steps):
+    """Successive convolutions of (filters, kernel) that preserve the size."""
     layers = []
-    for wide, kernel in steps:
-        layers.append(conv(width, wide, kernel, same=True))
-        width = wide
+    for filters, kernel in steps:
+        layers.append(conv(maps, filters, kernel, same=True))
+        maps = filters
     return nn.Sequential(*layers)
 
 
@@ -129,7 +131,7 @@ class Residual(nn.Module):
         self.join = nn.Conv2d(sum(widths), width, 1)
 
     def forward(self, x):
-        """Keep the shape."""
+        """(batch, width, ...) to the same shape."""
         parts = torch.cat([branch(x) for branch in self.branches], 1)
         return (x + self.join(parts)).relu()
 
@@ -142,7 +144,7 @@ class Reduction(nn.Module):
         self.branches = nn.ModuleList([nn.MaxPool2d(3, stride=2), *branches])
 
     def forward(self, x):
-        """Halve height and width."""
+        """(batch, width, height, width) to half the height and width."""
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 

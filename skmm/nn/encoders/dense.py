@@ -1,4 +1,4 @@
-"""Encoders of tables.
+"""Encoders for tables.
 
 ===========  ==============================================  =================
 encoder      formula                                         parameters
@@ -17,14 +17,14 @@ from skmm.nn.layers import ACTIVATIONS, dense_layers
 
 
 class Flatten(Block):
-    """Pass the numbers of a row on as they are, as one vector.
+    """Flatten each sample to a vector; there are no weights.
 
-    With ``ConcatFusion`` this is early fusion: one network on the joined inputs.
+    With ``ConcatFusion`` this is early fusion: one network on the concatenated inputs.
 
     Attributes
     ----------
     out_features : int
-        Number of values in a row.
+        Number of values in a sample.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class Flatten(Block):
     stackable = True
 
     def build(self, in_shape):
-        """Note the width; there are no weights."""
+        """Set the width for samples of shape `in_shape`."""
         self.row_ndim = len(in_shape)
         self.out_features = math.prod(in_shape)
         return self
@@ -48,7 +48,7 @@ class Flatten(Block):
 
 
 class MLPEncoder(Block):
-    """Fully connected layers with an activation after every one.
+    """Fully connected layers, each followed by an activation.
 
     Parameters
     ----------
@@ -58,16 +58,16 @@ class MLPEncoder(Block):
         "relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "softplus" or
         "identity".
     dropout : float in [0, 1), default=0.0
-        Probability of zeroing a unit, after every activation.
+        Dropout probability after every activation.
 
     Attributes
     ----------
     out_features : int
-        ``hidden[-1]``; exists after ``build``.
+        ``hidden[-1]``; set by ``build``.
 
     Notes
     -----
-    Rows of more than one dimension are flattened first.
+    Samples with more than one dimension are flattened first.
 
     Examples
     --------
@@ -97,7 +97,7 @@ class MLPEncoder(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for rows of shape `in_shape`."""
+        """Create the layers for samples of shape `in_shape`."""
         self.row_ndim = len(in_shape)
         self.layers, self.out_features = dense_layers(
             math.prod(in_shape), self.hidden, self.activation, self.dropout

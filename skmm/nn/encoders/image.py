@@ -1,4 +1,4 @@
-"""Encoders of images, rows of shape (channels, height, width).
+"""Encoders for images of shape (channels, height, width).
 
 ===========  =============================================  ==========================
 encoder      formula                                        parameters (defaults)
@@ -7,7 +7,7 @@ ConvEncoder  [conv, BatchNorm, s, pool] x 2, flatten,       1,626,522 for (1, 80
              [linear, BatchNorm, s]
 ===========  =============================================  ==========================
 
-``Chemception``, for images of molecules, has a file of its own.
+``Chemception``, for images of molecules, is in `skmm.nn.encoders.chemception`.
 """
 
 import math
@@ -23,50 +23,51 @@ __all__ = ["ConvEncoder"]
 
 
 def check_image_shape(block, in_shape):
-    """Refuse rows that are not (channels, height, width)."""
+    """Raise ValueError if samples are not of shape (channels, height, width)."""
     if len(in_shape) != 3:
         raise ValueError(
-            f"{type(block).__name__} reads images of shape (channels, height, width); "
-            f"got rows of shape {tuple(in_shape)}. Grey images need a channel axis: "
-            "images[:, None]."
+            f"{type(block).__name__} expects images of shape (channels, height, width);"
+            f" got samples of shape {tuple(in_shape)}. Add a channel axis to greyscale "
+            "images: images[:, None]."
         )
     channels, height, width = in_shape
-    if channels == height and width <= 4 < height:  # others: a warning of `choose`
+    if channels == height and width <= 4 < height:  # others: `choose` warns
         raise ValueError(
-            f"{type(block).__name__} reads (channels, height, width), but rows have "
-            f"shape {tuple(in_shape)}, which looks like channels last; use "
-            "np.moveaxis(images, -1, 1)."
+            f"{type(block).__name__} expects images of shape (channels, height, width);"
+            f" got samples of shape {tuple(in_shape)}, where the channels seem to be "
+            "last. Use np.moveaxis(images, -1, 1)."
         )
 
 
 class ConvEncoder(Block):
-    """Convolutions with BatchNorm and pooling, then dense layers.
+    """Convolutions with BatchNorm and pooling, followed by dense layers.
 
     The defaults are the image network of Liu's second experiment (2022): two 5 x 5
-    convolutions of 16 and 32 channels, each halving the image, then 126 units.
+    convolutions with 16 and 32 channels, each halving the image, then 126 units.
 
     Parameters
     ----------
     channels : tuple of int, default=(16, 32)
-        Channels of each convolution.
+        Output channels of each convolution.
     kernel_size : int or tuple of int, default=5
-        Width of the kernels; padding keeps the size for odd ones.
+        Width of the kernels; padding preserves the size if it is odd.
     pool : int or tuple of int, default=2
-        Max pooling after each convolution; 1 is none. Incomplete windows count.
+        Window of the max pooling after each convolution; incomplete windows are kept.
+        1 disables it.
     hidden : tuple of int, default=(126,)
-        Dense layers on the flattened maps; the last is the width of the embedding.
-        ``()`` takes the mean over the image instead.
+        Widths of the dense layers on the flattened maps; the last is the width of the
+        embedding. ``()`` averages over the image instead.
     batch_norm : bool, default=True
-        BatchNorm after every layer, before the activation.
+        Whether BatchNorm follows every layer, before the activation.
     activation : str, default="relu"
-        As for ``MLPEncoder``.
+        See ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
-        After every dense layer.
+        Dropout probability after every dense layer.
 
     Notes
     -----
-    Liu (2022) lists no activations; a ReLU stands after every BatchNorm here, without
-    which the convolutions would be linear between the poolings.
+    Liu (2022) does not list activations. Here a ReLU follows every BatchNorm, since
+    the convolutions would otherwise be linear between the poolings.
 
     References
     ----------
@@ -116,23 +117,23 @@ class ConvEncoder(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for rows of shape (channels, height, width)."""
+        """Create the layers for samples of shape (channels, height, width)."""
         check_image_shape(self, in_shape)
         maps, size = in_shape[0], in_shape[1:]
-        count = len(check_widths(self.channels, "channels"))
-        kernels = per_layer(self.kernel_size, count, "kernel_size")
-        pools = per_layer(self.pool, count, "pool")
+        channels = check_widths(self.channels, "channels")
+        kernels = per_layer(self.kernel_size, len(channels), "kernel_size")
+        pools = per_layer(self.pool, len(channels), "pool")
         layers = []
-        for wide, kernel, pool in zip(self.channels, kernels, pools, strict=True):
-            layers += self._conv(maps, wide, kernel, pool)
-            maps, size = wide, [self._size(s, kernel, pool) for s in size]
+        for maps_out, kernel, pool in zip(channels, kernels, pools, strict=True):
+            layers += self._conv(maps, maps_out, kernel, pool)
+            maps, size = maps_out, [self._size(s, kernel, pool) for s in size]
         self.maps = nn.Sequential(*layers)
         self.dense, self.out_features = self._dense(maps, math.prod(size))
         return self
 
-    def _conv(self, maps, wide, kernel, pool):
-        layers = [nn.Conv2d(maps, wide, kernel, padding=kernel // 2)]
-        layers += [nn.BatchNorm2d(wide)] if self.batch_norm else []
+    def _conv(self, maps_in, maps_out, kernel, pool):
+        layers = [nn.Conv2d(maps_in, maps_out, kernel, padding=kernel // 2)]
+        layers += [nn.BatchNorm2d(maps_out)] if self.batch_norm else []
         layers += [ACTIVATIONS[self.activation]()]
         return layers + ([nn.MaxPool2d(pool, ceil_mode=True)] if pool > 1 else [])
 
@@ -143,12 +144,12 @@ class ConvEncoder(Block):
         if not self.hidden:
             return nn.Sequential(nn.Unflatten(1, (maps, area)), GlobalMean()), maps
         layers, width = [], maps * area
-        for wide in check_widths(self.hidden):
-            layers += [nn.Linear(width, wide)]
-            layers += [nn.BatchNorm1d(wide)] if self.batch_norm else []
+        for units in check_widths(self.hidden):
+            layers += [nn.Linear(width, units)]
+            layers += [nn.BatchNorm1d(units)] if self.batch_norm else []
             layers += [ACTIVATIONS[self.activation]()]
             layers += [nn.Dropout(self.dropout)] if self.dropout else []
-            width = wide
+            width = units
         return nn.Sequential(*layers), width
 
     def forward(self, x):
@@ -157,7 +158,7 @@ class ConvEncoder(Block):
 
 
 class GlobalMean(nn.Module):
-    """Mean over all but the first two axes."""
+    """Mean over all axes except the first two."""
 
     def forward(self, x):
         """(batch, channels, ...) to (batch, channels)."""

@@ -7,7 +7,7 @@ LSTMEncoder  last state of an LSTM over embedded             33,312 of text: 257
              characters, or over positions                   + 4 w (c + w + 2)
 ===========  ==============================================  ======================
 
-c is the width of a character's embedding, w that of the LSTM.
+c is the width of the character embedding, w the width of the LSTM.
 """
 
 from numbers import Integral, Real
@@ -21,51 +21,50 @@ from skmm.nn.block import Block
 
 __all__ = ["LSTMEncoder"]
 
-SYMBOLS = 257  # bytes of UTF-8, after the padding
+SYMBOLS = 257  # padding, then the 256 bytes of UTF-8
 PIECE = 256  # steps
 
 
 class LSTMEncoder(Block):
-    """Read a text, or a sequence, step by step; the last state is the embedding.
+    """LSTM over a text or a sequence; its last state is the embedding.
 
     Parameters
     ----------
     width : int, default=64
-        Units of the LSTM, and width of the embedding; twice this if bidirectional.
+        Number of units of the LSTM. The embedding has this width, or twice this width
+        if bidirectional.
     characters : int, default=32
-        Width of the embedding of a character. Sequences of numbers have no need of it.
+        Width of the embedding of a character; not used for sequences of numbers.
     layers : int, default=1
-        LSTMs on top of each other.
+        Number of stacked LSTM layers.
     bidirectional : bool, default=False
-        Read backwards as well, and join both last states.
+        Whether to read backwards as well and concatenate both last states.
     dropout : float in [0, 1), default=0.0
-        After each layer.
+        Dropout probability after each layer.
     max_length : int or None, default=None
-        Read only so many steps from the beginning: bytes of a text, which may end
-        within a letter that is no ASCII, or positions. None reads all.
+        Number of steps that are read: bytes of a text (a character outside ASCII has
+        several) or positions of a sequence. The rest has no influence, in either
+        direction. None reads everything.
 
     Notes
     -----
-    Shapes: text is (batch, longest) of int64, 0 is padding; a modality of strings
-    arrives so, as UTF-8 bytes plus one. Sequences are (batch, channels, length), or
-    (batch, length), which is one channel; all of their positions are read. The result
-    is (batch, out_features).
+    Shapes: text is (batch, longest) of int64, where 0 is padding; a modality of
+    strings is passed in this form, as UTF-8 bytes plus one. Sequences are
+    (batch, channels, length), or (batch, length) for one channel; all positions are
+    read. The result is (batch, out_features).
 
-    Padding is not read, in either direction: the embedding does not depend on how long
-    the other texts are. An empty text is read as one step of zeros.
+    Padding is not read in either direction, so that an embedding does not depend on
+    the lengths of the other texts. An empty text is read as one step of zeros.
 
-    What follows after `max_length` has no influence, on either direction.
-
-    The time of training grows with the longest text of a batch, which is read step by
-    step; if bidirectional, on a CPU, with its square: set `max_length`. The texts
-    are stored as a table of 8 bytes for each character of the longest in every row,
-    whatever `max_length` is.
+    Training time grows with the longest text of a mini-batch, which is read step by
+    step; if bidirectional, on a CPU, it grows with the square. Set `max_length`. The
+    texts are stored as an array of 8 bytes per character of the longest text for
+    every sample, regardless of `max_length`.
 
     References
     ----------
-    Hochreiter and Schmidhuber, "Long short-term memory", 1997. With 512 units the
-    reader of names in Liu et al., "Learn to Combine Modalities in Multimodal Deep
-    Learning", 2018.
+    Hochreiter and Schmidhuber, "Long short-term memory", 1997. Liu et al., "Learn to
+    Combine Modalities in Multimodal Deep Learning", 2018, use 512 units for names.
 
     Examples
     --------
@@ -78,7 +77,7 @@ class LSTMEncoder(Block):
     torch.Size([2, 16])
     """
 
-    in_dtype = torch.int64  # of text; `build` for a sequence of numbers changes it
+    in_dtype = torch.int64  # of text; `build` sets float32 for a sequence of numbers
 
     search_space = {"width": [32, 64, 128], "dropout": (0.0, 0.6)}
 
@@ -110,22 +109,22 @@ class LSTMEncoder(Block):
         self.max_length = max_length
 
     def build(self, in_shape):
-        """Make the weights for text, (), or rows (channels, length) or (length,)."""
+        """Create the weights for text, (), or for (channels, length) or (length,)."""
         if len(in_shape) > 2:
             raise ValueError(
-                "LSTMEncoder reads text, or sequences of shape (channels, length) or "
-                f"(length,); got rows of shape {tuple(in_shape)}."
+                "LSTMEncoder expects text, or sequences of shape (channels, length) or "
+                f"(length,); got samples of shape {tuple(in_shape)}."
             )
         is_text = len(in_shape) == 0
-        steps = self.characters if is_text else (1, *in_shape)[-2]
+        channels = int(self.characters if is_text else (1, *in_shape)[-2])
         self.in_dtype = torch.int64 if is_text else torch.float32
-        self.table = nn.Embedding(SYMBOLS, steps, padding_idx=0) if is_text else None
+        self.table = nn.Embedding(SYMBOLS, channels, padding_idx=0) if is_text else None
         self.lstm = nn.LSTM(
-            steps,
-            self.width,
-            self.layers,
+            channels,
+            int(self.width),
+            int(self.layers),
             batch_first=True,
-            bidirectional=self.bidirectional,
+            bidirectional=bool(self.bidirectional),
             dropout=self.dropout if self.layers > 1 else 0.0,  # not after the last
         )
         self.drop = nn.Dropout(self.dropout)
@@ -133,19 +132,19 @@ class LSTMEncoder(Block):
         return self
 
     def forward(self, x):
-        """(batch, longest) of int64, or (batch, ...) of numbers, to an embedding."""
+        """(batch, longest) or (batch, ...) to (batch, out_features)."""
         x = x[..., : self.max_length]
         states = self._numbers(x) if self.table is None else self._text(x)
         last = states[-2:] if self.bidirectional else states[-1:]
         return self.drop(last.transpose(0, 1).flatten(1))
 
     def _numbers(self, x):
-        """Last states (layers * directions, batch, width) of sequences of numbers."""
+        """Last states of sequences of numbers, (layers * directions, batch, width)."""
         steps = x[..., None] if x.ndim == 2 else x.transpose(1, 2)
         return self.lstm(steps)[1][0]
 
     def _text(self, tokens):
-        """Last states of texts without their padding."""
+        """Last states of texts, whose padding is not read."""
         lengths = (tokens > 0).sum(1).clamp(min=1).cpu()
         longest = int(lengths.max())
         if self.bidirectional or longest <= PIECE:
@@ -153,7 +152,7 @@ class LSTMEncoder(Block):
         return self._in_pieces(tokens, lengths, longest)
 
     def _in_pieces(self, tokens, lengths, longest):
-        """The same, piece by piece: the gradient of a step costs what a piece does."""
+        """The same in pieces: the cost of a step's gradient grows with the piece."""
         states = self._states(tokens[:, :PIECE], lengths.clamp(max=PIECE))
         for start in range(PIECE, longest, PIECE):
             rows = (lengths > start).nonzero()[:, 0]
@@ -166,7 +165,7 @@ class LSTMEncoder(Block):
         return states[0]
 
     def _states(self, tokens, lengths, start=None):
-        """Both states of the LSTM after texts of some lengths."""
+        """Hidden and cell state of the LSTM after texts of these lengths."""
         packed = pack_padded_sequence(
             self.table(tokens), lengths, batch_first=True, enforce_sorted=False
         )

@@ -1,4 +1,4 @@
-"""Encoders of sequences and spectra, rows of shape (channels, length).
+"""Encoders for sequences and spectra of shape (channels, length).
 
 =============  ===========================================  ========================
 encoder        formula                                      parameters (defaults)
@@ -22,31 +22,31 @@ __all__ = ["Conv1dEncoder"]
 
 
 class Conv1dEncoder(Block):
-    """Convolutions along a sequence, then the largest response at any position.
+    """Convolutions along a sequence, followed by the maximum over all positions.
 
     Parameters
     ----------
     channels : tuple of int, default=(16, 32, 64)
-        Channels of each convolution; all but the last are followed by pooling.
+        Output channels of each convolution; all but the last are followed by pooling.
     kernel_size : int or tuple of int, default=(5, 3, 3)
-        Width of the kernels; no padding.
+        Width of the kernels; there is no padding.
     pool : int, default=2
-        Width of the max pooling; 1 is none.
+        Window of the max pooling; 1 disables it.
     width : int, default=64
         Width of the embedding.
     batch_norm : bool, default=True
-        BatchNorm after every convolution and its pooling.
+        Whether BatchNorm follows every convolution and its pooling.
     activation : str, default="relu"
-        As for ``MLPEncoder``.
+        See ``MLPEncoder``.
 
     Notes
     -----
-    Rows of shape (length,) are one channel. The maximum over positions makes the
-    embedding blind to where a motif stands, up to the stride of the poolings.
+    Samples of shape (length,) have one channel. The maximum over positions makes the
+    embedding independent of the position of a motif, up to the stride of the pooling.
 
     References
     ----------
-    Varshneya et al., "InTense", IJCAI 2024: the encoder of DNA sequences.
+    Varshneya et al., "InTense", IJCAI 2024: their encoder for DNA sequences.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Conv1dEncoder(Block):
     torch.Size([2, 8])
     """
 
-    default_length = 20  # the shortest rows that the defaults can read
+    default_length = 20  # shortest samples for the default parameters
 
     search_space = {"width": [32, 64, 128]}
 
@@ -88,38 +88,38 @@ class Conv1dEncoder(Block):
         self.activation = activation
 
     def build(self, in_shape):
-        """Make the layers for rows of shape (channels, length) or (length,)."""
+        """Create the layers for samples of shape (channels, length) or (length,)."""
         if len(in_shape) not in (1, 2):
             raise ValueError(
-                "Conv1dEncoder reads sequences of shape (channels, length) or "
-                f"(length,); got rows of shape {tuple(in_shape)}."
+                "Conv1dEncoder expects sequences of shape (channels, length) or "
+                f"(length,); got samples of shape {tuple(in_shape)}."
             )
         maps, length = (1, *in_shape)[-2:]
-        count = len(check_widths(self.channels, "channels"))
+        channels = check_widths(self.channels, "channels")
         layers = []
-        kernels = per_layer(self.kernel_size, count, "kernel_size")
-        pools = [self.pool] * (count - 1) + [1]
-        for wide, kernel, pool in zip(self.channels, kernels, pools, strict=True):
+        kernels = per_layer(self.kernel_size, len(channels), "kernel_size")
+        pools = [int(self.pool)] * (len(channels) - 1) + [1]
+        for maps_out, kernel, pool in zip(channels, kernels, pools, strict=True):
             length = self._length(length, kernel, pool, in_shape)
-            layers += self._conv(maps, wide, kernel, pool)
-            maps = wide
+            layers += self._conv(maps, maps_out, kernel, pool)
+            maps = maps_out
         layers += [nn.Conv1d(maps, self.width, 1), ACTIVATIONS[self.activation]()]
         self.layers = nn.Sequential(*layers)
         self.out_features = self.width
         return self
 
-    def _conv(self, maps, wide, kernel, pool):
-        layers = [nn.Conv1d(maps, wide, kernel), ACTIVATIONS[self.activation]()]
+    def _conv(self, maps_in, maps_out, kernel, pool):
+        layers = [nn.Conv1d(maps_in, maps_out, kernel), ACTIVATIONS[self.activation]()]
         layers += [nn.MaxPool1d(pool)] if pool > 1 else []
-        return layers + ([nn.BatchNorm1d(wide)] if self.batch_norm else [])
+        return layers + ([nn.BatchNorm1d(maps_out)] if self.batch_norm else [])
 
     def _length(self, length, kernel, pool, in_shape):
         left = (length - kernel + 1) // pool
         if left < 1:
             raise ValueError(
-                f"rows of shape {tuple(in_shape)} are too short for Conv1dEncoder: a "
-                f"kernel of {kernel} and a pooling of {pool} meet {length} positions. "
-                "Use smaller kernel_size or pool, or fewer channels."
+                f"samples of shape {tuple(in_shape)} are too short for Conv1dEncoder: "
+                f"{length} positions are left for a kernel of {kernel} and a pooling "
+                f"of {pool}. Use a smaller kernel_size or pool, or fewer channels."
             )
         return left
 

@@ -1,12 +1,12 @@
-"""Encoders that give many vectors for one row, for the fusions of tokens.
+"""Encoders that return several vectors per sample, for the fusions of tokens.
 
 ==============  =======================================  =============================
 encoder         formula                                  parameters
 ==============  =======================================  =============================
-PatchTokens     linear map of each patch, and a learnt   (channels p^2 + 1) d + T d
-                vector for its place
+PatchTokens     linear map of each patch, plus a learnt  (channels p^2 + 1) d + T d
+                vector for its position
 SequenceTokens  embedding of each character, or linear   256 d, or (channels p + 1) d
-                map of p steps, and sines of its place
+                map of p steps, plus sines of position
 ==============  =======================================  =============================
 
 In the table d is the width, p the side of a patch, T the number of patches.
@@ -28,19 +28,20 @@ POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
 class PatchTokens(Block):
-    """Cut an image into square patches, each of which becomes a token.
+    """Split an image into square patches, each of which becomes a token.
 
     Parameters
     ----------
     patch : int, default=4
-        Side of a patch; what the last ones lack is filled with zeros.
+        Side of a patch in pixels; incomplete patches are padded with zeros.
     width : int, default=64
-        Of a token.
+        Width of a token.
 
     Notes
     -----
-    (batch, channels, height, width) to (batch, patches, width). Needs a fusion of
-    tokens: `TransformerFusion`, `CrossAttentionFusion`, `SelfAttentionFusion`.
+    Shapes: (batch, channels, height, width) to (batch, patches, width). It requires a
+    fusion of tokens: `TransformerFusion`, `CrossAttentionFusion` or
+    `SelfAttentionFusion`.
 
     References
     ----------
@@ -66,11 +67,11 @@ class PatchTokens(Block):
         self.width = width
 
     def build(self, in_shape):
-        """Make the maps for images of shape (channels, height, width)."""
+        """Create the weights for images of shape (channels, height, width)."""
         if len(in_shape) != 3:
             raise ValueError(
-                "PatchTokens reads images of shape (channels, height, width); got rows "
-                f"of shape {tuple(in_shape)}."
+                "PatchTokens expects images of shape (channels, height, width); got "
+                f"samples of shape {tuple(in_shape)}."
             )
         channels, *sides = in_shape
         self.fill = [-side % self.patch for side in sides]
@@ -88,24 +89,25 @@ class PatchTokens(Block):
 
 
 class SequenceTokens(Block):
-    """Make every character of a text, or every few steps of a sequence, a token.
+    """Turn each character of a text, or every few steps of a sequence, into a token.
 
     Parameters
     ----------
     width : int, default=64
-        Of a token.
+        Width of a token.
     patch : int, default=1
-        Steps of a sequence of numbers that make one token; what the last one lacks is
-        filled with zeros.
+        Number of steps of a sequence of numbers per token; an incomplete last patch is
+        padded with zeros.
     max_length : int or None, default=None
-        Cut what is longer, in characters or steps.
+        Number of characters or steps that are read; None reads all.
 
     Notes
     -----
-    Text, (batch, longest), or (batch, channels, length), to (batch, tokens, width). The
-    end of a short text is padding: tokens of zeros, which the fusions of tokens skip.
-    Places are marked by sines and cosines, so that later texts may be longer than those
-    of ``fit``. The text is read as UTF-8 bytes.
+    Shapes: text (batch, longest), or sequences (batch, channels, length) or
+    (batch, length), to (batch, tokens, width). The padding of short texts gives tokens
+    of zeros, which the fusions of tokens skip. Positions are encoded by sines and
+    cosines, so that new texts may be longer than those of ``fit``. Text is read as
+    UTF-8 bytes.
 
     References
     ----------
@@ -121,7 +123,7 @@ class SequenceTokens(Block):
     """
 
     gives_tokens = True
-    in_dtype = torch.int64  # of text; `build` for a sequence of numbers changes it
+    in_dtype = torch.int64  # of text; `build` sets float32 for a sequence of numbers
 
     search_space = {"width": [32, 64, 128]}
 
@@ -138,16 +140,16 @@ class SequenceTokens(Block):
         self.max_length = max_length
 
     def build(self, in_shape):
-        """Make the weights for text, (), or rows (channels, length) or (length,)."""
+        """Create the weights for text, (), or for (channels, length) or (length,)."""
         if len(in_shape) > 2:
             raise ValueError(
-                "SequenceTokens reads text, or sequences of shape (channels, length) "
-                f"or (length,); got rows of shape {tuple(in_shape)}."
+                "SequenceTokens expects text, or sequences of shape (channels, length) "
+                f"or (length,); got samples of shape {tuple(in_shape)}."
             )
         if in_shape == () and self.patch > 1:
             raise ValueError(
-                f"patch={self.patch} is for sequences of numbers; each character of a "
-                "text is a token."
+                f"patch must be 1 for text, where each character is a token; got "
+                f"patch={self.patch}."
             )
         self.in_dtype = torch.int64 if in_shape == () else torch.float32
         steps = (1, *in_shape)[-2] if in_shape else None
@@ -160,21 +162,21 @@ class SequenceTokens(Block):
         return self
 
     def forward(self, x):
-        """(batch, longest) of int64, or (batch, ...) of numbers, to tokens."""
+        """(batch, longest) or (batch, ...) to (batch, tokens, width)."""
         x = x[..., : self.max_length]
         if isinstance(self.map, nn.Embedding):
             tokens = self.map(x)
-            return (tokens + self._places(tokens)) * (x > 0)[..., None]
+            return (tokens + self._positions(tokens)) * (x > 0)[..., None]
         x = x[:, None] if x.ndim == 2 else x
         x = nn.functional.pad(x, (0, -x.shape[-1] % self.patch))
         tokens = self.map(x).transpose(1, 2)
-        return tokens + self._places(tokens)
+        return tokens + self._positions(tokens)
 
-    def _places(self, tokens):
-        """Sines and cosines (T, width) of each place."""
+    def _positions(self, tokens):
+        """Sines and cosines (T, width) of each position."""
         count, width = tokens.shape[1:]
         options = {"device": tokens.device, "dtype": tokens.dtype}
-        place = torch.arange(count, **options)[:, None]
+        position = torch.arange(count, **options)[:, None]
         rates = torch.arange(0, width, 2, **options) * (-math.log(1e4) / width)
-        angles = place * rates.exp()
+        angles = position * rates.exp()
         return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :width]

@@ -1,4 +1,4 @@
-"""Fusions whose weights depend on the row.
+"""A weighted sum whose weights depend on the sample.
 
 In the table h_m is the embedding of modality m, d its width, M their number.
 
@@ -22,23 +22,22 @@ __all__ = ["AttentionFusion"]
 
 
 class AttentionFusion(EqualWidthFusion):
-    r"""Add the embeddings, each times a weight that the row itself decides.
+    r"""Sum of the embeddings with one softmax weight per sample and modality.
 
     .. math:: h = \sum_m w_m h_m, \qquad w = \mathrm{softmax}_m (v_m^\top h_m + b_m)
 
-    Scores start at zero, where the fusion is the mean.
+    Scores are initialised at zero, where the fusion is the mean.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d), ``present`` (batch, M) bool, result (batch, d). The
-    weights of the modalities that a row has sum to one; a row that has none gives
-    zeros.
+    weights of the present modalities sum to one; a sample without any gives zeros.
 
     References
     ----------
@@ -60,7 +59,7 @@ class AttentionFusion(EqualWidthFusion):
     stackable = True
 
     def build(self, in_shape):
-        """Make the scores for ``in_shape = {modality: width}``."""
+        """Create the scores for ``in_shape = {modality: width}``."""
         super().build(in_shape)
         self.scores = PerModality({name: self._score() for name in self.names})
         return self
@@ -73,18 +72,18 @@ class AttentionFusion(EqualWidthFusion):
 
     @torch.no_grad()
     def weights(self, parts, present=None):
-        """Weight of each modality in each row.
+        """Return the weight of each modality for each sample.
 
         Parameters
         ----------
         parts : dict of str to Tensor (batch, d_m)
-            Embeddings, as ``net_.module_.encode`` gives them.
+            Embeddings, as returned by ``net_.module_.encode``.
         present : Tensor (batch, M) of bool, optional
 
         Returns
         -------
         Tensor, shape (batch, M)
-            In the order of the modalities. Detached.
+            In the order of the modalities; detached.
         """
         return self._weights(self.stacked(parts), present)
 

@@ -1,7 +1,6 @@
-"""Fusions without a mechanism of their own.
+"""Concatenation and elementwise operations.
 
-In the table h_m is the embedding of modality m, d its width, M their number. All
-honour `present`: what is missing takes no part.
+In the table h_m is the embedding of modality m, d its width, M their number.
 
 ==============  ==========================  ============  =========================
 fusion          formula                     parameters    a missing modality
@@ -10,11 +9,11 @@ ConcatFusion    MLP([h_1, ..., h_M])        of the MLP    zeros in its place
 SumFusion       sum_m h_m                   none          adds nothing
 MeanFusion      sum_m h_m / M               none          not counted
 ProductFusion   prod_m h_m                  none          a factor of one
-MaxFusion       max_m h_m                   none          never the largest
+MaxFusion       max_m h_m                   none          ignored
 ==============  ==========================  ============  =========================
 
-Widths must be equal but for ConcatFusion; ``width=`` adds one linear map (d_m + 1) d
-per modality.
+Except for ConcatFusion, widths must be equal; ``width=`` adds one linear map
+(d_m + 1) d per modality.
 """
 
 from numbers import Integral, Real
@@ -30,16 +29,16 @@ __all__ = ["ConcatFusion", "SumFusion", "MeanFusion", "ProductFusion", "MaxFusio
 
 
 class ConcatFusion(Block):
-    """Join the embeddings end to end, then optional layers.
+    """Concatenation of the embeddings, optionally followed by dense layers.
 
     Parameters
     ----------
     hidden : tuple of int, default=()
-        Widths of layers on the joined vector.
+        Widths of the dense layers.
     activation : str, default="relu"
-        After each of them; as for ``MLPEncoder``.
+        Activation after each layer; see ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
-        After each of them.
+        Dropout probability after each layer.
 
     Notes
     -----
@@ -73,7 +72,7 @@ class ConcatFusion(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = {modality: width}``."""
+        """Create the layers for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         self.layers, self.out_features = dense_layers(
             sum(in_shape.values()), self.hidden, self.activation, self.dropout
@@ -86,7 +85,7 @@ class ConcatFusion(Block):
 
 
 def columns_of(parts, names, present):
-    """Embeddings in the order of the names, with zeros for what is missing.
+    """Return the embeddings in the order of the names, zeros for missing modalities.
 
     Parameters
     ----------
@@ -106,16 +105,16 @@ def columns_of(parts, names, present):
 
 
 class EqualWidthFusion(Block):
-    """Base of the fusions that stack embeddings of one width; define `merge`.
+    """Base class of fusions of embeddings of equal width; subclasses define `merge`.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
     """
 
-    search_space = {"width": [32, 64, 128]}  # None needs equal widths
+    search_space = {"width": [32, 64, 128]}  # not None, which needs equal widths
 
     _parameter_constraints = {
         "width": [Interval(Integral, 1, None, closed="left"), None]
@@ -126,7 +125,7 @@ class EqualWidthFusion(Block):
         self.width = width
 
     def build(self, in_shape):
-        """Check or make equal the widths of ``in_shape = {modality: width}``."""
+        """Check the widths of ``in_shape = {modality: width}``, or make them equal."""
         self.names = list(in_shape)
         self.to_width, self.out_features = equal_widths(self, in_shape, self.width)
         return self
@@ -134,11 +133,11 @@ class EqualWidthFusion(Block):
     def forward(self, parts, present=None):
         """Embeddings (batch, d_m) to (batch, out_features)."""
         columns = columns_of(parts, self.names, present)
-        known = dict(zip(self.names, columns, strict=True))
-        return self.merge(self.stacked(known), present)
+        filled = dict(zip(self.names, columns, strict=True))
+        return self.merge(self.stacked(filled), present)
 
     def stacked(self, parts):
-        """Embeddings (batch, d_m), brought to one width, as (batch, M, d)."""
+        """Embeddings (batch, d_m) of the modalities, mapped to (batch, M, d)."""
         columns = [self.to_width[name](parts[name]) for name in self.names]
         return torch.stack(columns, -2)
 
@@ -148,20 +147,20 @@ class EqualWidthFusion(Block):
 
 
 def equal_widths(block, widths, width=None):
-    """One map per modality to a common width, which is returned too.
+    """Return one map per modality to a common width, and that width.
 
     Raises
     ------
     ValueError
-        If the widths differ and no `width` is given; the message names each.
+        If the widths differ and `width` is None.
     """
     if width is not None:
         maps = {name: nn.Linear(d, width) for name, d in widths.items()}
         return PerModality(maps), width
     if len(set(widths.values())) > 1:
         raise ValueError(
-            f"{type(block).__name__} needs embeddings of equal width, got {widths}; "
-            "give the encoders one width, or set width=, which adds a linear map per "
+            f"{type(block).__name__} needs embeddings of equal width; got {widths}. "
+            "Use encoders of one width, or set width=, which adds a linear map per "
             "modality."
         )
     maps = {name: nn.Identity() for name in widths}
@@ -176,13 +175,13 @@ def fill_missing(stacked, present, value):
 
 
 class SumFusion(EqualWidthFusion):
-    """Add the embeddings.
+    """Sum of the embeddings.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Examples
     --------
@@ -204,13 +203,13 @@ class SumFusion(EqualWidthFusion):
 
 
 class MeanFusion(EqualWidthFusion):
-    """Average the embeddings that are present; zeros if none is.
+    """Mean of the embeddings that are present; zeros if there are none.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Examples
     --------
@@ -232,13 +231,13 @@ class MeanFusion(EqualWidthFusion):
 
 
 class ProductFusion(EqualWidthFusion):
-    """Multiply the embeddings element by element (Hadamard product).
+    """Elementwise (Hadamard) product of the embeddings.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Examples
     --------
@@ -257,13 +256,13 @@ class ProductFusion(EqualWidthFusion):
 
 
 class MaxFusion(EqualWidthFusion):
-    """Keep the largest value of each unit; zeros if no modality is present.
+    """Elementwise maximum of the embeddings; zeros if no modality is present.
 
     Parameters
     ----------
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Examples
     --------

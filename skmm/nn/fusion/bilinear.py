@@ -11,7 +11,7 @@ BilinearFusion("vector")  (W a + v) * b + (U a + c)         2 (d_a + 1) d_b
 BilinearFusion("scalar")  (w a + v) b + (u a + c)           2 (d_a + 1)
 ========================  ================================  ==========================
 
-A missing modality is zeros in its place.
+A missing modality is replaced by zeros.
 """
 
 from numbers import Integral
@@ -26,32 +26,34 @@ __all__ = ["BilinearFusion"]
 
 
 class BilinearFusion(Block):
-    r"""Let two modalities act on each other, and each by itself.
+    r"""Bilinear and linear terms of two modalities.
 
     .. math:: z_k = a^\top W_k b + U_k a + V_k b + c_k
 
     Parameters
     ----------
     form : {"full", "vector", "scalar"}, default="full"
-        "full" as above. In "vector" the first modality scales and shifts each unit of
-        the second (as FiLM does), in "scalar" all units by one number each.
+        "full" is the formula above. With "vector", the first modality scales and shifts
+        each unit of the second (as in FiLM); with "scalar", all units by the same two
+        numbers.
     width : int or None, default=None
-        Width of the result of "full"; None is the larger of the two. That of the other
-        forms is the second modality's.
+        Width of the result of "full"; None is the larger of both widths. The result of
+        the other forms has the width of the second modality.
     max_weights : int, default=2**27
-        The most products of units, times `width`, that are allowed: 0.5 GB.
+        Largest allowed number of weights of "full"; the default is 0.5 GB.
 
     Raises
     ------
     ValueError
-        In ``build``, if there are not two modalities, or more than `max_weights`.
+        In ``build``, if the number of modalities is not two, or if there would be more
+        than `max_weights` weights.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, 2) bool, result (batch,
-    width). Products grow with their factors: standardise inputs, or lower the rate if
-    training diverges. For three and more modalities see ``TensorFusion`` and
-    ``LowRankTensorFusion``.
+    width). Products grow with their factors: standardise the inputs, or lower the
+    learning rate if training diverges. For three or more modalities see
+    ``TensorFusion`` and ``LowRankTensorFusion``.
 
     References
     ----------
@@ -81,17 +83,17 @@ class BilinearFusion(Block):
         self.max_weights = max_weights
 
     def build(self, in_shape):
-        """Make the weights for ``in_shape = {first: width, second: width}``."""
+        """Create the weights for ``in_shape = {first: width, second: width}``."""
         self.names = list(in_shape)
         if len(in_shape) != 2:
             raise ValueError(
-                f"BilinearFusion is defined for two modalities, got {self.names}. Use "
-                "LowRankTensorFusion or TensorFusion, or choose two with modalities=."
+                f"BilinearFusion needs exactly two modalities; got {self.names}. Use "
+                "LowRankTensorFusion or TensorFusion, or select two with modalities=."
             )
         if self.form != "full" and self.width is not None:
             raise ValueError(
-                f'width={self.width} needs form="full"; the width of '
-                f"form={self.form!r} is that of {self.names[1]!r}."
+                f"width is only used when form='full'; got width={self.width} with "
+                f"form={self.form!r}, whose result is as wide as {self.names[1]!r}."
             )
         make = self._full if self.form == "full" else self._scaled
         self.out_features = make(*in_shape.values())
@@ -99,19 +101,19 @@ class BilinearFusion(Block):
 
     def _full(self, first, second):
         width = self.width or max(first, second)
-        self._refuse_many(first, second, width)
+        self._check_count(first, second, width)
         self.product = nn.Bilinear(first, second, width)
         self.first = nn.Linear(first, width, bias=False)
         self.second = nn.Linear(second, width, bias=False)
         return width
 
-    def _refuse_many(self, first, second, width):
+    def _check_count(self, first, second, width):
         if (count := first * second * width) > self.max_weights:
             raise ValueError(
-                f"BilinearFusion of {self.names}, {first} and {second} wide, to "
-                f"{width}, has {count:,} weights, more than max_weights="
-                f"{self.max_weights:,}. Set width= to a small number, let encoders "
-                "give fewer units, or use LowRankTensorFusion."
+                f"BilinearFusion of {self.names} with widths {first} and {second} and "
+                f"a result of width {width} would have {count:,} weights, more than "
+                f"max_weights={self.max_weights:,}. Set a smaller width=, use narrower "
+                "encoders, or LowRankTensorFusion."
             )
 
     def _scaled(self, first, second):

@@ -1,15 +1,16 @@
-"""Fusions whose gates say how much of each modality passes.
+"""Fusions with gates that depend on all modalities.
 
-In the table h_m is the embedding of modality m, x all of them end to end, s the
-sigmoid, d the width of the result, * element by element.
+In the table h_m is the embedding of modality m, x their concatenation, s the sigmoid, d
+the width of the result, * the elementwise product.
 
 ==============  ==================================  =================  ===============
 fusion          formula                             parameters         missing
 ==============  ==================================  =================  ===============
-GatedFusion     sum_m g_m * tanh(W_m h_m),          2 or 1 gates and   its term is
-                g_m = s(G_m x); of two, g_2 = 1-g   M maps             left out
-HighwayFusion   t * relu(W x + c) + (1 - t) * x,    2 (D + 1) D a      zeros in its
-                t = s(T x + b), D the width of x    layer              place
+GatedFusion     sum_m g_m * tanh(W_m h_m),          M gates (one if    its term is
+                g_m = s(G_m x); g_2 = 1 - g_1       M = 2), M maps     left out
+                if M = 2
+HighwayFusion   t * relu(W x + c) + (1 - t) * x,    2 (D + 1) D per    replaced by
+                t = s(T x + b), D the width of x    layer              zeros
 ExpertFusion    sum_e p_e E_e, one expert for each  experts and one    its expert is
                 modality and one for x,             linear map         left out
                 p = softmax(P x)
@@ -30,23 +31,23 @@ __all__ = ["GatedFusion", "HighwayFusion", "ExpertFusion"]
 
 
 class GatedFusion(Block):
-    r"""Add what each modality says, through gates that see all of them.
+    r"""Gated multimodal unit: a sum of the modalities, gated by all of them.
 
     .. math:: h = g \odot \tanh(W_1 h_1) + (1 - g) \odot \tanh(W_2 h_2),
         \qquad g = \sigma(G\,[h_1; h_2])
 
-    With three and more modalities each has a gate of its own, and they need not sum to
+    With three or more modalities, each has its own gate, and the gates do not sum to
     one.
 
     Parameters
     ----------
     width : int or None, default=None
-        Width of the result; None is that of the widest embedding.
+        Width of the result; None is the width of the widest embedding.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    width). Of two modalities one that is alone passes whole.
+    width). If one of two modalities is missing, the gate of the other one is 1.
 
     References
     ----------
@@ -73,7 +74,7 @@ class GatedFusion(Block):
         self.width = width
 
     def build(self, in_shape):
-        """Make the maps for ``in_shape = {modality: width}``."""
+        """Create the maps and gates for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         self.out_features = self.width or max(in_shape.values())
         maps = {
@@ -89,12 +90,12 @@ class GatedFusion(Block):
 
     @torch.no_grad()
     def gates(self, parts, present=None):
-        """How much of each unit of each modality passes.
+        """Return the gate of each unit of each modality for each sample.
 
         Parameters
         ----------
         parts : dict of str to Tensor (batch, d_m)
-            Embeddings, as ``net_.module_.encode`` gives them.
+            Embeddings, as returned by ``net_.module_.encode``.
         present : Tensor (batch, M) of bool, optional
 
         Returns
@@ -107,8 +108,8 @@ class GatedFusion(Block):
         """Embeddings (batch, d_m) to (batch, out_features)."""
         columns = columns_of(parts, self.names, present)
         maps = [part for _, part in self.maps.items()]
-        said = [torch.tanh(m(c)) for m, c in zip(maps, columns, strict=True)]
-        return (self._gates(columns, present) * torch.stack(said, -2)).sum(-2)
+        terms = [torch.tanh(m(c)) for m, c in zip(maps, columns, strict=True)]
+        return (self._gates(columns, present) * torch.stack(terms, -2)).sum(-2)
 
     def _gates(self, columns, present):
         gates = torch.sigmoid(self.gate(torch.cat(columns, -1)))
@@ -118,13 +119,13 @@ class GatedFusion(Block):
         gates = torch.stack([gates, 1 - gates], -2)
         if present is None:
             return gates
-        alone = present & ~present.all(-1, keepdim=True)
-        gates = gates.masked_fill(alone[..., None], 1.0)
+        single = present & ~present.all(-1, keepdim=True)
+        gates = gates.masked_fill(single[..., None], 1.0)
         return gates.masked_fill(~present[..., None], 0.0)
 
 
 class HighwayFusion(Block):
-    r"""Join the embeddings end to end; gates say what is changed and what passes.
+    r"""Highway layers on the concatenated embeddings.
 
     .. math:: y = t \odot \mathrm{relu}(W x + c) + (1 - t) \odot x,
         \qquad t = \sigma(T x + b)
@@ -132,9 +133,10 @@ class HighwayFusion(Block):
     Parameters
     ----------
     layers : int, default=1
-        How many, one after the other.
+        Number of layers.
     gate_bias : float, default=-1.0
-        What b starts from: with a negative number nearly all passes at first.
+        Initial value of b. With a negative value, the layers initially pass most of
+        their input unchanged.
 
     Notes
     -----
@@ -168,7 +170,7 @@ class HighwayFusion(Block):
         self.gate_bias = gate_bias
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = {modality: width}``."""
+        """Create the layers for ``in_shape = {modality: width}``."""
         self.names, self.out_features = list(in_shape), sum(in_shape.values())
         square = (self.out_features, self.out_features)
         self.changes = nn.ModuleList(nn.Linear(*square) for _ in range(self.layers))
@@ -186,30 +188,31 @@ class HighwayFusion(Block):
 
 
 class ExpertFusion(Block):
-    r"""One expert for each modality and one for all; each row decides whom it asks.
+    r"""Mixture of experts: one per modality and a joint one, weighted per sample.
 
     .. math:: h = \sum_e p_e E_e, \qquad p = \mathrm{softmax}(P\,[h_1; \ldots; h_M] + c)
 
     Parameters
     ----------
     hidden : tuple of int, default=(64,)
-        Widths of every expert's layers, one or more; the last is that of the result.
+        Widths of the layers of every expert, at least one; the last is the width of the
+        result.
     activation : str, default="relu"
-        As for ``MLPEncoder``.
+        See ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
-        After each layer.
+        Dropout probability after each layer.
 
     Raises
     ------
     ValueError
-        In ``build``, if `hidden` is empty: embeddings, and all of them end to end, have
-        no width in common.
+        In ``build``, if `hidden` is empty: without a layer, the outputs of the experts
+        differ in width.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
     ``hidden[-1]``). All experts are computed; `DynamicFusionClassifier` computes only
-    the one that is chosen.
+    the selected one.
 
     References
     ----------
@@ -221,7 +224,7 @@ class ExpertFusion(Block):
     >>> from skmm.nn import ExpertFusion
     >>> fuse = ExpertFusion((6,)).build({"image": 8, "table": 3})
     >>> parts = {"image": torch.randn(4, 8), "table": torch.randn(4, 3)}
-    >>> fuse(parts).shape, fuse.weights(parts).shape  # the last one is for both
+    >>> fuse(parts).shape, fuse.weights(parts).shape  # the last one is joint
     (torch.Size([4, 6]), torch.Size([4, 3]))
     """
 
@@ -240,11 +243,11 @@ class ExpertFusion(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the experts for ``in_shape = {modality: width}``."""
+        """Create the experts for ``in_shape = {modality: width}``."""
         if not check_widths(self.hidden):
             raise ValueError(
-                "hidden is empty; the experts of ExpertFusion need a layer, which "
-                "brings them to one width, as (64,)."
+                "hidden must have at least one width, such as (64,): it is the common "
+                "width of the experts of ExpertFusion; got an empty tuple."
             )
         self.names, total = list(in_shape), sum(in_shape.values())
         self.experts = PerModality({n: self._expert(d) for n, d in in_shape.items()})
@@ -259,18 +262,18 @@ class ExpertFusion(Block):
 
     @torch.no_grad()
     def weights(self, parts, present=None):
-        """How much each expert counts in each row.
+        """Return the weight of each expert for each sample.
 
         Parameters
         ----------
         parts : dict of str to Tensor (batch, d_m)
-            Embeddings, as ``net_.module_.encode`` gives them.
+            Embeddings, as returned by ``net_.module_.encode``.
         present : Tensor (batch, M) of bool, optional
 
         Returns
         -------
         Tensor, shape (batch, M + 1)
-            The modalities in their order, then the expert for all.
+            The experts of the modalities in their order, then the joint expert.
         """
         return self._weights(columns_of(parts, self.names, present), present)
 
@@ -278,14 +281,14 @@ class ExpertFusion(Block):
         """Embeddings (batch, d_m) to (batch, out_features)."""
         columns = columns_of(parts, self.names, present)
         experts = [part for _, part in self.experts.items()]
-        said = [expert(c) for expert, c in zip(experts, columns, strict=True)]
-        said.append(self.joint(torch.cat(columns, -1)))
+        outputs = [expert(c) for expert, c in zip(experts, columns, strict=True)]
+        outputs.append(self.joint(torch.cat(columns, -1)))
         weights = self._weights(columns, present)
-        return (weights[..., None] * torch.stack(said, -2)).sum(-2)
+        return (weights[..., None] * torch.stack(outputs, -2)).sum(-2)
 
     def _weights(self, columns, present):
         scores = self.choice(torch.cat(columns, -1))
         if present is not None:
-            asked = nn.functional.pad(present, (0, 1), value=True)
-            scores = scores.masked_fill(~asked, torch.finfo(scores.dtype).min)
+            usable = nn.functional.pad(present, (0, 1), value=True)
+            scores = scores.masked_fill(~usable, torch.finfo(scores.dtype).min)
         return scores.softmax(-1)

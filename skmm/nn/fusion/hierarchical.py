@@ -1,11 +1,11 @@
-"""A central stream that meets the modalities at several depths.
+"""A central stream of layers that adds the modalities at several depths.
 
 ==================  =================================  ===================  ==========
 fusion              formula                            parameters           missing
 ==================  =================================  ===================  ==========
-HierarchicalFusion  c_l+1 = s(W_l u_l),                a layer per depth    zeros at
+HierarchicalFusion  c_l+1 = s(W_l u_l),                one layer per depth  zeros at
                     u_l = a_l c_l + sum_m a_ml h_ml,   and stream, M + 1    all depths
-                    h_ml+1 = s(V_ml h_ml)              numbers per depth
+                    h_ml+1 = s(V_ml h_ml)              scalars per depth
 ==================  =================================  ===================  ==========
 
 In the table h_m0 is the embedding of modality m, c the central stream, s the
@@ -26,26 +26,26 @@ __all__ = ["HierarchicalFusion"]
 
 
 class HierarchicalFusion(Block):
-    r"""Let a central stream meet the streams of the modalities at every depth.
+    r"""CentralNet: a central stream adds the streams of the modalities at every depth.
 
     .. math:: c_{l+1} = s\Bigl(W_l \bigl(a_l c_l + \sum_m a_{ml} h_{ml}\bigr)\Bigr),
         \qquad h_{m,l+1} = s(V_{ml} h_{ml})
 
-    The numbers a are learnt. The first depth has no central stream yet.
+    The scalars a are learnt. At the first depth there is no central stream yet.
 
     Parameters
     ----------
     hidden : tuple of int, default=(64, 64)
-        Widths of the depths; the last is that of the result.
+        Width of each depth; the last is the width of the result.
     activation : str, default="relu"
-        As for ``MLPEncoder``.
+        See ``MLPEncoder``.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    ``hidden[-1]``). The first depth maps every embedding to ``hidden[0]``, so that
-    their widths may differ. The encoders are what lies before the first depth: keep
-    them short.
+    ``hidden[-1]``). The first depth maps every embedding to ``hidden[0]``; their widths
+    may differ. The layers of the encoders come before the first depth: keep the
+    encoders shallow.
 
     References
     ----------
@@ -73,9 +73,12 @@ class HierarchicalFusion(Block):
         self.activation = activation
 
     def build(self, in_shape):
-        """Make the streams for ``in_shape = {modality: width}``."""
+        """Create the streams for ``in_shape = {modality: width}``."""
         if not check_widths(self.hidden):
-            raise ValueError("hidden is empty; HierarchicalFusion needs a depth.")
+            raise ValueError(
+                "hidden must have at least one width, such as (64, 64), for "
+                "HierarchicalFusion; got an empty tuple."
+            )
         self.names, widths = list(in_shape), self.hidden
         first = {n: nn.Linear(d, widths[0]) for n, d in in_shape.items()}
         deeper = [
@@ -97,13 +100,13 @@ class HierarchicalFusion(Block):
             layers = [layer for _, layer in streams.items()]
             pairs = zip(layers, columns, strict=True)
             columns = [self.act(layer(column)) for layer, column in pairs]
-            met = self._met(columns, present) @ self.factors[depth]
+            total = self._stacked(columns, present) @ self.factors[depth]
             if depth:
-                met = met + self.passes[depth - 1] * centre
-            centre = self.act(self.central[depth](met))
+                total = total + self.passes[depth - 1] * centre
+            centre = self.act(self.central[depth](total))
         return centre
 
-    def _met(self, columns, present):
-        """(batch, width, M), with zeros for what is missing: a bias says something."""
+    def _stacked(self, columns, present):
+        """(batch, width, M); zeros for missing modalities, whose bias would remain."""
         stacked = torch.stack(columns, -1)
         return stacked if present is None else stacked * present[..., None, :]

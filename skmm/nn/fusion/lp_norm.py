@@ -1,12 +1,12 @@
-"""Blocks of modalities and of their products, each with a weight that means something.
+"""Modalities and their products, each with an interpretable weight.
 
 =============  ======================================  =============  ================
 fusion         formula                                 parameters     a missing
                                                                       modality
 =============  ======================================  =============  ================
-LpNormFusion   [z_I for each set I of at most k        none, or one   zeros in all its
-               modalities], z_I their outer product,   linear map     blocks
-               normalised                              each
+LpNormFusion   [z_I for each set I of at most k        none, or one   zeros in all
+               modalities], z_I their normalised       linear map     blocks that
+               outer product                           each           contain it
 =============  ======================================  =============  ================
 """
 
@@ -28,52 +28,54 @@ __all__ = ["LpNormFusion"]
 
 
 class LpNormFusion(Block):
-    r"""Predict by a sum of modalities and interactions whose weights are under a norm.
+    r"""Sum of modalities and interactions with weights under an lp-norm constraint.
 
     .. math:: \min \sum_i \ell\Bigl(y_i, \sum_I \sqrt{\beta_I} \langle w_I, z_I \rangle
         + b\Bigr) + \Lambda \sum_I \lVert w_I \rVert^2, \qquad
         \beta \ge 0, \lVert \beta \rVert_p \le 1
 
-    After ``fit`` the estimator has `modality_weights_`, the β, beside each block's
-    share of the outputs' variance, if it has one net with one fusion, as
-    ``FusionClassifier``, ``FusionRegressor`` and ``GradientBlendingClassifier`` have.
-    Of several nets, as ``ResidualFusionClassifier`` has, each weighs its own blocks
-    only: `contributions` says there what each adds.
+    The fitted attribute `modality_weights_` of an estimator with one net and one fusion
+    (``FusionClassifier``, ``FusionRegressor``, ``GradientBlendingClassifier``) has the
+    weight β of each block and its share of the variance of the outputs. Each of several
+    nets, such as those of ``ResidualFusionClassifier``, only weighs its own blocks; see
+    `contributions` for what each net adds.
 
     Parameters
     ----------
     p : float, default=1.0
-        1 or more. With 1 few blocks have weight; infinity weighs all alike.
+        Order of the norm, at least 1. With 1 few blocks have non-zero weight; infinity
+        gives all blocks equal weight.
     strength : float, default=0.01
-        Λ. Of the lower layers' weights it is the estimator's `weight_decay`.
+        Λ, the strength of the penalty. The penalty on the other layers is the
+        estimator's `weight_decay`.
     interactions : int, default=1
-        The largest number of modalities in a block: 1 is the modalities alone, 2 adds
-        all pairs. Of fewer modalities it is their number.
+        Largest number of modalities in a block: 1 is single modalities only, 2 adds all
+        pairs. It is reduced to the number of modalities.
     normalize : bool, default=True
-        Batch normalisation of every embedding before, and of every block after the
-        products. Without it, a modality that is nearly constant lends its scale to
-        the product, which then takes the weight of the other one.
+        Whether to apply batch normalisation to every embedding before, and to every
+        block after the products. Without it, a nearly constant modality scales its
+        products, which then take the weight of the other modality.
     width : int or None, default=None
-        An integer first maps each modality linearly to that width: products of wide
-        embeddings are large.
+        Width to which each modality is linearly mapped first, since products of wide
+        embeddings are large; None adds no maps.
     solver : {"profile", "alternating", "projected"}, default="profile"
-        As for `LpNormHead`; all have one solution.
+        See `LpNormHead`; all have the same solution.
     max_features : int, default=2**18
-        The widest sum of blocks that is allowed.
+        Largest allowed sum of the widths of all blocks.
 
     Raises
     ------
     ValueError
-        In ``build``, if the blocks would be wider than `max_features`; if the estimator
-        has a head of its own.
+        In ``build``, if the blocks would be wider than `max_features`; in ``fit``, if
+        the estimator has another head.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch, sum
-    of the blocks' widths). It brings its own head, `LpNormHead`: leave ``head=None``.
-    Predictions use running statistics of training, for which some fifty batches are
-    needed, more if embeddings are far from zero. Weights compare blocks: where the
-    penalty, or the data, leave nothing of any block, they still sum to one.
+    of the widths of the blocks). The fusion brings its own head, `LpNormHead`; leave
+    ``head=None``. Predictions use running statistics, which need about fifty
+    mini-batches of training, or more if embeddings are far from zero. Weights are
+    relative: they sum to one even if the penalty or the data shrink all blocks to zero.
 
     References
     ----------
@@ -127,14 +129,15 @@ class LpNormFusion(Block):
         self.max_features = max_features
 
     def build(self, in_shape):
-        """Make the norms for ``in_shape = {modality: width}``."""
+        """Create the norms for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         widths = [self.width or d for d in in_shape.values()]
         orders = range(1, min(self.interactions, len(self.names)) + 1)
         indices = range(len(self.names))
         self.blocks = [block for k in orders for block in combinations(indices, k)]
         self.sizes = [math.prod(widths[m] for m in block) for block in self.blocks]
-        self.out_features = self._allowed(sum(self.sizes), in_shape)
+        self._check_size(in_shape)
+        self.out_features = sum(self.sizes)
         check_labels(self._labels(), "blocks")
         maps = {
             name: nn.Linear(d, self.width, bias=False) if self.width else nn.Identity()
@@ -147,15 +150,14 @@ class LpNormFusion(Block):
     def _labels(self):
         return [" x ".join(self.names[m] for m in block) for block in self.blocks]
 
-    def _allowed(self, total, in_shape):
-        if total > self.max_features:
+    def _check_size(self, in_shape):
+        if (total := sum(self.sizes)) > self.max_features:
             raise ValueError(
                 f"LpNormFusion(interactions={self.interactions}) of embeddings of "
                 f"widths {dict(in_shape)} would be {total:,} wide, more than "
-                f"max_features={self.max_features:,}. Set width= to a small number, as "
+                f"max_features={self.max_features:,}. Set a smaller width=, such as "
                 "width=8."
             )
-        return total
 
     def _make_norms(self, widths):
         if not self.normalize:
@@ -169,7 +171,7 @@ class LpNormFusion(Block):
         )
 
     def own_head(self):
-        """The head that knows where the blocks are."""
+        """Return an `LpNormHead` for the blocks of this fusion."""
         return LpNormHead(
             tuple(self._labels()),
             tuple(self.sizes),
@@ -189,16 +191,16 @@ class LpNormFusion(Block):
         return torch.cat(self._normalized(columns, present), 1)
 
     def _normalized(self, columns, present):
-        """Blocks, each of total variance one."""
+        """Blocks with a total variance of one each."""
         masks = [None] * len(columns) if present is None else present.unbind(-1)
         norms = zip(self.inputs, columns, masks, strict=True)
         columns = [norm(column, mask) for norm, column, mask in norms]
-        found = []
+        blocks = []
         for block, norm in zip(self.blocks, self.norms, strict=True):
-            there = None if present is None else present[:, list(block)].all(1)
-            some = [columns[m] for m in block]
-            found.append(norm(some[0] if len(block) == 1 else some, there))
-        return found
+            complete = None if present is None else present[:, list(block)].all(1)
+            parts = [columns[m] for m in block]
+            blocks.append(norm(parts[0] if len(block) == 1 else parts, complete))
+        return blocks
 
 
 def _product(columns):

@@ -1,4 +1,4 @@
-"""A weighted mean of the embeddings: the no-harm factor.
+"""The no-harm factor: a weighted mean of the embeddings.
 
 In the table h_m is the embedding of modality m, d its width, M their number, w_m its
 weight; the weights sum to one. For M = 2, w = (1 - λ, λ).
@@ -13,9 +13,9 @@ factor="vector"             one per unit as well   d if M = 2, else Md
 factor=0.3, (0.2, 0.5 ...)  fixed                  none
 ==========================  =====================  ==================  ==============
 
-s is the softplus. The weights of a missing modality go to those that are present, in
-proportion to their own. Widths must be equal; ``width=`` adds one linear map
-(d_m + 1) d per modality.
+s is the softplus. The weight of a missing modality is distributed to those that are
+present, in proportion to their own weights. Widths must be equal; ``width=`` adds one
+linear map (d_m + 1) d per modality.
 """
 
 import math
@@ -27,69 +27,64 @@ from torch.nn.functional import softplus
 
 from skmm._sklearn import StrOptions
 from skmm.nn.fusion.basic import EqualWidthFusion, fill_missing
-from skmm.nn.fusion.simplex import (
-    clipped,
-    plane_weights,
-    renormalised,
-    shared_rest,
-    softmax_weights,
-    weighted_sum,
-)
+from skmm.nn.modality_weights import project_onto_simplex
 
 __all__ = ["NoHarmFusion"]
 
 EPSILON = 1e-6  # added to the softplus, which can underflow to zero
+UNDECIDED = 1e-3  # sums of weights below it count as zero: gradients of ratios explode
 
 
 class NoHarmFusion(EqualWidthFusion):
-    r"""Weighted mean of the embeddings, whose weights are learnt or fixed.
+    r"""Weighted mean of the embeddings with learnt or fixed weights.
 
     .. math:: c = \sum_m w_m \odot c_m, \qquad \sum_m w_m = 1
 
-    With two modalities there is one factor, :math:`c = (1 - \lambda) \odot c_1 +
-    \lambda \odot c_2`. Where a weight is one, the net is that of this modality alone.
+    With two modalities there is a single factor, :math:`c = (1 - \lambda) \odot c_1 +
+    \lambda \odot c_2`. If a weight is one, the net is a single-modality net.
 
     Parameters
     ----------
     factor : {"scalar", "vector"}, float or sequence of float, default="scalar"
         "scalar" learns one weight per modality, "vector" one per modality and unit;
-        both start at 1 / M. A float in [0, 1] is a fixed λ, the weight of the *second*
-        modality of two. A tuple or list has the fixed weight of every modality. A
-        single modality has the weight one.
+        both are initialised at 1 / M. A float in [0, 1] is a fixed λ, the weight of the
+        *second* of two modalities. A tuple or list holds a fixed weight for every
+        modality. The weight of a single modality is always one.
     kind : {"arithmetic", "geometric"}, default="arithmetic"
-        "geometric" is :math:`\exp \sum_m w_m \ln s(c_m)`. It needs positive numbers:
-        all embeddings pass through s, the softplus, also where a weight is one.
+        Kind of mean. "geometric" is :math:`\exp \sum_m w_m \ln s(c_m)`, where the
+        softplus s makes the embeddings positive, even if a weight is one.
     constraint : {"clip", "sigmoid", "none"}, default="clip"
-        How learnt weights stay in [0, 1]. "clip" goes to the nearest allowed weights
-        after each step, so that 0 and 1 can be reached. "sigmoid" (softmax for more
-        than two modalities) comes close to 0 and 1 only. "none" lets weights be
-        negative or larger than one; they still sum to one. A fixed factor has no need
-        of it.
+        How learnt weights are kept in [0, 1]. "clip" projects them onto the allowed
+        weights after each step; 0 and 1 can be reached. With "sigmoid" (softmax for
+        more than two modalities), 0 and 1 are only approached. "none" allows weights
+        below zero and above one; they still sum to one. Not used if the factor is
+        fixed.
     width : int or None, default=None
-        None: all embeddings must have one width. An integer adds one linear map per
-        modality to that width.
+        Common width to which a linear map per modality brings the embeddings. None adds
+        no maps and requires embeddings of equal width.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d), ``present`` (batch, M) bool, result (batch, d).
 
-    Some weights reproduce the best single net if its head and encoder are kept; so the
-    least training loss is no larger than its loss. Of new rows this promises nothing.
+    Some weights reproduce the best single-modality net if its head and encoder are
+    kept; the minimum of the training loss is therefore at most its loss. Nothing
+    follows for new samples.
 
-    In a row that lacks a modality, the weights of the others are divided by their sum.
-    Those whose sum is below 0.001 count equally; with ``constraint="none"``, where a
-    sum may be zero, what is lacking is shared equally. A row that lacks all gives
-    zeros, or ones if geometric.
+    If a modality of a sample is missing, the weights of the others are divided by their
+    sum. If this sum is below 0.001, they are equal; with ``constraint="none"``, where
+    it can be zero, the missing weight is shared equally instead. Samples without any
+    modality give zeros, or ones with ``kind="geometric"``.
 
-    Learnt factors are exempt from weight decay, which would pull λ to 0, that is to
-    the first modality.
+    Learnt factors are exempt from weight decay, which would pull λ towards 0, the first
+    modality.
 
     References
     ----------
     Liu, "Multi-modal deep learning", thesis, 2022, section 3.2.3, "No-harm factor".
-    There, λ is a learnt scalar or vector for two modalities, without a constraint;
-    more modalities and constraints are additions. Its Algorithm 4 puts λ at the first
-    modality; the equation of the section, followed here, at the second.
+    There, λ is an unconstrained learnt scalar or vector for two modalities; constraints
+    and more modalities are additions. λ is the weight of the second modality, as in the
+    equation of that section (in its Algorithm 4, of the first).
 
     Examples
     --------
@@ -103,7 +98,7 @@ class NoHarmFusion(EqualWidthFusion):
     tensor([0.5000, 0.5000])
     """
 
-    stackable = True  # with fixed weights; a stack has no counterpart of learnt ones
+    stackable = True  # only with fixed weights: learnt ones are parameters
     per_replica = {"factor": "fixed"}
 
     _parameter_constraints = {
@@ -122,7 +117,7 @@ class NoHarmFusion(EqualWidthFusion):
         self.constraint = constraint
 
     def build(self, in_shape):
-        """Make the factor for ``in_shape = {modality: width}``."""
+        """Create the factor for ``in_shape = {modality: width}``."""
         fixed = fixed_weights(self.factor, list(in_shape))
         super().build(in_shape)
         units = self.out_features if self.factor == "vector" else 1
@@ -133,28 +128,28 @@ class NoHarmFusion(EqualWidthFusion):
         return self
 
     def _start(self, count, units):
-        """Free parameters of equal weights: λ alone for two modalities."""
+        """Initial parameters, for equal weights; for two modalities only λ."""
         start = torch.full((1 if count == 2 else count, units), 1 / count)
         return nn.Parameter(start * (self.constraint != "sigmoid"))
 
     def weights(self):
-        """Weight of each modality now.
+        """Return the current weight of each modality.
 
         Returns
         -------
         Tensor, shape (M,), or (M, d) with ``factor="vector"``
-            In the order of the modalities; sums to one over them. Detached.
+            In the order of the modalities, over which it sums to one; detached.
         """
         weights = self._weights().detach().clone()
         return weights if self.factor == "vector" else weights[:, 0]
 
     def modality_weights(self):
-        """``{modality: weight}``, the mean over units if each has its own."""
+        """Return ``{modality: weight}``; with ``factor="vector"``, means over units."""
         weights = self._weights().detach().mean(1)
         return dict(zip(self.names, weights.tolist(), strict=True))
 
     def no_weight_decay(self):
-        """Return the factor: weight decay would pull it to the first modality."""
+        """Return the factor, which decay would pull towards the first modality."""
         return [] if self.free is None else [self.free]
 
     def merge(self, stacked, present):
@@ -178,7 +173,7 @@ class NoHarmFusion(EqualWidthFusion):
         return (plane_weights if self.constraint == "none" else clipped)(self.free)
 
     def _move_inside(self, weights):
-        """In training, take back what the last step went too far."""
+        """Move parameters that left [0, 1] in the last step back, in training."""
         trains = self.training and torch.is_grad_enabled() and self.free is not None
         if trains and self.constraint == "clip" and self.free.requires_grad:
             with torch.no_grad():
@@ -186,12 +181,12 @@ class NoHarmFusion(EqualWidthFusion):
 
 
 def fixed_weights(factor, names):
-    """Return a list of weights, one per modality, or None if they are learnt.
+    """Return the fixed weight of each modality as a list, or None if they are learnt.
 
     Raises
     ------
     ValueError
-        If a fixed factor does not fit these modalities, or does not sum to one.
+        If a fixed factor does not match the modalities, or does not sum to one.
     """
     if len(names) == 1 and isinstance(factor, (str, Real)):
         return [1.0]
@@ -203,18 +198,22 @@ def fixed_weights(factor, names):
 
 
 def kept_weights(factor, names, kept):
-    """Return fixed weights of some modalities, scaled to sum to one.
+    """Return the fixed weights of some modalities, rescaled to sum to one.
 
     Parameters
     ----------
     factor : sequence of float
-        Of the modalities `names`.
+        Weights of the modalities `names`.
     names, kept : list of str
+
+    Returns
+    -------
+    tuple of float
 
     Raises
     ------
     ValueError
-        If the factor does not fit the names, or is zero for all that are kept.
+        If the factor does not match the names, or is zero for all kept modalities.
 
     Examples
     --------
@@ -225,46 +224,118 @@ def kept_weights(factor, names, kept):
     weights = dict(zip(names, fixed_weights(factor, names), strict=True))
     total = math.fsum(weights[name] for name in kept)
     if total == 0:
-        need = f"a weight above zero for one of the modalities that are used, {kept}"
-        _refuse(factor, need, "zeros", "other weights")
+        expected = (
+            f"a positive weight for at least one of the modalities in use, {kept}"
+        )
+        raise _invalid(factor, expected, "zeros", "other weights")
     return tuple(weights[name] / total for name in kept)
 
 
 def _of_two(factor, names):
     if len(names) != 2:
-        need = "two modalities, as one number is the weight of the second"
-        _refuse(factor, need, names, "a tuple with one weight for each of these")
+        expected = "two modalities: a single number is the weight of the second"
+        raise _invalid(factor, expected, names, "a tuple with one weight per modality")
     if not 0 <= factor <= 1:
-        need = "a number in [0, 1], the weight of the second modality"
-        _refuse(factor, need, factor, "a number from 0.0 to 1.0")
+        expected = "a number in [0, 1], the weight of the second modality"
+        raise _invalid(factor, expected, factor, "a number from 0.0 to 1.0")
     return [1 - float(factor), float(factor)]
 
 
 def _of_each(weights, factor, names):
     if len(weights) != len(names):
-        need = f"one weight for each of the {len(names)} modalities {names}"
-        _refuse(factor, need, len(weights), f"{len(names)} numbers")
+        expected = f"one weight for each of the {len(names)} modalities {names}"
+        raise _invalid(factor, expected, len(weights), f"{len(names)} numbers")
     if not all(isinstance(w, Real) and w >= 0 for w in weights):
-        _refuse(factor, "numbers of 0 or more", weights, "0.0 to leave one out")
+        expected = "non-negative numbers"
+        raise _invalid(factor, expected, weights, "0.0 to leave a modality out")
     total = math.fsum(weights)
     if not math.isclose(total, 1, abs_tol=1e-6):
-        need = "weights that sum to one"
-        _refuse(factor, need, f"the sum {total:g}", "each divided by the sum")
+        expected = "weights that sum to one"
+        raise _invalid(factor, expected, f"the sum {total:g}", "weights / sum(weights)")
     return [float(w) for w in weights]
 
 
-def _refuse(factor, need, got, fix):
-    raise ValueError(
-        f"NoHarmFusion(factor={factor!r}) needs {need}; got {got}. Give {fix}, or "
+def _invalid(factor, expected, got, fix):
+    return ValueError(
+        f"NoHarmFusion(factor={factor!r}) needs {expected}; got {got}. Use {fix}, or "
         'factor="scalar" to learn the weights.'
     )
 
 
-def geometric_mean(stacked, weights):
-    """Product of positive numbers (..., M, d), each to the power of its weight.
+# -- free parameters (1 or M, ...) to weights (M, ...); one parameter is λ of two ----
 
-    The weights sum to one. Zero counts as the smallest normal number, so that no
-    gradient is infinite.
+
+def plane_weights(free):
+    """Weights that sum to one: (1 - λ, λ), or the projection of M parameters.
+
+    The gradient of M parameters has mean zero, so that optimizers that normalise each
+    component, such as Adam, only see differences between the modalities.
+    """
+    if len(free) == 1:
+        return torch.cat([1 - free, free])
+    return free - (free.sum(0) - 1) / len(free)
+
+
+def softmax_weights(free):
+    """Weights in (0, 1): the sigmoid of one parameter, or the softmax of M."""
+    both = torch.cat([torch.zeros_like(free), free]) if len(free) == 1 else free
+    return both.softmax(0)
+
+
+def clipped(free):
+    """Nearest weights in [0, 1], with the gradient of `plane_weights`.
+
+    The gradient of a clamp is zero outside of [0, 1]: a weight could never return.
+    """
+    plane = plane_weights(free)
+    if len(free) == 1:
+        inside = plane_weights(free.clamp(0, 1))
+    else:
+        inside = project_onto_simplex(free)
+    return inside.detach() + (plane - plane.detach())
+
+
+# -- weights of samples with missing modalities; present is (batch, M, 1) of float ---
+
+
+def renormalised(weights, present):
+    """Weights of the present modalities divided by their sum; equal if it is tiny."""
+    count = present.sum(-2, keepdim=True)
+    kept = weights * present
+    total = kept.sum(-2, keepdim=True)
+    equal = (total < UNDECIDED) | (count < 2)  # a single weight is 1, its gradient 0
+    shares = kept / total.masked_fill(equal, 1.0)
+    return torch.where(equal, present / count.clamp(min=1), shares)
+
+
+def shared_rest(weights, present):
+    """Weights of the present modalities plus equal shares of the missing weight."""
+    kept = weights * present
+    rest = 1 - kept.sum(-2, keepdim=True)
+    return kept + present * rest / present.sum(-2, keepdim=True).clamp(min=1)
+
+
+# -- weighted means ------------------------------------------------------------------
+
+
+def weighted_sum(stacked, weights):
+    """Sum of (..., M, d) over M with weights that sum to one.
+
+    Gradients of the weights are computed from differences to the first modality, since
+    a common part has no influence if weights sum to one. Equal embeddings therefore
+    give gradients of exactly zero instead of rounding errors, which Adam would turn
+    into full steps.
+    """
+    now = weights.detach()
+    differences = (stacked - stacked[..., :1, :]).detach()
+    return (stacked * now + (weights - now) * differences).sum(-2)
+
+
+def geometric_mean(stacked, weights):
+    """Weighted geometric mean of positive numbers (..., M, d) over M.
+
+    The weights sum to one. Zero counts as the smallest normal number, so that gradients
+    are finite.
 
     Examples
     --------

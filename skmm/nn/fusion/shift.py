@@ -1,14 +1,15 @@
-"""A primary modality that the others displace.
+"""A primary modality whose embedding is shifted by the others.
 
 ===================  ===================================  ==================  ========
 fusion               formula                              parameters          missing
 ===================  ===================================  ==================  ========
-ModalityShiftFusion  norm(t + min(beta |t| / |v|, 1) v),  two maps for each   does not
-                     v = sum_m relu(G_m [h_m; t]) * W_m   secondary modality  displace
+ModalityShiftFusion  norm(t + min(beta |t| / |v|, 1) v),  two maps for each   no shift
+                     v = sum_m relu(G_m [h_m; t]) * W_m   secondary modality
                      h_m
 ===================  ===================================  ==================  ========
 
-In the table t is the embedding of the primary modality, h_m that of another one.
+In the table t is the embedding of the primary modality, h_m the embedding of another
+modality.
 """
 
 from numbers import Real
@@ -24,7 +25,7 @@ __all__ = ["ModalityShiftFusion"]
 
 
 class ModalityShiftFusion(Block):
-    r"""Shift the primary modality's embedding, by a share of its length at most.
+    r"""Shift the embedding of a primary modality by the other modalities.
 
     .. math:: h = \mathrm{LayerNorm}(t + \alpha v), \qquad
         \alpha = \min(\beta \lVert t \rVert / \lVert v \rVert, 1), \qquad
@@ -33,24 +34,23 @@ class ModalityShiftFusion(Block):
     Parameters
     ----------
     primary : str or None, default=None
-        Name of the primary modality; None is the first. Where an estimator fuses
-        several subsets of the modalities, each must have it, or None is the first of
-        each.
+        Name of the primary modality; None is the first. If an estimator fuses several
+        subsets of the modalities, each must contain `primary`.
     beta : float, default=1.0
-        The longest shift, in lengths of t.
+        Largest length of the shift, relative to the length of t.
     dropout : float in [0, 1), default=0.5
-        On the result.
+        Dropout probability on the result.
 
     Raises
     ------
     ValueError
-        In ``build``, if there is no modality of that name.
+        In ``build``, if `primary` is not a modality.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch, width
-    of the primary modality). A row without its primary modality has nothing that could
-    be shifted: all such rows give the same.
+    of the primary modality). Samples without the primary modality all have the same
+    result: their shift has length zero.
 
     References
     ----------
@@ -81,14 +81,14 @@ class ModalityShiftFusion(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the maps for ``in_shape = {modality: width}``."""
+        """Create the maps for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
-        alone = len(in_shape) == 1  # nothing shifts it
-        self.first = self.names[0] if self.primary is None or alone else self.primary
+        single = len(in_shape) == 1  # nothing shifts it
+        self.first = self.names[0] if self.primary is None or single else self.primary
         if self.first not in in_shape:
             raise ValueError(
-                f"primary={self.primary!r} is no modality; choose one of {self.names}, "
-                "or None for the first."
+                f"primary must be one of the modalities {self.names}, or None for the "
+                f"first; got {self.primary!r}."
             )
         width = self.out_features = in_shape[self.first]
         others = {name: d for name, d in in_shape.items() if name != self.first}
@@ -109,7 +109,7 @@ class ModalityShiftFusion(Block):
         return self.drop(self.norm(primary + self._bounded(shift, primary)))
 
     def _bounded(self, shift, primary):
-        """`shift`, not longer than beta times `primary`."""
+        """`shift`, scaled to at most beta times the length of `primary`."""
         if not isinstance(shift, torch.Tensor):  # no other modality
             return shift
         longest = self.beta * torch.linalg.vector_norm(primary, dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""All products between modalities, whole or of low rank.
+"""All products of the units of different modalities, full or of low rank.
 
 In the table h_m is the embedding of modality m, d_m its width, M their number, d the
 width of the result, R the rank.
@@ -7,14 +7,14 @@ width of the result, R the rank.
 fusion               formula                           parameters
 ===================  ================================  ============================
 TensorFusion         [1; h_1] x ... x [1; h_M]         none, or maps to a width;
-                     (outer product, flattened)        the result is as wide as the
-                                                       product of d_m + 1
+                     (outer product, flattened)        the width of the result is
+                                                       the product of d_m + 1
 LowRankTensorFusion  sum_r w_r prod_m F_mr [1; h_m]    R d sum_m (d_m + 1) + R + d
                      + b
 ===================  ================================  ============================
 
-A missing modality is zeros in its place, so that the products with it vanish and those
-without it stay.
+A missing modality is replaced by zeros: products with it vanish, products without it
+remain.
 """
 
 import math
@@ -30,22 +30,24 @@ from skmm.nn.fusion.basic import columns_of
 
 __all__ = ["TensorFusion", "LowRankTensorFusion"]
 
-FEATURES = 20_000  # of a result of width="auto": two embeddings of 140 fit
+FEATURES = 20_000  # largest result with width="auto": two embeddings of width 140
 
 
 class TensorFusion(Block):
-    """Every unit, and every product of units of different modalities.
+    """Outer product of the embeddings, each extended by a constant one.
+
+    The result has every unit and every product of units of different modalities.
 
     Parameters
     ----------
     width : int, "auto" or None, default="auto"
-        An integer first maps each modality linearly to that width. "auto" does so only
-        where the result would be wider than 20,000, and only with embeddings that are
-        too wide: three of 64 become 26 wide, four 10. None maps none.
+        Width to which each modality is linearly mapped first. "auto" maps only the
+        widest embeddings, and only if the result would be wider than 20,000: three
+        embeddings of width 64 are mapped to 26, four to 10. None adds no maps.
     dropout : float in [0, 1), default=0.0
-        On the products.
+        Dropout probability on the products.
     max_features : int, default=2**18
-        The widest result that is allowed.
+        Largest allowed width of the result.
 
     Raises
     ------
@@ -55,8 +57,8 @@ class TensorFusion(Block):
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    product of d_m + 1). A linear head on it knows all interactions, and is as large,
-    and so is the time of an epoch.
+    product of d_m + 1). A linear head can use all interactions; its size and the time
+    per epoch are proportional to the width of the result.
 
     References
     ----------
@@ -90,7 +92,7 @@ class TensorFusion(Block):
         self.max_features = max_features
 
     def build(self, in_shape):
-        """Make the maps for ``in_shape = {modality: width}``."""
+        """Create the maps for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         widths = self._widths(in_shape.values())
         pairs = zip(in_shape.items(), widths, strict=True)
@@ -101,13 +103,13 @@ class TensorFusion(Block):
             raise ValueError(
                 f"TensorFusion of embeddings of widths {dict(in_shape)} would be "
                 f"{self.out_features:,} wide, more than max_features="
-                f"{self.max_features:,}. Set width= to a small number, as width=8, or "
-                "use LowRankTensorFusion."
+                f"{self.max_features:,}. Set a smaller width=, such as width=8, or use "
+                "LowRankTensorFusion."
             )
         return self
 
     def _widths(self, given):
-        """Width of each modality's factor."""
+        """Width of the factor of each modality."""
         if self.width != "auto":
             return [self.width or d for d in given]
         most = min(FEATURES, self.max_features)
@@ -135,25 +137,25 @@ def _size(widths):
 
 
 class LowRankTensorFusion(Block):
-    r"""A linear map of all products, as a sum of R products of linear maps.
+    r"""Linear map of all products, factorised into R products of linear maps.
 
     .. math:: h = \sum_{r=1}^R w_r \prod_m F_{mr} [1; h_m] + b
 
-    Equal to a linear layer on ``TensorFusion`` whose weight has rank R or less, at a
-    cost that grows with the sum of the widths, not their product.
+    It equals a linear layer on ``TensorFusion`` with a weight of rank R or less, but
+    its cost grows with the sum of the widths instead of their product.
 
     Parameters
     ----------
     rank : int, default=4
-        R; 1 to 16 is usual.
+        Rank R, usually 1 to 16.
     width : int or None, default=None
-        Width of the result; None is that of the widest embedding.
+        Width of the result; None is the width of the widest embedding.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    width). Products of many small numbers vanish: with many modalities standardise
-    the inputs. A rate of its own, ``lr={"fusion": 3e-3}``, often helps.
+    width). Products of many small numbers vanish: standardise the inputs if there are
+    many modalities. A separate learning rate, ``lr={"fusion": 3e-3}``, often helps.
 
     References
     ----------
@@ -182,7 +184,7 @@ class LowRankTensorFusion(Block):
         self.width = width
 
     def build(self, in_shape):
-        """Make the factors for ``in_shape = {modality: width}``."""
+        """Create the factors for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         self.out_features = self.width or max(in_shape.values())
         shapes = {n: (self.rank, d + 1, self.out_features) for n, d in in_shape.items()}
@@ -202,7 +204,7 @@ class LowRankTensorFusion(Block):
 
 
 class Factor(nn.Module):
-    """One modality's maps of all ranks.
+    """The maps of one modality for all ranks.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Attention between tokens, within a modality and across two.
+"""Attention between tokens, within a modality or across two.
 
 ====================  ==================================  ============================
 fusion                formula                             parameters
@@ -8,9 +8,9 @@ CrossAttentionFusion  [pool A_mk(h_m, h_k)] for each      M (M - 1) attentions, 
                       ordered pair of modalities
 ====================  ==================================  ============================
 
-In the table A(q, k) is multi-head attention with queries from q, keys and values from
-k, and pool the mean over the queries. What is missing is no key and no query; a pair
-that lacks a side gives zeros.
+In the table A(q, k) is multi-head attention with queries from q and keys and values
+from k, and pool is the mean over the queries. Missing tokens are neither keys nor
+queries; a pair with a missing modality gives zeros.
 """
 
 from itertools import permutations
@@ -24,7 +24,7 @@ __all__ = ["SelfAttentionFusion", "CrossAttentionFusion"]
 
 
 class Attention(nn.Module):
-    """Multi-head attention that gives zeros where there is no key.
+    """Multi-head attention that returns zeros for samples without keys.
 
     Parameters
     ----------
@@ -36,32 +36,32 @@ class Attention(nn.Module):
         super().__init__()
         self.attend = nn.MultiheadAttention(width, heads, dropout, batch_first=True)
 
-    def forward(self, queries, keys, there):
-        """Result (batch, Tq, width) and weights (batch, Tq, Tk), means over heads."""
-        known = there.any(1)
-        hidden = ~there & known[:, None]  # of a row without keys none is hidden: no NaN
+    def forward(self, queries, keys, valid):
+        """Result (batch, Tq, width) and mean weights over heads (batch, Tq, Tk)."""
+        has_keys = valid.any(1)
+        hidden = ~valid & has_keys[:, None]  # hiding all keys of a sample gives NaN
         out, weights = self.attend(queries, keys, keys, key_padding_mask=hidden)
-        known = known[:, None, None]
-        return out.masked_fill(~known, 0.0), weights.masked_fill(~known, 0.0)
+        has_keys = has_keys[:, None, None]
+        return out.masked_fill(~has_keys, 0.0), weights.masked_fill(~has_keys, 0.0)
 
 
-def pooled(tokens, there):
-    """Mean (batch, width) over the tokens that are there."""
-    total = tokens.masked_fill(~there[..., None], 0.0).sum(1)
-    return total / there.sum(1, keepdim=True).clamp(min=1)
+def pooled(tokens, valid):
+    """Mean (batch, width) over the valid tokens."""
+    total = tokens.masked_fill(~valid[..., None], 0.0).sum(1)
+    return total / valid.sum(1, keepdim=True).clamp(min=1)
 
 
 class PairFusion(TokenFusion):
-    """Base: attention from one modality to one, for some pairs; define `choose`.
+    """Base class of attention between pairs of modalities; subclasses define `choose`.
 
     Parameters
     ----------
     width : int, default=64
-        Of the tokens, and of the result of each pair.
+        Width of the tokens and of the result of each pair.
     heads : int, default=4
-        Of each attention; a divisor of `width`.
+        Number of attention heads, a divisor of `width`.
     dropout : float in [0, 1), default=0.0
-        On the weights of the attention.
+        Dropout probability on the attention weights.
     """
 
     search_space = {"width": [32, 64, 128]}
@@ -73,7 +73,7 @@ class PairFusion(TokenFusion):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the attentions for ``in_shape = {modality: width}``."""
+        """Create the attentions for ``in_shape = {modality: width}``."""
         super().build(in_shape)
         self.pairs = self.choose(self.names)
         settings = (self.width, self.heads, self.dropout)
@@ -82,59 +82,59 @@ class PairFusion(TokenFusion):
         return self
 
     def choose(self, names):
-        """(queries, keys) of each attention."""
+        """Return the pairs of modalities (queries, keys)."""
         raise TypeError(f"{type(self).__name__} must define choose(names).")
 
     def forward(self, parts, present=None):
         """Embeddings or tokens to (batch, out_features)."""
-        found, there = self._attended(parts, present)
-        pairs = zip(self.pairs, found, strict=True)
-        return torch.cat([pooled(out, there[q]) for (q, _), (out, _) in pairs], -1)
+        attended, valid = self._attended(parts, present)
+        pairs = zip(self.pairs, attended, strict=True)
+        return torch.cat([pooled(out, valid[q]) for (q, _), (out, _) in pairs], -1)
 
     @torch.no_grad()
     def weights(self, parts, present=None):
-        """Weights of the attention, by pair.
+        """Return the attention weights of each pair.
 
         Parameters
         ----------
         parts : dict of str to Tensor (batch, d_m) or (batch, T_m, d_m)
-            Embeddings, as ``net_.module_.encode`` gives them.
+            Embeddings, as returned by ``net_.module_.encode``.
         present : Tensor (batch, M) of bool, optional
 
         Returns
         -------
         dict of (str, str) to Tensor (batch, T of queries, T of keys)
-            The rows of each sum to one, or to zero without keys.
+            Each row sums to one, or to zero if there are no keys.
         """
-        found, _ = self._attended(parts, present)
-        return {
-            pair: weights for pair, (_, weights) in zip(self.pairs, found, strict=True)
-        }
+        attended, _ = self._attended(parts, present)
+        pairs = zip(self.pairs, attended, strict=True)
+        return {pair: weights for pair, (_, weights) in pairs}
 
     def _attended(self, parts, present):
-        tokens, there = self.tokens(parts, present)
+        """(result, weights) of each pair, and the masks of the tokens."""
+        tokens, valid = self.tokens(parts, present)
         pairs = zip(self.pairs, self.attentions, strict=True)
-        found = [attend(tokens[q], tokens[k], there[k]) for (q, k), attend in pairs]
-        return found, there
+        attended = [attend(tokens[q], tokens[k], valid[k]) for (q, k), attend in pairs]
+        return attended, valid
 
 
 class SelfAttentionFusion(PairFusion):
-    """Let the tokens of each modality attend to each other, then join the means.
+    """Self-attention within each modality; the means over tokens are concatenated.
 
     Parameters
     ----------
     width : int, default=64
-        Of the tokens, and of each modality's share of the result.
+        Width of the tokens and of the result of each modality.
     heads : int, default=4
-        Of each attention; a divisor of `width`.
+        Number of attention heads, a divisor of `width`.
     dropout : float in [0, 1), default=0.0
-        On the weights of the attention.
+        Dropout probability on the attention weights.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m) or (batch, T_m, d_m), ``present`` (batch, M)
-    bool, result (batch, M width). "Intra-modality attention": no modality sees another
-    one. Of one token it is a linear map.
+    bool, result (batch, M width). This is intra-modality attention: modalities do not
+    interact. For a single token it is a linear map.
 
     References
     ----------
@@ -151,35 +151,35 @@ class SelfAttentionFusion(PairFusion):
     """
 
     def choose(self, names):
-        """Each modality with itself."""
+        """Pair each modality with itself."""
         return [(name, name) for name in names]
 
 
 class CrossAttentionFusion(PairFusion):
-    """Let the tokens of each modality attend to those of every other one.
+    """Attention from the tokens of each modality to those of every other modality.
 
     Parameters
     ----------
     width : int, default=64
-        Of the tokens, and of each pair's share of the result.
+        Width of the tokens and of the result of each pair.
     heads : int, default=4
-        Of each attention; a divisor of `width`.
+        Number of attention heads, a divisor of `width`.
     dropout : float in [0, 1), default=0.0
-        On the weights of the attention.
+        Dropout probability on the attention weights.
 
     Raises
     ------
     ValueError
-        In ``build``, if there is one modality only.
+        In ``build``, if there is only one modality.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m) or (batch, T_m, d_m), ``present`` (batch, M)
-    bool, result (batch, M (M - 1) width), the pairs in the order of the modalities. Of
-    keys that are *one* token, attention is a linear map of it, whatever the query:
-    between embeddings this fusion is additive. It needs tokens, from `PatchTokens` or
-    `SequenceTokens`, to relate modalities. Where an estimator is left with the tokens
-    of one modality, they attend to each other, as in `SelfAttentionFusion`.
+    bool, result (batch, M (M - 1) width), with pairs in the order of the modalities.
+    If the keys are a *single* token, attention is a linear map of it for any query: on
+    plain embeddings this fusion is additive. Use tokens, from `PatchTokens` or
+    `SequenceTokens`, to model interactions. An estimator with one modality left uses
+    `SelfAttentionFusion` for its tokens.
 
     References
     ----------
@@ -199,10 +199,10 @@ class CrossAttentionFusion(PairFusion):
     supports_single = False
 
     def choose(self, names):
-        """Ordered pairs of different modalities."""
+        """Pair each modality with every other one."""
         if len(names) < 2:
             raise ValueError(
-                f"CrossAttentionFusion needs two or more modalities, got {names}. Use "
+                f"CrossAttentionFusion needs at least two modalities; got {names}. Use "
                 "SelfAttentionFusion."
             )
         return list(permutations(names, 2))

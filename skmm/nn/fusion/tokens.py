@@ -1,7 +1,8 @@
-"""Tokens of all modalities, as the fusions of tokens get them.
+"""Base class of the fusions of tokens.
 
-An embedding (batch, d) is one token. Encoders with ``gives_tokens``, as `PatchTokens`
-and `SequenceTokens`, give many, (batch, T, d); a token of zeros is padding.
+An embedding (batch, d) is one token. Encoders with ``gives_tokens = True``, such as
+`PatchTokens` and `SequenceTokens`, return several, (batch, T, d); a token of zeros is
+padding.
 """
 
 from numbers import Integral, Real
@@ -15,7 +16,7 @@ POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
 class TokenFusion(Block):
-    """Base: maps the tokens of every modality to one width; define `merge`."""
+    """Base class of fusions that map the tokens of all modalities to one width."""
 
     takes_tokens = True
 
@@ -26,10 +27,11 @@ class TokenFusion(Block):
     }
 
     def build(self, in_shape):
-        """Make the maps for ``in_shape = {modality: width}``."""
+        """Create the maps for ``in_shape = {modality: width}``."""
         if self.width % self.heads:
             raise ValueError(
-                f"width={self.width} must be a multiple of heads={self.heads}."
+                f"width must be a multiple of heads={self.heads}; got "
+                f"width={self.width}."
             )
         self.names = list(in_shape)
         self.maps = PerModality(
@@ -38,7 +40,7 @@ class TokenFusion(Block):
         return self
 
     def tokens(self, parts, present=None):
-        """Tokens of every modality, and which of them are there.
+        """Return the tokens of every modality and a mask that is False for padding.
 
         Parameters
         ----------
@@ -48,15 +50,15 @@ class TokenFusion(Block):
         Returns
         -------
         tokens : dict of str to Tensor (batch, T_m, width)
-        there : dict of str to Tensor (batch, T_m) of bool
+        valid : dict of str to Tensor (batch, T_m) of bool
         """
-        tokens, there = {}, {}
+        tokens, valid = {}, {}
         for i, name in enumerate(self.names):
             part = parts[name]
             many = part.ndim == 3
             part = part if many else part[:, None]
             mask = (part != 0).any(-1) if many else part.new_ones(part.shape[:2]) > 0
-            there[name] = mask if present is None else mask & present[:, i, None]
-            part = part.masked_fill(~there[name][..., None], 0.0)
+            valid[name] = mask if present is None else mask & present[:, i, None]
+            part = part.masked_fill(~valid[name][..., None], 0.0)
             tokens[name] = self.maps[name](part)
-        return tokens, there
+        return tokens, valid

@@ -4,8 +4,8 @@
 fusion             formula                              parameters      a missing
                                                                         modality
 =================  ===================================  ==============  ==============
-TransformerFusion  what a transformer makes of a CLS    maps, M + 1     is not seen
-                   token before all tokens              tokens, layers
+TransformerFusion  output of a transformer for a CLS    maps, M + 1     its tokens are
+                   token placed before all tokens       tokens, layers  masked
 =================  ===================================  ==============  ==============
 """
 
@@ -18,35 +18,37 @@ __all__ = ["TransformerFusion"]
 
 
 class TransformerFusion(TokenFusion):
-    """Read the tokens of all modalities with a transformer; its CLS token answers.
+    """Transformer over the tokens of all modalities; the result is its CLS token.
 
     Parameters
     ----------
     width : int, default=64
-        Of the tokens and of the result.
+        Width of the tokens and of the result.
     layers : int, default=1
-        How many, each of attention and a feed-forward net four times as wide.
+        Number of layers, each with attention and a feed-forward net four times as wide.
     heads : int, default=4
-        Of each attention; a divisor of `width`.
+        Number of attention heads, a divisor of `width`.
     dropout : float in [0, 1), default=0.0
-        In each layer.
+        Dropout probability in each layer.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m) or (batch, T_m, d_m), ``present`` (batch, M)
-    bool, result (batch, width). Every modality adds a learnt vector to its tokens, so
-    that their order does not matter; positions are the encoders' business
-    (`PatchTokens`, `SequenceTokens`). Cost grows with the square of all tokens.
+    bool, result (batch, width). A learnt vector per modality is added to its tokens, so
+    that the order of the modalities does not matter; encoders encode positions
+    (`PatchTokens`, `SequenceTokens`). The cost grows with the square of the number of
+    tokens.
 
-    In one layer the CLS token asks all rows the same question: which token it listens
-    to cannot depend on another token. Where one modality tells which place of another
-    counts, take ``layers=2``, or `CrossAttentionFusion`, which learns that faster.
+    In a single layer, the query of the CLS token is the same for all samples, so that
+    its attention to one token cannot depend on another token. If one modality
+    determines which position of another is relevant, use ``layers=2``, or
+    `CrossAttentionFusion`, which learns this faster.
 
     References
     ----------
     Vaswani et al., "Attention is all you need", 2017; Devlin et al., "BERT", 2019
-    (CLS); norms come first, as in Xiong et al., "On layer normalization in the
-    transformer architecture", 2020.
+    (CLS token); Xiong et al., "On layer normalization in the transformer architecture",
+    2020 (normalisation before each sub-layer).
 
     Examples
     --------
@@ -76,33 +78,32 @@ class TransformerFusion(TokenFusion):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = {modality: width}``."""
+        """Create the layers for ``in_shape = {modality: width}``."""
         super().build(in_shape)
-        wide = self.width
-        self.kinds = nn.Parameter(0.02 * torch.randn(1 + len(in_shape), wide))
+        width = self.width
+        self.kinds = nn.Parameter(0.02 * torch.randn(1 + len(in_shape), width))
         self.blocks = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                wide,
+                width,
                 self.heads,
-                4 * wide,
+                4 * width,
                 self.dropout,
                 batch_first=True,
                 norm_first=True,
             )
             for _ in range(self.layers)
         )
-        self.norm, self.out_features = nn.LayerNorm(wide), wide
+        self.norm, self.out_features = nn.LayerNorm(width), width
         return self
 
     def forward(self, parts, present=None):
         """Embeddings or tokens to (batch, width)."""
-        tokens, there = self.tokens(parts, present)
+        tokens, valid = self.tokens(parts, present)
         cls = self.kinds[0].expand(len(tokens[self.names[0]]), 1, -1)
         kinds = zip(tokens.values(), self.kinds[1:], strict=True)
         x = torch.cat([cls, *(token + kind for token, kind in kinds)], 1)
-        hidden = ~torch.cat(
-            [there[self.names[0]].new_ones(len(x), 1), *there.values()], 1
-        )
+        always = valid[self.names[0]].new_ones(len(x), 1)  # the CLS token
+        hidden = ~torch.cat([always, *valid.values()], 1)
         for block in self.blocks:
             x = block(x, src_key_padding_mask=hidden)
         return self.norm(x[:, 0])

@@ -12,17 +12,17 @@ __all__ = ["IdentityHead", "MLPHead", "ResidualHead"]
 
 
 class MLPHead(Block):
-    """Hidden layers and the prediction layer.
+    """Hidden layers followed by a linear prediction layer.
 
     Parameters
     ----------
     hidden : tuple of int, default=(32,)
-        Widths before the prediction layer; ``()`` leaves a linear head, with which a
-        concatenation is additive in the modalities and cannot show interactions.
+        Widths of the hidden layers. ``()`` is a linear head; with ``ConcatFusion`` the
+        net is then additive in the modalities, without interactions.
     activation : str, default="relu"
-        As for ``MLPEncoder``; not applied to the outputs.
+        Activation of the hidden layers; see ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
-        Probability of zeroing a hidden unit.
+        Dropout probability of the hidden units.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class MLPHead(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = (width of the embedding, outputs)``."""
+        """Create the layers for ``in_shape = (width of the embedding, n_outputs)``."""
         in_features, self.out_features = in_shape
         self.layers, width = dense_layers(
             in_features, self.hidden, self.activation, self.dropout
@@ -58,24 +58,25 @@ class MLPHead(Block):
         return self
 
     def forward(self, x):
-        """(batch, width) to (batch, outputs)."""
+        """(batch, width) to (batch, n_outputs)."""
         return self.predict(self.layers(x))
 
 
 class ResidualHead(Block):
-    """Outputs that are given, plus a correction that starts at zero.
+    """Given outputs plus a learnt correction that is initialised at zero.
 
-    The last columns of the embedding are outputs of a model that exists already, as
-    many as there are outputs; hidden layers on the other columns correct them.
+    The last `n_outputs` columns of the embedding are the outputs of an existing model;
+    the correction is computed from the other columns.
 
     Parameters
     ----------
     hidden : tuple of int, default=(16,)
-        Widths before the correction's last layer, whose weights start at zero.
+        Widths of the hidden layers of the correction; the weights of its last layer are
+        initialised at zero.
     activation : str, default="relu"
-        As for ``MLPEncoder``.
+        Activation of the hidden layers; see ``MLPEncoder``.
     dropout : float in [0, 1), default=0.0
-        Probability of zeroing a hidden unit.
+        Dropout probability of the hidden units.
 
     Examples
     --------
@@ -98,12 +99,13 @@ class ResidualHead(Block):
         self.dropout = dropout
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = (width of the embedding, outputs)``."""
+        """Create the layers for ``in_shape = (width of the embedding, n_outputs)``."""
         in_features, self.out_features = in_shape
         if in_features <= self.out_features:
             raise ValueError(
-                f"ResidualHead needs more than {self.out_features} columns, the last "
-                f"{self.out_features} of which are given outputs; got {in_features}."
+                f"ResidualHead needs an embedding of more than {self.out_features} "
+                f"columns, the last {self.out_features} of which are given outputs; "
+                f"got {in_features} columns."
             )
         self.layers, width = dense_layers(
             in_features - self.out_features, self.hidden, self.activation, self.dropout
@@ -114,13 +116,13 @@ class ResidualHead(Block):
         return self
 
     def forward(self, x):
-        """(batch, width) to (batch, outputs)."""
+        """(batch, width) to (batch, n_outputs)."""
         given = x[..., -self.out_features :]
         return given + self.correct(self.layers(x[..., : -self.out_features]))
 
 
 class IdentityHead(Block):
-    """The embedding itself as outputs, for objectives that look at embeddings.
+    """Return the embedding unchanged, for objectives on embeddings.
 
     Examples
     --------
@@ -133,10 +135,10 @@ class IdentityHead(Block):
     stackable = True
 
     def build(self, in_shape):
-        """Note the width of ``in_shape = (width of the embedding, anything)``."""
+        """Set the width for ``in_shape = (width of the embedding, ignored)``."""
         self.out_features = in_shape[0]
         return self
 
     def forward(self, x):
-        """(batch, width) as it is."""
+        """(batch, width), unchanged."""
         return x

@@ -29,7 +29,7 @@ def thesis(**settings):
 
 
 def complementary(n=150, seed=0):
-    """Modalities "a" and "b" each know half of the answer; "noise" knows nothing."""
+    """Modalities "a" and "b" each determine half of y; "noise" is independent."""
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(n, 3)), rng.normal(size=(n, 4))
     X = ModalityDict(a=a, b=b, noise=rng.normal(size=(n, 5)))
@@ -37,7 +37,7 @@ def complementary(n=150, seed=0):
 
 
 def one_informative(n=150, seed=0):
-    """Only "good" knows the answer."""
+    """Only "good" is informative."""
     rng = np.random.default_rng(seed)
     good = rng.normal(size=(n, 3))
     X = ModalityDict(good=good, useless=rng.normal(size=(n, 3)))

@@ -39,7 +39,7 @@ def test_fusion_is_used_where_it_helps(fitted):
     assert log_loss(labels, fitted.predict_proba(test)) < 0.95 * best
 
 
-def test_the_answer_is_the_mixture_of_both(fitted):
+def test_the_prediction_is_the_mixture_of_both(fitted):
     answers, w = fitted.candidate_predict_proba(X), fitted.weight_
     best = answers[fitted.best_modality_]
     np.testing.assert_allclose(
@@ -48,7 +48,7 @@ def test_the_answer_is_the_mixture_of_both(fitted):
 
 
 def test_at_weight_zero_it_is_the_best_modality(fitted):
-    """With a z that no evidence reaches."""
+    """With a z too large for any evidence."""
     strict = classifier(z=1e6).fit(X, Y)
     assert strict.weight_ == 0 and strict.lower_bound_ == 0
     answers = strict.candidate_predict_proba(X)
@@ -59,13 +59,13 @@ def test_at_weight_zero_it_is_the_best_modality(fitted):
 
 
 def test_the_best_modality_alone_is_the_bag_inside():
-    """Seeds go by name: the same nets, whether others are there or not."""
+    """Seeds are derived from names: other modalities do not change the nets."""
     many = classifier(z=1e6).fit(X, Y)
     alone = classifier(modalities=[many.best_modality_]).fit(X, Y)
     np.testing.assert_allclose(many.predict_proba(X), alone.predict_proba(X), atol=1e-5)
 
 
-def test_nets_that_are_fitted_one_by_one_are_exactly_the_same():
+def test_nets_fitted_one_by_one_are_exactly_the_same():
     images = ModalityDict(
         a=X["a"], image=np.random.default_rng(0).normal(size=(150, 1, 8, 8))
     )
@@ -78,24 +78,24 @@ def test_nets_that_are_fitted_one_by_one_are_exactly_the_same():
 
 
 def test_each_candidate_starts_at_the_best_single_net_of_its_fold():
-    """With no step to take, the fused net is that net, to rounding."""
+    """With tiny steps, the fused net is that net, up to rounding."""
     still = classifier(max_epochs=1, lr=1e-12).fit(X, Y)
     nets = still._nets()
-    for cell in nets.cells:
-        name = cell.order[0]
-        best = cell.singles[name].predict_proba(X.select([name]))
-        np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
+    for fold in nets.folds:
+        name = fold.order[0]
+        best = fold.singles[name].predict_proba(X.select([name]))
+        np.testing.assert_allclose(nets.predict_fused(fold, X), best, atol=1e-6)
 
 
-def test_out_of_fold_predictions_are_of_nets_that_have_not_seen_the_row(fitted):
+def test_out_of_fold_predictions_are_of_nets_not_trained_on_the_sample(fitted):
     cv = KFold(3)
     model = classifier(cv=cv).fit(X, Y)
     nets = model._nets()
-    for cell, (_, test) in zip(nets.cells, cv.split(X), strict=True):
+    for fold, (_, test) in zip(nets.folds, cv.split(X), strict=True):
         for name in X:
             np.testing.assert_allclose(
                 model.oof_predictions_[name][test],
-                nets.ask_single(cell, name, X[test]),
+                nets.predict_single(fold, name, X[test]),
                 atol=1e-6,
             )
 
@@ -128,7 +128,7 @@ def test_strange_modalities_are_reported_and_harmless(kind):
         )
 
 
-def test_a_row_without_the_best_is_answered_by_the_next():
+def test_where_the_best_modality_is_missing_the_next_predicts():
     data, y = one_informative()
     noise = np.random.default_rng(5).normal(size=(150, 3))
     data = data.assign(second=data["good"] + noise)
@@ -142,7 +142,7 @@ def test_a_row_without_the_best_is_answered_by_the_next():
     assert report.loc["good", "rows_without"] == 30
 
 
-def test_a_row_without_any_modality_gets_the_shares_of_the_classes():
+def test_without_any_modality_the_class_shares_are_predicted():
     data, y = one_informative(90)
     for name in data:
         data = data.with_missing(name, slice(0, 3))
@@ -151,14 +151,13 @@ def test_a_row_without_any_modality_gets_the_shares_of_the_classes():
     np.testing.assert_allclose(model.predict_proba(data)[:3], [shares] * 3)
 
 
-def test_missing_only_when_predicting_is_refused_by_name():
+def test_a_modality_missing_only_in_predict_raises_by_name():
     model = classifier().fit(X, Y)
     with pytest.raises(ValueError, match="lacks modality 'b'"):
         model.predict(X.drop("b"))
 
 
-def test_weights_of_rows_are_those_rows_again():
-    """As evidence: two of a row, or its weight doubled."""
+def test_weight_zero_is_leaving_the_sample_out():
     data, y = one_informative(60)
     weight = np.ones(60)
     weight[:20] = 0
@@ -173,7 +172,7 @@ def test_class_weight_counts_in_the_evidence():
     assert plain["a"] != pytest.approx(weighted["a"], rel=1e-3)
 
 
-def test_splitters_that_leave_rows_out():
+def test_splitters_that_leave_samples_out():
     model = classifier(cv=ShuffleSplit(2, test_size=0.2, random_state=0)).fit(X, Y)
     known = np.isfinite(model.oof_predictions_["a"]).all(1)
     assert 0 < known.sum() < 150
@@ -218,7 +217,7 @@ def test_one_modality_warns_and_is_its_model():
         classifier(modalities=["a"]).fit(X, Y)  # asked for
 
 
-def test_max_harm_bounds_every_row():
+def test_max_harm_bounds_every_sample():
     model = classifier(max_harm=0.1).fit(X, Y)
     assert 0 < model.weight_ <= 1 - np.exp(-0.1)
     test, _ = complementary(500, seed=3)
@@ -241,7 +240,9 @@ def test_the_report_and_the_curve(fitted):
         curve.loc[fitted.weight_, "gain"]
     )
     assert report.loc["fused", "gain"] == pytest.approx(curve.loc[1.0, "gain"])
-    with pytest.raises(AttributeError, match="no history of one fused net"):
+    with pytest.raises(
+        AttributeError, match="history_ exists for a single fused net only"
+    ):
         _ = fitted.history_
 
 
@@ -285,9 +286,9 @@ def test_a_regression_candidate_starts_at_the_best_single_net():
     data = data.with_missing("a", slice(0, 150, 5))
     model = regressor(max_epochs=1, lr=1e-12).fit(data, y)
     nets = model._nets()
-    for cell in nets.cells:
-        best = nets._first(cell, cell.order, data)
-        np.testing.assert_allclose(nets.ask_fused(cell, data), best, rtol=1e-4)
+    for fold in nets.folds:
+        best = nets._predict_first(fold, fold.order, data)
+        np.testing.assert_allclose(nets.predict_fused(fold, data), best, rtol=1e-4)
 
 
 def test_scaling_y_scales_everything():
@@ -306,7 +307,7 @@ def test_several_columns():
 
 def test_values_need_a_bound():
     data, y = values()
-    with pytest.raises(ValueError, match="squared error has no bound"):
+    with pytest.raises(ValueError, match="squared error is unbounded"):
         regressor(max_harm=1.0).fit(data, y)
     model = regressor(max_harm=1.0, loss_bound=1e4).fit(data, y)
     assert model.weight_ <= 1e-4
@@ -318,20 +319,20 @@ def test_values_need_a_bound():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"factor": "scalar"}, "factor='scalar' has no meaning with guarantee='cross"),
-        ({"kind": "arithmetic"}, "kind='arithmetic' has no meaning"),
-        ({"training": "freeze_all"}, "it belongs to guarantee=None"),
-        ({"calibration_fraction": 0.5}, "it belongs to guarantee='holdout'"),
-        ({"guarantee": "holdout", "z": 2.0}, "z=2.0 has no meaning with"),
-        ({"guarantee": None, "cv": 4}, "cv=4 has no meaning with guarantee=None"),
+        ({"factor": "scalar"}, "factor='scalar' with guarantee='crossfit'. Leave"),
+        ({"kind": "arithmetic"}, "got kind='arithmetic' with"),
+        ({"training": "freeze_all"}, "only used when guarantee=None"),
+        ({"calibration_fraction": 0.5}, "only used when guarantee='holdout'"),
+        ({"guarantee": "holdout", "z": 2.0}, "z is only used when guarantee='cross"),
+        ({"guarantee": None, "cv": 4}, "guarantee='crossfit' or 'holdout'; got cv=4"),
         ({"early_stopping": False}, "needs early_stopping=True"),
-        ({"pretraining": {"a": 3}}, r"pretraining\['a'\] must be a dict of some of"),
+        ({"pretraining": {"a": 3}}, r"pretraining\['a'\] must be a dict with keys"),
         ({"pretraining": {"a": {"early_stopping": False}}}, "'early_stopping'"),
         ({"guarantee": "holdin"}, "'guarantee' parameter"),
         ({"encoders": {"c": MLPEncoder()}}, "encoders"),
     ],
 )
-def test_parameters_of_another_guarantee_are_refused(settings, words):
+def test_parameters_of_another_guarantee_raise(settings, words):
     model = classifier(**{"cv": 5, **settings})
     with pytest.raises(ValueError, match=words):
         model.fit(X, Y)
@@ -343,9 +344,9 @@ def test_a_fused_net_that_only_gets_worse_stays_at_its_start():
     model = classifier(lr=300.0, pretraining=sane, max_epochs=5).fit(X, Y)
     assert [fused.best_epoch_ for fused in model.fused_] == [0, 0, 0]
     nets = model._nets()
-    for cell in nets.cells:
-        best = cell.singles[cell.order[0]].predict_proba(X.select(cell.order[:1]))
-        np.testing.assert_allclose(nets.ask_fused(cell, X), best, atol=1e-6)
+    for fold in nets.folds:
+        best = fold.singles[fold.order[0]].predict_proba(X.select(fold.order[:1]))
+        np.testing.assert_allclose(nets.predict_fused(fold, X), best, atol=1e-6)
 
 
 def test_a_new_fit_forgets_the_earlier_one():
@@ -362,9 +363,16 @@ def test_a_new_fit_forgets_the_earlier_one():
         model.predict(X)
 
 
+def test_a_failed_fit_leaves_no_private_attributes():
+    model = classifier(cv=KFold(3))
+    with pytest.raises(ValueError, match="separates rows of one group"):
+        model.fit(X, Y, groups=np.arange(150) % 2)
+    assert not [name for name in vars(model) if name.startswith("_")]
+
+
 def test_nets_stop_early_by_the_same_rows(monkeypatch):
-    """A fused net starts at nets that have not seen the rows it is judged by."""
-    from skmm.estimators._no_harm import crossfit
+    """A fused net starts at nets that are not trained on its validation rows."""
+    from skmm.estimators.no_harm import crossfit
 
     seen, original = [], crossfit.fit_together
 
@@ -383,7 +391,7 @@ def test_nets_stop_early_by_the_same_rows(monkeypatch):
         assert held <= judged and not judged & trained
 
 
-def test_splitters_see_the_rows_that_were_given():
+def test_splitters_receive_all_samples_given_to_fit():
     folds = np.arange(150) % 3
     weight = np.ones(150)
     weight[5] = 0
@@ -392,8 +400,8 @@ def test_splitters_see_the_rows_that_were_given():
     assert not known[5] and known.sum() == 149
 
 
-def test_what_no_modality_says_is_not_learnt_from_held_out_labels():
-    """Leaving one row out, the shares of the classes lean to the other class."""
+def test_the_prior_is_not_computed_from_held_out_labels():
+    """Leaving one sample out, the class shares lean to the other class."""
     y = np.array([0, 1] * 5)
     data = ModalityDict(
         a=np.zeros((10, 2)), b=np.random.default_rng(0).normal(size=(10, 2))
@@ -408,15 +416,19 @@ def test_restrict_ignores_settings_of_others():
     assert restrict(both, ["a"]).fit(X, Y).modalities_in_ == ["a"]
 
 
-def test_a_bound_that_is_none_is_found_out():
+def test_a_wrong_loss_bound_raises():
     data, y = values()
-    with pytest.raises(ValueError, match=r"loss_bound=0.1 is no bound"):
+    with pytest.raises(
+        ValueError, match=r"loss_bound must be .*; got loss_bound=0.1, but"
+    ):
         regressor(max_harm=0.01, loss_bound=0.1).fit(data, y)
-    with pytest.raises(ValueError, match="has no meaning without max_harm"):
+    with pytest.raises(
+        ValueError, match="only used when max_harm is set or guarantee='holdout'"
+    ):
         regressor(loss_bound=1e4).fit(data, y)
 
 
-def test_the_name_of_the_given_outputs_is_refused():
+def test_the_reserved_name_of_a_modality_raises():
     data = ModalityDict({"a": X["a"], "(best single)": X["b"]})
     with pytest.raises(ValueError, match="rename that modality"):
         classifier().fit(data, Y)

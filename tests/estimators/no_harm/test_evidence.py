@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skmm.estimators._no_harm.evidence import (
+from skmm.estimators.no_harm.evidence import (
     GRID,
     LADDER,
     by_unit,
@@ -17,7 +17,7 @@ from skmm.estimators._no_harm.evidence import (
     nested_tests,
     simplex_weights,
 )
-from skmm.estimators._no_harm.faces import log_loss_rows
+from skmm.estimators.no_harm.task import log_losses
 
 RNG = np.random.default_rng(0)
 
@@ -27,7 +27,7 @@ def probabilities(n, k=3, seed=0):
 
 
 def log_loss(true):
-    return lambda proba: log_loss_rows(proba, true)
+    return lambda proba: log_losses(proba, true)
 
 
 def test_gains_by_hand():
@@ -63,13 +63,13 @@ def test_mean_and_error_are_those_of_a_sample():
     np.testing.assert_allclose(error, gains.std(1, ddof=1) / np.sqrt(50))
 
 
-def test_rows_without_weight_are_not_there():
+def test_samples_of_weight_zero_are_ignored():
     gains, weight = RNG.normal(size=(2, 50)), np.repeat([1.0, 0.0], 25)
     some = mean_and_error(gains[:, :25], np.ones(25))
     np.testing.assert_allclose(mean_and_error(gains, weight), some)
 
 
-def test_one_row_is_no_evidence():
+def test_one_sample_is_not_evidence():
     assert mean_and_error(np.ones((1, 1)), np.ones(1))[1] == np.inf
     found = line_search(np.array([[0.0], [9.0]]), np.ones(1), np.array([0.0, 1.0]), 1.0)
     assert found.weight == 0 and found.lower_bound == 0
@@ -84,7 +84,7 @@ def test_groups_count_once():
     np.testing.assert_allclose(units, [[1.5, 8.0]])
 
 
-def test_repeating_every_row_of_a_group_changes_nothing():
+def test_repeating_every_sample_of_a_group_changes_nothing():
     gains, groups = RNG.normal(size=(2, 10)), np.arange(10)
     once = mean_and_error(*by_unit(gains, None, groups))
     twice = mean_and_error(*by_unit(np.tile(gains, 2), None, np.tile(groups, 2)))
@@ -173,15 +173,15 @@ def test_pool_weights_in_closed_form():
 
 
 @given(arrays(float, (2, 6), elements=st.floats(-1, 1)), st.floats(0.1, 9))
-def test_scaled_weights_of_rows_change_nothing(gains, factor):
+def test_scaled_sample_weights_change_nothing(gains, factor):
     weight = np.linspace(1, 2, 6)
     one = mean_and_error(gains, weight)
     np.testing.assert_allclose(one, mean_and_error(gains, factor * weight), atol=1e-12)
 
 
 @pytest.mark.parametrize("heavy", [1, 10, 20, 40])
-def test_one_heavy_row_does_not_pass_for_certainty(heavy):
-    """Where nothing is gained, mean - 1 error is above zero in 16 % or fewer."""
+def test_one_heavy_sample_is_not_certainty(heavy):
+    """Without a gain, the mean minus 1 error is above zero in at most about 16 %."""
     rng, weight, found = np.random.default_rng(0), np.ones(100), 0
     weight[0] = heavy
     for _ in range(500):
@@ -190,12 +190,12 @@ def test_one_heavy_row_does_not_pass_for_certainty(heavy):
     assert found / 500 < 0.2
 
 
-def test_a_row_that_outweighs_all_others_is_no_evidence():
+def test_a_sample_that_outweighs_all_others_is_not_evidence():
     weight = np.r_[1e9, np.ones(50)]
     assert mean_and_error(RNG.normal(size=(1, 51)), weight)[1] == np.inf
 
 
-def test_gains_that_are_no_numbers_are_not_chosen():
+def test_nan_gains_are_not_chosen():
     gains = np.array([[0.0, 0, 0], [np.nan, 1, 1], [1, 1, 1.1]])
     found = line_search(gains, np.ones(3), np.array([0.0, 0.1, 0.2]), 1.0)
     assert found.weight == 0.2

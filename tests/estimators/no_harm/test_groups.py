@@ -1,4 +1,4 @@
-"""groups=: what belongs together is in one fold, and one piece of evidence."""
+"""groups=: samples of a group are in one fold, and one unit of evidence."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from sklearn.model_selection import (
 )
 
 from skmm import ModalityDict
-from skmm.estimators._no_harm import crossfit
-from skmm.estimators._no_harm.splits import folds, groups_aside
+from skmm.estimators.no_harm import crossfit
+from skmm.estimators.no_harm.crossfit import Samples, cv_splits, validation_groups
 from tests.estimators.no_harm.problems import classifier, complementary, regressor
 
 X, Y = complementary()
@@ -22,17 +22,13 @@ FAST = {"max_epochs": 2}
 
 
 def split(make, cv, groups, target=Y):
-    """Folds of an estimator that was given these rows."""
-    model = make(cv=cv)
-    model._seed, model._given = 0, (len(target), target, groups)
-    model._given_rows = np.arange(len(target))
-    if make is classifier:
-        model.classes_ = np.unique(target)
-    return folds(model, target, groups)
+    """Folds of an estimator for these samples."""
+    samples = Samples.read(X, target, None, groups)
+    return cv_splits(cv, samples, stratify=make is classifier, seed=0)
 
 
 def test_evidence_is_that_of_groups():
-    """A row and its copies, in one group, are one piece of evidence."""
+    """Samples of one group are one unit of evidence."""
     model = classifier(**FAST).fit(X, Y, groups=GROUPS)
     alone = classifier(**FAST).fit(X, Y)
     errors = [m.no_harm_report_["standard_error"].max() for m in (model, alone)]
@@ -46,7 +42,7 @@ def test_evidence_is_that_of_groups():
     "cv", [2, 5, GroupKFold(3), LeaveOneGroupOut(), PredefinedSplit(GROUPS % 3)]
 )
 def test_groups_stay_together(make, target, cv):
-    """In whatever splitter has that effect, whether it knows groups or not."""
+    """With any splitter that has that effect, whether it uses groups or not."""
     pairs = split(make, cv, GROUPS, target)
     assert len(pairs) > 1
     for train, test in pairs:
@@ -72,7 +68,7 @@ def test_a_number_of_folds_still_stratifies():
         ShuffleSplit(2, random_state=0),
     ],
 )
-def test_a_splitter_that_separates_groups_is_refused(cv, guarantee):
+def test_a_splitter_that_separates_groups_raises(cv, guarantee):
     model = classifier(cv=cv, guarantee=guarantee, **FAST)
     with pytest.raises(ValueError, match=r"cv=.* separates rows of one group.*number"):
         model.fit(X, Y, groups=GROUPS)
@@ -80,18 +76,17 @@ def test_a_splitter_that_separates_groups_is_refused(cv, guarantee):
 
 
 def test_a_splitter_that_happens_to_keep_groups_is_used():
-    """Without scikit-learn's warning that it does not look at them."""
+    """Without scikit-learn's warning that it ignores them."""
     model = classifier(cv=KFold(3), **FAST).fit(X, Y, groups=GROUPS)
     assert np.isfinite(model.oof_predictions_["a"]).all()
 
 
-def test_a_splitter_that_lacks_groups_says_how_to_give_them():
+def test_a_splitter_without_groups_says_how_to_pass_them():
     with pytest.raises(ValueError, match=r"cv=GroupKFold.* needs .* groups=groups"):
         classifier(cv=GroupKFold(3), **FAST).fit(X, Y)
 
 
-def test_groups_count_where_rows_without_weight_are_left_out():
-    """Rows that no net is fitted on separate nothing."""
+def test_samples_of_weight_zero_separate_no_group():
     cv = PredefinedSplit(np.arange(150) // 5 % 2)
     weight = np.where(np.arange(150) // 5 % 2 == GROUPS % 2, 1.0, 0.0)
     with pytest.raises(ValueError, match="separates rows"):
@@ -104,7 +99,7 @@ def test_groups_count_where_rows_without_weight_are_left_out():
     ("guarantee", "words"),
     [("crossfit", "to hold one out"), ("holdout", "to set one aside")],
 )
-def test_one_group_is_refused(guarantee, words, cv):
+def test_one_group_raises(guarantee, words, cv):
     model = classifier(guarantee=guarantee, cv=cv, **FAST)
     with pytest.raises(ValueError, match=rf"groups: at least two.*{words}.*'ward 7'"):
         model.fit(X, Y, groups=["ward 7"] * 150)
@@ -119,13 +114,13 @@ def test_two_groups_leave_one_to_fit_on_in_holdout():
 
 
 def tagged(groups=GROUPS):
-    """Modalities whose first column says of which group a row is."""
+    """Modalities whose first column is the group of the sample."""
     return ModalityDict({name: np.c_[groups, leaf] for name, leaf in X.items()})
 
 
 @pytest.fixture
 def trained(monkeypatch):
-    """Pairs of the groups that a net is trained on, and that it is stopped by."""
+    """Pairs of the groups that a net is trained on, and of those used to stop it."""
     seen, original = [], crossfit.fit_together
 
     def spy(models, data, classes, valid):
@@ -142,7 +137,9 @@ def trained(monkeypatch):
     ("make", "target"), [(classifier, Y), (regressor, X["a"][:, 0])]
 )
 @pytest.mark.parametrize("guarantee", ["crossfit", "holdout"])
-def test_nets_stop_by_groups_that_they_have_not_seen(make, target, guarantee, trained):
+def test_early_stopping_uses_groups_that_are_not_trained_on(
+    make, target, guarantee, trained
+):
     bound = {"loss_bound": 1e6} if (make, guarantee) == (regressor, "holdout") else {}
     model = make(guarantee=guarantee, **bound, **FAST)
     model.fit(tagged(), target, groups=GROUPS)
@@ -152,7 +149,7 @@ def test_nets_stop_by_groups_that_they_have_not_seen(make, target, guarantee, tr
 
 
 def test_where_a_modality_is_in_few_groups(trained):
-    """Those that all nets stop by may be all, or none, of the groups that have it."""
+    """The validation groups may be all, or none, of the groups that have it."""
     for present in ((0, 1), (3, 7), (9, 14), (5, 11)):
         trained.clear()
         holes = tagged().with_missing("a", ~np.isin(GROUPS, present))
@@ -163,7 +160,7 @@ def test_where_a_modality_is_in_few_groups(trained):
 
 
 def test_a_single_group_to_train_on_warns_once_in_each_fit(trained):
-    two, words = np.arange(150) % 2, r"groups: some nets.*three groups or more"
+    two, words = np.arange(150) % 2, r"groups: some nets.*at least three groups"
     holes = tagged(two).with_missing("a", two == 0)
     model = classifier(cv=PredefinedSplit(two), n_init=2, **FAST)
     for data in (tagged(two), holes, tagged(two)):
@@ -175,9 +172,9 @@ def test_a_single_group_to_train_on_warns_once_in_each_fit(trained):
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.8])
 @pytest.mark.parametrize("labels", [Y, None, np.arange(150)])
-def test_about_the_share_of_the_rows_is_set_aside(fraction, labels):
+def test_about_the_fraction_of_the_samples_is_set_aside(fraction, labels):
     groups = np.arange(150) % 50
-    aside = groups_aside(groups, labels, fraction, seed=0)
+    aside = validation_groups(groups, labels, fraction, seed=0)
     assert len(aside) == pytest.approx(fraction * 150, abs=6)
     rest = np.setdiff1d(np.arange(150), aside)
     assert not set(groups[aside]) & set(groups[rest])
@@ -185,6 +182,6 @@ def test_about_the_share_of_the_rows_is_set_aside(fraction, labels):
         assert (Y[aside] == "yes").mean() == pytest.approx(0.5, abs=0.12)
 
 
-def test_other_seeds_set_other_groups_aside():
-    found = [groups_aside(GROUPS, Y, 0.2, seed) for seed in (0, 1, 0)]
+def test_other_seeds_set_other_validation_groups():
+    found = [validation_groups(GROUPS, Y, 0.2, seed) for seed in (0, 1, 0)]
     assert set(found[0]) == set(found[2]) != set(found[1])

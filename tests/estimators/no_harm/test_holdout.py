@@ -1,4 +1,4 @@
-"""guarantee="holdout": a test on rows that no net has seen."""
+"""guarantee="holdout": a test on samples that no net is trained on."""
 
 import numpy as np
 import pytest
@@ -29,11 +29,10 @@ def test_without_evidence_the_best_modality_is_kept():
     np.testing.assert_array_equal(model.predict_proba(data), best)
 
 
-def test_what_the_calibration_rows_say_does_not_change_the_nets():
-    """The answers of the nets are those of a fit on the other rows."""
+def test_labels_of_the_calibration_rows_do_not_change_the_nets():
     model = classifier(**HOLDOUT).fit(X, Y)
     assert len(model.calibration_rows_) == pytest.approx(100, abs=2)
-    # a stratified split would see the labels: keep it by groups of one row
+    # a stratified split would use the labels: groups of one sample avoid it
     groups = np.arange(400)
     one = classifier(**HOLDOUT).fit(X, Y, groups=groups)
     rest = one.calibration_rows_
@@ -47,7 +46,7 @@ def test_what_the_calibration_rows_say_does_not_change_the_nets():
     assert one.weight_ > 0 and other.weight_ == 0
 
 
-def test_groups_are_not_torn_apart():
+def test_groups_are_not_separated():
     groups = np.arange(400) // 8
     model = classifier(**HOLDOUT).fit(X, Y, groups=groups)
     rest = model.calibration_rows_
@@ -61,17 +60,19 @@ def test_max_harm_caps_the_tests():
 
 def test_values_need_a_bound_that_holds():
     y = X["a"][:, 0] + X["b"][:, 0]
-    with pytest.raises(ValueError, match="squared error has no bound"):
+    with pytest.raises(ValueError, match="squared error is unbounded"):
         regressor(**HOLDOUT).fit(X, y)
-    with pytest.raises(ValueError, match=r"loss_bound=0.001 is no bound"):
+    with pytest.raises(
+        ValueError, match=r"loss_bound must be .*; got loss_bound=0.001, but"
+    ):
         regressor(**HOLDOUT, loss_bound=0.001).fit(X, y)
     model = regressor(**HOLDOUT, loss_bound=30.0, max_epochs=60).fit(X, y)
     assert 0 <= model.weight_ <= 0.95
     assert np.isfinite(model.weight_curve_["certain"]).all()
 
 
-def test_rows_are_named_as_they_were_given():
-    """Rows without weight are not there, but numbers are those of X."""
+def test_row_numbers_are_those_of_X_in_fit():
+    """Also where samples of weight zero are left out."""
     weight = np.ones(400)
     weight[:100] = 0
     model = classifier(**HOLDOUT).fit(X, Y, sample_weight=weight)
@@ -82,8 +83,8 @@ def test_rows_are_named_as_they_were_given():
     assert known.sum() + len(rest) == 300
 
 
-def test_weights_of_rows_do_not_enter_the_test():
-    """They would void it; so one row of a huge weight decides nothing."""
+def test_sample_weights_do_not_enter_the_test():
+    """They would invalidate it."""
     weight = np.ones(400)
     weight[7] = 3.0
     one = classifier(**HOLDOUT, max_epochs=1, lr=1e-9).fit(X, Y, sample_weight=weight)

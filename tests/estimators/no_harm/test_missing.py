@@ -1,11 +1,11 @@
-"""Rows that lack a modality are fused as far as such rows speak for it."""
+"""Samples with a missing modality have a weight of their own."""
 
 import numpy as np
 import pytest
 
 from skmm import load
-from skmm.estimators._no_harm.evidence import GRID, line_search
-from skmm.estimators._no_harm.modes import Rows, complete_rows
+from skmm.estimators.no_harm.evidence import GRID, line_search
+from skmm.estimators.no_harm.guarantees import HeldOut, complete_rows
 from tests.estimators.no_harm.problems import (
     classifier,
     complementary,
@@ -24,23 +24,22 @@ def fitted():
 
 
 def chosen_on(model, rows):
-    """The weight that the search chooses on some rows alone."""
+    """The weight that the search chooses on some samples alone."""
     oof = {name: values[rows] for name, values in model.oof_predictions_.items()}
-    evidence = Rows(model, Y[rows], None, oof)
-    reference = model.best_modality_
-    other = next(name for name in ("a", "b") if name != reference)
-    there = HOLES.present[reference][rows][:, None]
-    evidence.reference = np.where(there, oof[reference], oof[other])
-    return line_search(*evidence.gains(oof["fused"], GRID), GRID, model.z).weight
+    best, second = model.ranking_
+    present = HOLES.present[best][rows][:, None]
+    reference = np.where(present, oof[best], oof[second])
+    held_out = HeldOut(model._task().loss_of(Y[rows]), oof, reference=reference)
+    return line_search(*held_out.gains(oof["fused"], GRID), GRID, model.z).weight
 
 
-def test_each_kind_of_rows_has_the_weight_of_its_own_evidence(fitted):
+def test_complete_and_incomplete_samples_have_weights_of_their_own(fitted):
     assert fitted.weight_ == chosen_on(fitted, np.flatnonzero(~LACKING)) > 0
     assert fitted.incomplete_weight_ == chosen_on(fitted, np.flatnonzero(LACKING))
     assert fitted.incomplete_weight_ != fitted.weight_
 
 
-def test_rows_are_mixed_by_their_weight(fitted):
+def test_samples_are_mixed_with_their_weight(fitted):
     answers, proba = fitted.candidate_predict_proba(HOLES), fitted.predict_proba(HOLES)
     best, second = fitted.ranking_
     there = HOLES.present[best][:, None]
@@ -50,8 +49,8 @@ def test_rows_are_mixed_by_their_weight(fitted):
     np.testing.assert_allclose(proba, expected)
 
 
-def test_at_weight_zero_a_row_is_answered_by_the_best_that_it_has(fitted):
-    """To the last bit, though the others are fused."""
+def test_at_weight_zero_the_best_modality_that_is_present_predicts(fitted):
+    """Bit by bit, though other samples are fused."""
     whole = fitted.weight_
     fitted.incomplete_weight_, kept = 0.0, fitted.incomplete_weight_
     try:
@@ -63,7 +62,7 @@ def test_at_weight_zero_a_row_is_answered_by_the_best_that_it_has(fitted):
     np.testing.assert_array_equal(proba[LACKING], alone[LACKING])
 
 
-def test_the_report_is_of_what_is_deployed(fitted):
+def test_the_report_has_the_loss_of_the_deployed_mixture(fitted):
     rows = fitted.no_harm_report_.set_index("model")
     weight = np.where(LACKING, fitted.incomplete_weight_, fitted.weight_)[:, None]
     oof = fitted.oof_predictions_
@@ -74,8 +73,8 @@ def test_the_report_is_of_what_is_deployed(fitted):
     assert rows.loc["deployed", "loss"] == pytest.approx(loss)
 
 
-def test_nothing_is_fused_where_fusion_knows_nothing_more():
-    """Of 15 rows that lack a modality, none can speak for a z of 3; the others can."""
+def test_too_few_incomplete_samples_have_weight_zero():
+    """15 samples are not enough evidence for z=3; the complete ones are."""
     few = X.select(["a", "b"]).with_missing("b", slice(0, 15))
     model = classifier(max_epochs=25, z=3.0).fit(few, Y)
     assert model.weight_ > 0 and model.incomplete_weight_ == 0
@@ -84,15 +83,15 @@ def test_nothing_is_fused_where_fusion_knows_nothing_more():
 @pytest.mark.parametrize(
     "data",
     [X, X.with_missing("noise")],
-    ids=["none lacks any", "all lack one"],
+    ids=["all complete", "all incomplete"],
 )
-def test_with_one_kind_of_rows_there_is_one_weight(data):
+def test_with_one_kind_of_samples_there_is_one_weight(data):
     model = classifier().fit(data, Y)
     assert model.incomplete_weight_ == model.weight_ > 0
     assert len(set(complete_rows(data.present))) == 1
 
 
-def test_rows_without_weight_are_no_kind():
+def test_samples_of_weight_zero_are_ignored():
     weights = {"yes": 1.0, "no": 0.0, "maybe": 1.0}
     y = np.where(LACKING, "no", np.where(np.arange(200) % 2, "yes", "maybe"))
     model = classifier(class_weight=weights, max_epochs=2).fit(HOLES, y)
@@ -111,7 +110,7 @@ def test_max_harm_bounds_both():
     assert max(model.weight_, model.incomplete_weight_) <= most
 
 
-def test_values_and_files(tmp_path):
+def test_regressor_saved_and_loaded(tmp_path):
     target = HOLES["a"][:, 0] + X["b"][:, 0]
     model = regressor().fit(HOLES, target)
     model.save(tmp_path / "model.safetensors")

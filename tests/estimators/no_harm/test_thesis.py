@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss
 from torch.optim import LBFGS
 
 from skmm import FusionClassifier, NoHarmFusionClassifier, load, restrict
-from skmm.estimators._no_harm.crossfit import CrossFit
+from skmm.estimators.no_harm.crossfit import CrossFit
 from skmm.nn import MLPEncoder, NoHarmFusion
 from skmm.training import Stage
 from tests.estimators.no_harm.problems import complementary, one_informative, thesis
@@ -22,7 +22,7 @@ def weights(model, part):
     return model.net_.module_.parts()[part].state_dict()
 
 
-def refuse_to_train(*args):
+def fail_on_training(*args):
     pytest.fail("a net was trained")
 
 
@@ -40,7 +40,7 @@ def same(one, other):
         ("end_to_end", set()),
     ],
 )
-def test_what_is_frozen_is_that_of_the_single_nets(training, kept):
+def test_frozen_encoders_are_those_of_the_single_nets(training, kept):
     model = thesis(training=training).fit(TWO, Y)
     fused = model.fused_[0]
     found = set()
@@ -130,34 +130,37 @@ def test_missing_modalities_share_the_weight():
     model = thesis().fit(holes, Y)
     alone = TWO.with_missing("b")
     assert np.isfinite(model.predict_proba(alone)).all()
-    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every row"):
+    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every sample"):
         thesis().fit(alone, Y)
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"training": "freeze_c"}, "choose of .'freeze_all', 'end_to_end', 'freeze_a'"),
+        (
+            {"training": "freeze_c"},
+            "must be one of .'freeze_all', 'end_to_end', 'freeze_a'",
+        ),
         ({"factor": 2.0}, "a number in .0, 1."),
         ({"factor": (0.2, 0.3, 0.5)}, r"one weight for each of the 2 modalities"),
         ({"factor": (0.2, 0.2)}, "weights that sum to one"),
         (
             {"encoders": {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}},
-            r"must have one width; got {'a': 4, 'b': 5}. Give the encoders one width",
+            r"one output width .*; got {'a': 4, 'b': 5}. Give the encoders one width",
         ),
     ],
 )
-def test_wrong_parameters_are_refused_before_any_training(settings, words, monkeypatch):
-    monkeypatch.setattr(CrossFit, "fit_singles", refuse_to_train)
+def test_wrong_parameters_raise_before_any_training(settings, words, monkeypatch):
+    monkeypatch.setattr(CrossFit, "fit_singles", fail_on_training)
     with pytest.raises(ValueError, match=words):
         thesis(**settings).fit(TWO, Y)
 
 
-def test_a_number_for_three_modalities_is_refused_before_any_training(monkeypatch):
-    monkeypatch.setattr(CrossFit, "fit_singles", refuse_to_train)
+def test_a_number_for_three_modalities_raises_before_any_training(monkeypatch):
+    monkeypatch.setattr(CrossFit, "fit_singles", fail_on_training)
     with pytest.raises(ValueError, match="needs two modalities"):
         thesis(factor=0.3).fit(X, Y)
-    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every row"):
+    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every sample"):
         thesis().fit(TWO.with_missing("b"), Y)
 
 
@@ -185,7 +188,7 @@ def test_weights_of_modalities_that_are_left_out():
         restrict(thesis(factor=SHARES, modalities=list(X)), ["c"])
 
 
-def test_a_restricted_block_says_what_it_needs():
+def test_a_restricted_block_with_too_many_weights_raises():
     model = FusionClassifier(fusion=NoHarmFusion(SHARES), random_state=0)
     with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
         restrict(model, ["a", "b"]).fit(X, Y)
@@ -193,7 +196,7 @@ def test_a_restricted_block_says_what_it_needs():
 
 @pytest.mark.parametrize("optimizer", [LBFGS, functools.partial(LBFGS, max_iter=4)])
 def test_an_optimizer_of_one_rate(optimizer):
-    """LBFGS: the factor then learns at the rate of the others, whatever that is."""
+    """LBFGS: the factor then has the learning rate of the other parts."""
     own = {"optimizer": optimizer, "batch_size": 200, "lr": 3e-3, "max_epochs": 2}
     model = thesis(**own, weight_decay=0).fit(TWO, Y)
     assert model.fused_[0].lr == 3e-3 and model.lambda_ != 0.5
@@ -202,7 +205,7 @@ def test_an_optimizer_of_one_rate(optimizer):
 
 
 def test_the_fix_for_unequal_widths_works():
-    """What the message names: one width, or a fusion that projects."""
+    """Both that the message names: one width, or a fusion that projects."""
     encoders = {"a": MLPEncoder((4,)), "b": MLPEncoder((5,))}
     projecting = FusionClassifier(
         encoders, fusion=NoHarmFusion(width=6), max_epochs=1, random_state=0
@@ -211,14 +214,14 @@ def test_the_fix_for_unequal_widths_works():
     thesis(encoders={**encoders, "b": MLPEncoder((4,))}, max_epochs=1).fit(TWO, Y)
 
 
-def test_the_check_draws_nothing_from_the_users_generator():
+def test_the_global_generator_is_not_used():
     state = torch.get_rng_state()
     thesis(max_epochs=1).fit(TWO, Y)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_groups_have_no_meaning():
-    with pytest.raises(ValueError, match="groups have no meaning"):
+def test_groups_raise():
+    with pytest.raises(ValueError, match="groups must be None with guarantee=None"):
         thesis().fit(TWO, Y, groups=np.arange(150))
 
 

@@ -158,7 +158,7 @@ def test_a_row_of_numbers_is_one_channel():
 
 
 def test_images_are_refused():
-    with pytest.raises(ValueError, match=r"LSTMEncoder reads text, .*\(1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"LSTMEncoder expects text, .*\(1, 8, 8\)"):
         LSTMEncoder().build((1, 8, 8))
 
 

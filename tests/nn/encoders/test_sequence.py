@@ -27,7 +27,7 @@ def test_a_row_of_numbers_is_one_channel():
 def test_too_short_rows_are_refused_with_the_layer():
     with pytest.raises(ValueError, match=r"\(4, 19\).*too short.*kernel of 3"):
         Conv1dEncoder().build((4, 19))
-    with pytest.raises(ValueError, match="reads sequences"):
+    with pytest.raises(ValueError, match="expects sequences"):
         Conv1dEncoder().build((4, 8, 8))
 
 

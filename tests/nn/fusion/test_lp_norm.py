@@ -19,63 +19,12 @@ from skmm.nn import (
     SumFusion,
 )
 from skmm.nn.modality_weights import (
-    best_weights,
     profile_penalty,
-    reported,
-    step_towards,
 )
 from tests.nn.fusion.variants import built, embeddings, masks
 
 NORMS = torch.tensor([3.0, 1.0], dtype=torch.float64)
 EXPONENTS = [1, 1.5, 2, 4, math.inf]
-
-
-@pytest.mark.parametrize(
-    ("p", "weights", "penalty"),
-    [
-        (1, (0.75, 0.25), 16.0),
-        (2, (0.901259, 0.433280), 12.294003),
-        (4, (0.961011, 0.619270), 10.979938),
-        (math.inf, (1.0, 1.0), 10.0),
-    ],
-)
-def test_closed_form(p, weights, penalty):
-    expected = torch.tensor(weights, dtype=torch.float64)
-    torch.testing.assert_close(best_weights(NORMS, p), expected, atol=1e-6, rtol=0)
-    assert profile_penalty(NORMS, p).item() == pytest.approx(penalty, abs=1e-6)
-
-
-@pytest.mark.parametrize("p", EXPONENTS)
-def test_no_other_weights_are_better(p):
-    rng = np.random.default_rng(0)
-    norms = torch.tensor(rng.uniform(0.1, 3, 4))
-    found = best_weights(norms, p)
-    assert torch.linalg.vector_norm(found, p).item() == pytest.approx(1)
-    least = profile_penalty(norms, p).item()
-    assert (norms.square() / found).sum().item() == pytest.approx(least)
-    for _ in range(300):
-        other = torch.tensor(rng.uniform(0.01, 1, 4))
-        other = other / torch.linalg.vector_norm(other, p)
-        assert (norms.square() / other).sum() >= least - 1e-9
-
-
-@pytest.mark.parametrize("p", EXPONENTS)
-def test_scaling_all_changes_no_weight(p):
-    torch.testing.assert_close(best_weights(NORMS * 7, p), best_weights(NORMS, p))
-    assert best_weights(torch.tensor([2.0, 0.0]), p).tolist() == [1.0, 0.0]
-    assert best_weights(torch.zeros(2), p).tolist() == [0.0, 0.0]
-
-
-@pytest.mark.parametrize("p", EXPONENTS)
-def test_projected_steps_reach_the_closed_form(p):
-    weights = torch.full((2,), 0.5, dtype=torch.float64)
-    for _ in range(500):
-        weights = step_towards(weights, NORMS, p)
-    torch.testing.assert_close(weights, best_weights(NORMS, p), atol=1e-3, rtol=0)
-
-
-def test_small_weights_are_reported_as_none():
-    assert reported(torch.tensor([1.0, 0.5, 1e-4])).tolist() == [1.0, 0.5, 0.0]
 
 
 def head(solver="profile", p=1.0):

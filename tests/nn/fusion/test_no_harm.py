@@ -10,8 +10,7 @@ from torch.nn.functional import cross_entropy, mse_loss, softplus
 from skmm import FusionClassifier, ModalityDict, load, restrict
 from skmm.nn import Flatten, MeanFusion, MLPEncoder, MLPHead, NoHarmFusion
 from skmm.nn.assemble import assemble
-from skmm.nn.fusion.no_harm import EPSILON, geometric_mean
-from skmm.nn.fusion.simplex import plane_weights
+from skmm.nn.fusion.no_harm import EPSILON, geometric_mean, plane_weights
 from tests.toys import two_tables
 
 FACTORS, KINDS = ["scalar", "vector"], ["arithmetic", "geometric"]
@@ -502,12 +501,12 @@ def test_only_the_factor_is_exempt_from_weight_decay():
         (-0.1, 2, r"factor=-0\.1\) needs a number in \[0, 1\].*got -0\.1"),
         (float("nan"), 2, r"factor=nan\) needs a number in \[0, 1\]"),
         (0.3, 3, r"factor=0\.3\) needs two modalities.*'m0', 'm1', 'm2'.*a tuple"),
-        ((0.5, 0.5), 3, r"one weight for each of the 3 .*'m2'.*got 2\. Give 3 numbers"),
+        ((0.5, 0.5), 3, r"one weight for each of the 3 .*'m2'.*got 2\. Use 3 numbers"),
         ((0.5, 0.5), 1, r"one weight for each of the 1 .*got 2"),
-        ((0.5, 0.6), 2, r"needs weights that sum to one; got the sum 1\.1.*divided"),
-        ((1.5, -0.5), 2, r"needs numbers of 0 or more; got \[1\.5, -0\.5\]"),
-        ((0.5, "b"), 2, r"needs numbers of 0 or more; got \[0\.5, 'b'\]"),
-        ((float("nan"), 1), 2, "needs numbers of 0 or more"),
+        ((0.5, 0.6), 2, r"needs weights that sum to one; got the sum 1\.1.*/ sum"),
+        ((1.5, -0.5), 2, r"needs non-negative numbers; got \[1\.5, -0\.5\]"),
+        ((0.5, "b"), 2, r"needs non-negative numbers; got \[0\.5, 'b'\]"),
+        ((float("nan"), 1), 2, "needs non-negative numbers"),
     ],
 )
 def test_a_factor_that_does_not_fit_is_refused(factor, count, message):

@@ -101,9 +101,11 @@ def test_roles_of_two_may_be_swapped():
 
 
 def test_bilinear_is_of_two():
-    with pytest.raises(ValueError, match=r"two modalities, got \['a', 'b', 'c'\]"):
+    with pytest.raises(
+        ValueError, match=r"exactly two modalities; got \['a', 'b', 'c'\]"
+    ):
         BilinearFusion().build({"a": 2, "b": 2, "c": 2})
-    with pytest.raises(ValueError, match='width=3 needs form="full"'):
+    with pytest.raises(ValueError, match="only used when form='full'; got width=3"):
         BilinearFusion("vector", width=3).build(PAIR)
 
 

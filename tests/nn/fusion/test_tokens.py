@@ -140,9 +140,9 @@ def test_without_kinds_modalities_of_one_type_may_change_places():
 
 
 def test_cross_attention_needs_two():
-    with pytest.raises(ValueError, match=r"two or more modalities, got \['a'\]"):
+    with pytest.raises(ValueError, match=r"at least two modalities; got \['a'\]"):
         CrossAttentionFusion().build({"a": 3})
-    with pytest.raises(ValueError, match="width=10 must be a multiple of heads=4"):
+    with pytest.raises(ValueError, match="multiple of heads=4; got width=10"):
         TransformerFusion(10).build({"a": 3})
 
 
@@ -198,9 +198,13 @@ def test_steps_of_sequences():
 @pytest.mark.parametrize(
     ("template", "shape", "match"),
     [
-        (PatchTokens(), (5,), r"\(channels, height, width\); got rows of shape \(5,\)"),
-        (SequenceTokens(), (1, 2, 3), r"got rows of shape \(1, 2, 3\)"),
-        (SequenceTokens(patch=2), (), "patch=2 is for sequences of numbers"),
+        (
+            PatchTokens(),
+            (5,),
+            r"\(channels, height, width\); got samples of shape \(5,\)",
+        ),
+        (SequenceTokens(), (1, 2, 3), r"got samples of shape \(1, 2, 3\)"),
+        (SequenceTokens(patch=2), (), "patch must be 1 for text.*got patch=2"),
     ],
 )
 def test_shapes_that_are_no_tokens(template, shape, match):

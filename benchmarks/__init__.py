@@ -1,0 +1,1 @@
+"""Scripts that measure what skmm claims: ``python -m benchmarks.NAME [--quick]``."""

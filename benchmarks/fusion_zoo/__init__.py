@@ -1,0 +1,1 @@
+"""All fusions on equal terms."""

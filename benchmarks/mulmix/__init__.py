@@ -1,0 +1,1 @@
+"""MulMix against its baselines (Liu et al., 2018)."""

@@ -1,0 +1,1 @@
+"""How often adding modalities makes the best single one worse."""

@@ -1,0 +1,1 @@
+"""How cost and memory grow, and what more processes buy."""

@@ -1,0 +1,1 @@
+"""Residual fusion, gradient blending and dynamic fusion against plain training."""

@@ -1,1 +1,0 @@
-"""What the no-harm estimators are made of."""

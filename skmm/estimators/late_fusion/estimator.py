@@ -1,0 +1,628 @@
+"""Late fusion: one model per modality, whose predictions are combined."""
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+)
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
+
+from skmm import persistence
+from skmm._params import NestedParams, unchanged_on_error
+from skmm._routing import (
+    check_accepts_sample_weight,
+    of_rows,
+    routed,
+    router,
+    routing_enabled,
+)
+from skmm._sklearn import HasMethods, StrOptions, VisualBlock
+from skmm._views import naming
+from skmm.base.search_space import with_present
+from skmm.base.training_data import row_weights
+from skmm.data import check_modalities, leaves
+from skmm.data.validation import check_target, parts_in_use
+from skmm.estimators.fusion import FusionClassifier, FusionRegressor
+from skmm.estimators.late_fusion import rules, stacking
+from skmm.estimators.late_fusion.members import (
+    check_groups,
+    check_rule_params,
+    for_modality,
+    input_of,
+    read_weights,
+    search_space_of_members,
+)
+from skmm.persistence.saving import (
+    Fitted,
+    fitted_attributes,
+    is_savable,
+    set_attributes,
+)
+from skmm.targets.classes import read_labels
+
+DEFAULT = "estimators"  # key of the router for models that are not named
+FINAL = "final_estimator"
+FINAL_KEY = None  # key among the names of modalities
+
+
+class BaseLateFusion(NestedParams, BaseEstimator):
+    """Fit one model per modality and combine their predictions.
+
+    A final class has the rules `_rules`, the default models `_member_class` and
+    `_final_class`, `_read_target` and `_predict_member`.
+    """
+
+    _nested = ("estimators",)
+    _by_modality = ("estimators",)  # dicts by name of modality
+    _fitted_by = "estimators_"
+    _rule_params = {  # the default, and the rules that use the parameter
+        "weights": (None, ("mean", "logit", "vote")),
+        "final_estimator": (None, ("stack",)),
+        "cv": (5, ("stack",)),
+    }
+    __metadata_request__fit = {"sample_weight": UNUSED, "groups": True}  # of members
+
+    _parameter_constraints = {
+        "estimators": [dict, HasMethods(["fit", "predict"]), None],
+        "weights": [dict, None],
+        "final_estimator": [HasMethods(["fit", "predict"]), None],
+        "cv": ["cv_object"],
+        "modalities": [list, tuple, np.ndarray, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimators=None,
+        *,
+        rule="mean",
+        weights=None,
+        final_estimator=None,
+        cv=5,
+        modalities=None,
+        random_state=None,
+    ):
+        self._store(locals())
+
+    @unchanged_on_error
+    def fit(self, X, y, sample_weight=None, groups=None, **params):
+        """Fit one model per modality, on the samples in which it is present.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Passed to the models; with metadata routing enabled, to those that request
+            it.
+        groups : array-like of shape (n_samples,), default=None
+            For "stack": samples of one group stay in one fold. A splitter given as `cv`
+            must keep groups together too. With metadata routing enabled, groups are
+            passed to the models that request them, with any rule.
+        **params : dict
+            With metadata routing enabled, passed to the models that request them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If names or shapes do not match, a parameter is set that `rule` does not
+            use, a model rejects its modality or weights, or folds separate a group.
+        """
+        self._validate_params()
+        check_rule_params(self, self._rule_params)
+        check_groups(self.rule, groups)
+        X = check_modalities(X, self, modalities=self.modalities, finite=False)
+        check_target(self, y, len(X))
+        weight = row_weights(len(X), y, sample_weight, scaled=False)
+        groups = None if groups is None else column_or_1d(groups)
+        check_consistent_length(y, groups)
+        y = self._read_target(y, weight)
+        self._rule, self._weights = self.rule, read_weights(self)
+        members = self._members()
+        fit_params = self._fit_params(members, weight, groups, params)
+        final = None
+        if self.rule == "stack":
+            pairs = stacking.folds(self.cv, y, is_classifier(self), groups)
+            final = self._fit_final(X, y, members, fit_params, pairs)
+        self.estimators_ = {
+            name: self._fit_member(member, name, X, y, fit_params[name])
+            for name, member in members.items()
+        }
+        vars(self).pop("final_estimator_", None)
+        if final is not None:
+            self.final_estimator_ = final
+        return self
+
+    # -- models --------------------------------------------------------------------
+
+    def _members(self):
+        """One unfitted model per modality."""
+        given = self.estimators
+        if isinstance(given, dict):
+            given = parts_in_use(given, self, "estimators")
+        else:
+            given = dict.fromkeys(self.modalities_in_, given)
+        members = {name: given.get(name) for name in self.modalities_in_}
+        return {
+            name: for_modality(self._default() if part is None else part, name, self)
+            for name, part in members.items()
+        }
+
+    def _default(self):
+        return self._member_class(random_state=self.random_state)
+
+    def _final(self):
+        given = self.final_estimator
+        return self._final_class() if given is None else clone(given)
+
+    def _check_member(self, member, where):
+        """Raise a TypeError if the model cannot predict what is combined."""
+
+    # -- metadata routing ----------------------------------------------------------
+
+    def _fit_params(self, members, sample_weight, groups, params):
+        """Parameters of `fit`, besides X and y, of each member and the final model."""
+        parts = {f"modality {name!r}": member for name, member in members.items()}
+        keys = {name: self._key(name) for name in members}
+        if self.rule == "stack":
+            parts[FINAL] = self._final()
+            keys[FINAL_KEY] = FINAL
+        for where, part in parts.items():
+            self._check_member(part, where)
+        if routing_enabled():
+            given = {**params, "sample_weight": sample_weight, "groups": groups}
+            found = routed(self, "fit", given)
+            return {name: found.get(key, {}) for name, key in keys.items()}
+        routed(self, "fit", params)  # raises an error for any
+        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        for where, part in parts.items() if weight else ():
+            check_accepts_sample_weight(part, where)
+        return dict.fromkeys(keys, weight)
+
+    def _key(self, name):
+        """Key of the router for the model of a modality."""
+        given = self.estimators if isinstance(self.estimators, dict) else {}
+        given = {str(key): member for key, member in given.items()}
+        return DEFAULT if given.get(str(name)) is None else f"estimators[{name!r}]"
+
+    def get_metadata_routing(self):
+        """Return the router to the models; default models request sample_weight.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        given = self.estimators if isinstance(self.estimators, dict) else {}
+        parts = {self._key(n): m for n, m in given.items() if m is not None}
+        one = None if isinstance(self.estimators, dict) else self.estimators
+        parts[DEFAULT] = _requesting(self._default()) if one is None else one
+        if self.rule == "stack":
+            final = self.final_estimator
+            parts[FINAL] = _requesting(self._final()) if final is None else final
+        made = router(self, parts)
+        return made.add_self_request(self) if self.rule == "stack" else made
+
+    # -- fitting -------------------------------------------------------------------
+
+    def _fit_member(self, member, name, X, y, params):
+        rows = np.flatnonzero(X.present[name])
+        if len(rows) == 0:
+            raise ValueError(
+                f"modality {name!r} is missing in every sample: remove it from X, or "
+                "set modalities= to the others."
+            )
+        params = of_rows(params, rows, len(X))
+        with naming(name):
+            return member.fit(input_of(member, name, X, rows), y[rows], **params)
+
+    def _fit_final(self, X, y, members, fit_params, pairs):
+        """Fit the final model on out-of-fold predictions of the members."""
+        found = [
+            self._out_of_fold(member, name, X, y, fit_params[name], pairs)
+            for name, member in members.items()
+        ]
+        predictions, known = (np.array(parts) for parts in zip(*found, strict=True))
+        rows = np.flatnonzero(known.any(axis=0))
+        if len(rows) == 0:
+            raise ValueError(
+                f"cv={self.cv!r} has no fold in which a model can be fitted and "
+                "tested; use more samples, or fewer folds."
+            )
+        if is_classifier(self):
+            stacking.check_classes(y[rows])
+        table = self._columns(predictions, known.astype(np.float64))[rows]
+        params = of_rows(fit_params[FINAL_KEY], rows, len(X))
+        return self._final().fit(table, y[rows], **params)
+
+    def _out_of_fold(self, member, name, X, y, params, pairs):
+        """Out-of-fold predictions of one modality, and which samples have one."""
+        pairs = stacking.usable(pairs, X.present[name], y, is_classifier(self))
+        data = [
+            (input_of(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
+            for rows, _ in pairs
+        ]
+        with naming(name):
+            models = stacking.fit_folds(member, data)
+            found = [
+                self._predict_member(model, input_of(model, name, X, rows))
+                for model, (_, rows) in zip(models, pairs, strict=True)
+            ]
+        return stacking.out_of_fold_mean(found, pairs, (len(X), len(self._prior_)))
+
+    def _columns(self, predictions, weights):
+        two_classes = is_classifier(self) and predictions.shape[2] == 2
+        return stacking.columns(predictions, weights, two_classes)
+
+    # -- predictions ---------------------------------------------------------------
+
+    def _predictions(self, X):
+        """Predictions of the models for each sample, and their weights.
+
+        Of shapes (n_modalities, n_samples, n_outputs) and (n_modalities, n_samples);
+        both are zero where a modality is missing.
+        """
+        check_is_fitted(self, "estimators_")
+        X = check_modalities(X, self, reset=False, finite=False)
+        found = np.zeros((len(self.estimators_), len(X), len(self._prior_)))
+        weights = np.zeros(found.shape[:2])
+        for i, (name, member) in enumerate(self.estimators_.items()):
+            rows = np.flatnonzero(X.present[name])
+            if len(rows):
+                part = input_of(member, name, X, rows)
+                with naming(name):
+                    found[i, rows] = self._predict_member(member, part)
+                weights[i, rows] = self._weights[i]
+        return found, weights
+
+    def _combine(self, predictions, weights):
+        """One prediction per sample; the prior where all modalities are missing."""
+        if self._rule == "stack":
+            table = self._columns(predictions, weights)
+            combined = self._predict_member(self.final_estimator_, table)
+        else:
+            combined = self._rules[self._rule](predictions, weights, self._prior_)
+        return np.where(weights.any(axis=0)[:, None], combined, self._prior_)
+
+    # -- searching, saving, scikit-learn -------------------------------------------
+
+    def default_search_space(self):
+        """Parameters worth searching: a dict for ``RandomizedSearchCV`` and the like.
+
+        Returns
+        -------
+        dict of str to list or frozen distribution
+            The rules that use every parameter that is set, such as `weights`, and the
+            search spaces of the given `estimators` that are in use.
+
+        See Also
+        --------
+        skmm.model_selection.ModalitySearchCV : Searches it.
+        """
+        space = {"rule": with_present(self.rule, self._possible_rules())}
+        return space | search_space_of_members(self.estimators, self.modalities)
+
+    def _possible_rules(self):
+        """Rules that use every parameter that is set."""
+        possible = [*self._rules, "stack"]
+        for name, (default, using) in self._rule_params.items():
+            if getattr(self, name) not in (None, default):
+                possible = [rule for rule in possible if rule in using]
+        return possible
+
+    def save(self, path):
+        """Write the fitted estimator to one file, without pickle.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file that exists is replaced atomically.
+
+        Raises
+        ------
+        NotFittedError, TypeError, OSError
+            See :meth:`FusionClassifier.save`.
+        """
+        persistence.save(self, path)
+
+    def _saved(self):
+        for name, member in self.estimators_.items():
+            if not is_savable(member):
+                raise TypeError(
+                    f"the model of modality {name!r} is a {type(member).__name__}, "
+                    "which cannot be saved without pickle. Use estimators of skmm, "
+                    "such as FusionClassifier, or save all of it with pickle or joblib."
+                )
+        saved = fitted_attributes(self)
+        saved["estimators_"] = {n: Fitted(m) for n, m in self.estimators_.items()}
+        if is_savable(saved.get("final_estimator_")):  # `pack` raises for others
+            saved["final_estimator_"] = Fitted(saved["final_estimator_"])
+        return saved
+
+    def _restore(self, attributes):
+        return set_attributes(self, attributes)
+
+    def _probe(self):
+        members = [*self.estimators_.values()]
+        final = getattr(self, "final_estimator_", None)
+        members += [final] if is_savable(final) else []
+        return [output for member in members for output in member._probe()]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        return tags
+
+    def _sk_visual_block_(self):
+        if not isinstance(self.estimators, dict):
+            return VisualBlock("single", self, names=str(self))
+        parts = self.estimators
+        return VisualBlock("parallel", list(parts.values()), names=list(parts))
+
+
+def _requesting(default):
+    """A default model that requests sample_weight."""
+    return default.set_fit_request(sample_weight=True) if routing_enabled() else default
+
+
+class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
+    r"""Combine the class probabilities of one model per modality.
+
+    Parameters
+    ----------
+    estimators : dict of str to classifier, classifier or None, default=None
+        One per modality, or one to be cloned for each; the default for each is
+        ``FusionClassifier()``. A scikit-learn classifier receives the array of its
+        modality. A classifier with a parameter `modalities` receives a ModalityDict and
+        is restricted to its modality: settings for others, such as in `encoders` or
+        `stages`, are ignored.
+    rule : str, default="mean"
+        How the predictions :math:`p_m` of the modalities that are present are combined.
+
+        - "mean": the mean probability.
+        - "logit": the mean of :math:`\log p_m`, converted back to probabilities, which
+          is their geometric mean. For two classes it is the mean of the logits.
+          Confidence does not grow with the number of models that agree.
+        - "product": :math:`\prod_m p_m / \pi^{P - 1}` with the class shares :math:`\pi`
+          of the training samples and the number P of modalities: Bayes' rule for
+          modalities that are independent given the class. Confidence grows with every
+          model that agrees. With equal shares the most probable class is that of
+          "logit".
+        - "max": the largest probability that any model predicts.
+        - "vote": the share of models whose most probable class this is; `predict`
+          breaks ties by the mean probability.
+        - "stack": `final_estimator`, trained on the probabilities.
+    weights : dict of str to float or None, default=None
+        Weights of the modalities, for the rules "mean", "logit" and "vote"; the default
+        for each is 1.
+    final_estimator : classifier or None, default=None
+        For "stack": trained on out-of-fold probabilities, which are of models that were
+        not trained on the sample. It receives one column per class and modality, or one
+        per modality for two classes. None is ``LogisticRegression()``.
+    cv : int, splitter or iterable of (train, test), default=5
+        For "stack": the folds. A number stratifies, is reduced to the size of the
+        largest class, and keeps the `groups` of `fit` together. A splitter that
+        separates samples of one group raises an error.
+    modalities : list of str or None, default=None
+        Names of the modalities to use; None uses all. Estimators of others are ignored.
+    random_state : int, RandomState or None, default=None
+        Seed of the default models.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    estimators_ : dict of str to fitted classifier
+    final_estimator_ : fitted classifier
+        With "stack".
+    modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
+        See :class:`FusionClassifier`.
+
+    See Also
+    --------
+    FusionClassifier : One net on all modalities.
+
+    Notes
+    -----
+    Where every modality is missing, the class shares of the training samples, weighted
+    by `sample_weight`, are predicted. When stacking, the mean of the other predictions
+    replaces that of a missing modality, and samples without any out-of-fold prediction
+    are not used to train the final model.
+
+    All rules are normalised over the classes. With "logit" and "product", one model
+    that predicts a probability of 0 or 1, such as a random forest, outweighs all
+    others: calibrate it first.
+
+    References
+    ----------
+    "mean" is "Fuse" of Table 2 in Liu et al., "Learn to Combine Modalities in
+    Multimodal Deep Learning", 2018. "mean" and "product" are the sum and the product
+    rule of Kittler et al., "On Combining Classifiers", 1998, sections 2 and 3; "stack"
+    is Wolpert, "Stacked Generalization", 1992.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skmm import LateFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(60, 3)), "b": rng.normal(size=(60, 5))}
+    >>> y = X["a"][:, 0] > 0
+    >>> LateFusionClassifier(LogisticRegression()).fit(X, y).predict_proba(X).shape
+    (60, 2)
+    """
+
+    _rules = rules.CLASS_RULES
+    _member_class, _final_class = FusionClassifier, LogisticRegression
+    _parameter_constraints = {
+        **BaseLateFusion._parameter_constraints,
+        "rule": [StrOptions({*rules.CLASS_RULES, "stack"})],
+    }
+
+    def _check_member(self, member, where):
+        if not hasattr(member, "predict_proba"):
+            kind = type(member).__name__
+            raise TypeError(
+                f"{where}: {kind} has no predict_proba, which {type(self).__name__} "
+                "needs. Use a classifier that has it, or "
+                f"CalibratedClassifierCV({kind}()) if it is a classifier."
+            )
+
+    def _read_target(self, y, weight):
+        y = column_or_1d(read_labels(y))
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes; y has only one "
+                f"class, {self.classes_.tolist()[0]!r}."
+            )
+        counts = np.bincount(codes, weight)
+        self._prior_ = counts / counts.sum()
+        return y
+
+    def predict_proba(self, X):
+        """Predict class probabilities; for "vote", shares of the votes.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        return self._combine(*self._predictions(X))
+
+    def _predict_member(self, member, X):
+        """Probabilities in the order of `classes_`; 0 for classes unknown to it."""
+        proba = np.zeros((leaves.n_rows(X), len(self.classes_)))
+        known = np.searchsorted(self.classes_, member.classes_)
+        proba[:, known] = member.predict_proba(X)
+        return proba
+
+    def predict(self, X):
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        predictions, weights = self._predictions(X)
+        scores = self._combine(predictions, weights)
+        if self._rule == "vote":
+            means = rules.mean(predictions, weights, self._prior_)
+            some = weights.any(axis=0)[:, None]
+            scores = np.where(some, rules.break_ties(scores, means), scores)
+        return self.classes_[scores.argmax(axis=1)]
+
+
+class LateFusionRegressor(RegressorMixin, BaseLateFusion):
+    """Combine the predictions of one model per modality.
+
+    Parameters
+    ----------
+    estimators : dict of str to regressor, regressor or None, default=None
+        One per modality, or one to be cloned for each; the default for each is
+        ``FusionRegressor()``. A scikit-learn regressor receives the array of its
+        modality. A regressor with a parameter `modalities` receives a ModalityDict and
+        is restricted to its modality.
+    rule : {"mean", "median", "stack"}, default="mean"
+        How the predictions of the modalities that are present are combined: their mean,
+        their median, or `final_estimator` trained on them.
+    weights : dict of str to float or None, default=None
+        Weights of the modalities, for the rule "mean"; the default for each is 1.
+    final_estimator : regressor or None, default=None
+        For "stack": trained on out-of-fold predictions, which are of models that were
+        not trained on the sample, one column per modality and target. None is
+        ``RidgeCV()``.
+    cv : int, splitter or iterable of (train, test), default=5
+        For "stack": the folds. A number is reduced to the number of samples, and keeps
+        the `groups` of `fit` together.
+    modalities : list of str or None, default=None
+        Names of the modalities to use; None uses all. Estimators of others are ignored.
+    random_state : int, RandomState or None, default=None
+        Seed of the default models.
+
+    Attributes
+    ----------
+    estimators_ : dict of str to fitted regressor
+    final_estimator_ : fitted regressor
+        With "stack".
+    modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
+        See :class:`FusionRegressor`.
+
+    See Also
+    --------
+    FusionRegressor : One net on all modalities.
+
+    Notes
+    -----
+    Where every modality is missing, the mean of the training targets, weighted by
+    `sample_weight`, is predicted. When stacking, the mean of the other predictions
+    replaces that of a missing modality.
+
+    References
+    ----------
+    See :class:`LateFusionClassifier`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from skmm import LateFusionRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = {"a": rng.normal(size=(60, 3)), "b": rng.normal(size=(60, 5))}
+    >>> y = X["a"][:, 0]
+    >>> LateFusionRegressor({"a": Ridge(), "b": Ridge()}).fit(X, y).predict(X).shape
+    (60,)
+    """
+
+    _rules = rules.VALUE_RULES
+    _member_class, _final_class = FusionRegressor, RidgeCV
+    _parameter_constraints = {
+        **BaseLateFusion._parameter_constraints,
+        "rule": [StrOptions({*rules.VALUE_RULES, "stack"})],
+    }
+
+    def _read_target(self, y, weight):
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        self._prior_ = np.atleast_1d(np.average(y, axis=0, weights=weight))
+        self._flat = y.ndim == 1
+        return y
+
+    def predict(self, X):
+        """Predict values in the units of y.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets), the same as y
+        """
+        values = self._combine(*self._predictions(X))
+        return values[:, 0] if self._flat else values
+
+    def _predict_member(self, member, X):
+        """Values of shape (n_samples, n_targets)."""
+        values = np.asarray(member.predict(X), dtype=np.float64)
+        return values.reshape(len(values), -1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
