@@ -19,7 +19,7 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state
 from skmm.base import search_space as spaces
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
     encoders_in_use,
     fusion_in_use,
@@ -35,10 +35,10 @@ from skmm.base.warm_start import (
     resume_file,
 )
 from skmm.data import check_modalities
-from skmm.data.tensors import TensorRows, resolve_device, to_rows
+from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
 from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import (
     BestWeights,
     EpochBar,
@@ -226,7 +226,7 @@ class ModalityEstimator(
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
-        data = TrainingData(module, (rows, self._target.encode(y).to(device)))
+        data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
             data.set_aside(*self._aside(y, valid))
         return data
@@ -304,24 +304,27 @@ class ModalityEstimator(
         """Seed of what training draws besides the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net with these parameters, not yet trained.
 
         Parameters
         ----------
         module : MultimodalModule
+        objective : Objective or callable, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
+        objective = self._objective() if objective is None else objective
         keep_start = self.early_stopping == "keep_start"
         own = [EpochBar()] if self.verbose else []
         if self.early_stopping:
             own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
-            checked(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(objective, objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
@@ -543,10 +546,10 @@ class ModalityEstimator(
         if X is None:
             return None
         target = self._target.encode(self._target.read(y))
-        return to_rows(X, net.module_, net.device), target.to(net.device)
+        return to_rows(X, net.module_, net.device), to_device(target, net.device)
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

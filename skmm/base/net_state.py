@@ -26,9 +26,12 @@ def restore(estimator, attributes):
     packed = attributes["net_"]
     # the net has the parameters of its own fit, which may have changed since
     shell = copy.copy(estimator)
-    vars(shell).update(packed["settings"], device=_usable(estimator.device))
-    net = shell.make_net(estimator._unpacked(packed["parts"]))
+    settings = dict(packed["settings"])
+    objective = settings.pop("objective")
+    vars(shell).update(settings, device=_usable(estimator.device))
+    net = shell.make_net(estimator._unpacked(packed["parts"]), objective)
     net.module_.eval()
+    estimator._structure = {**estimator._structure_digests(), **estimator._structure}
     estimator.net_ = net.continue_from(packed["progress"])
     return estimator
 

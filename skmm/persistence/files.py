@@ -15,8 +15,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from skmm._version import __version__
+from skmm.persistence.legacy import upgrade
 
-FORMAT = 1  # raise it when an older skmm could no longer read what is written
+FORMAT = 2  # raise it when an older skmm could no longer read what is written
 BLANK = "0" * 64  # stands for the checksum while it is computed
 FOREIGN = {
     b"\x80": "a pickle",
@@ -60,7 +61,8 @@ def from_bytes(data):
     if hashlib.sha256(blank).hexdigest() != entry["sha256"]:
         raise ValueError("it is damaged or cut off: its checksum is wrong")
     try:
-        return entry["content"], load_tensors(data), entry["skmm"]
+        content = upgrade(entry["content"], entry["format"])
+        return content, load_tensors(data), entry["skmm"]
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it is damaged: {error}") from error
 

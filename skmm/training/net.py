@@ -1,4 +1,4 @@
-"""The only bridge to skorch: a net that trains on whole-tensor batches."""
+"""The only bridge to skorch: a net whose mini-batches are slices of tensors."""
 
 from copy import deepcopy
 from functools import partial
@@ -10,7 +10,8 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from skmm.objectives.base import scalar, validation_of
+from skmm.nn.named_outputs import check_reads
+from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import (
     BestWeights,
@@ -28,7 +29,7 @@ from skmm.training.optimizers import (
     penalised,
     step_schedule,
 )
-from skmm.training.parts import parts_of, per_part
+from skmm.training.parts import Learner, parts_of, per_part
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -39,16 +40,19 @@ from skmm.training.stages import (
 
 
 class TensorNet(NeuralNet):
-    """A skorch net whose batches are slices of tensors that lie on the device.
+    """A skorch net whose mini-batches are slices of tensors on the device.
 
     History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
-    batches is lean; with a callback that overrides a per-batch hook it is skorch's
-    own, in the same order and with the same result.
+    mini-batches is lean; with a callback that overrides a per-batch hook it is that of
+    skorch, in the same order and with the same result.
 
     Parameters
     ----------
+    module : Module
+    criterion : Objective
+        Copied if it has weights or buffers; its weights are trained.
     stages : list of Stage or None, default=None
-        None trains all parts, in one go.
+        None trains all parts at once.
     weight_decay : float or dict, default=0.0
         Of all parts, or by part, as `lr`; see ``skmm.training.parts``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
@@ -58,10 +62,12 @@ class TensorNet(NeuralNet):
     shuffle_seed : int, default=0
         Seed of the order of the batches.
     **kwargs
-        As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
+        As for ``skorch.NeuralNet``.
 
     Attributes
     ----------
+    criterion_ : Module
+        The objective, or a wrapper of it if it is not a module itself.
     settings : list of str
         Parameters that are data: what a file keeps of a net beside its parts.
     """
@@ -73,7 +79,9 @@ class TensorNet(NeuralNet):
 
     def __init__(
         self,
-        *args,
+        module,
+        criterion,
+        *,
         stages=None,
         weight_decay=0.0,
         lr_schedule=None,
@@ -81,7 +89,8 @@ class TensorNet(NeuralNet):
         shuffle_seed=0,
         **kwargs,
     ):
-        super().__init__(*args, **kwargs)
+        own = deepcopy(criterion) if modules_in(criterion) else criterion
+        super().__init__(module, own, **kwargs)
         self.stages = stages
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
@@ -96,15 +105,24 @@ class TensorNet(NeuralNet):
 
     def initialize_criterion(self):
         """Take the objective, as a module: checkpoints save and load its state."""
-        self.criterion_ = _AsModule(self.criterion)
+        _check_outputs(self.criterion, self.module_)
+        is_module = isinstance(self.criterion, nn.Module)
+        self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
+        self.objective_learns_ = any(True for _ in self.criterion_.parameters())
         return self
+
+    @property
+    def learner_(self):
+        """All that training changes: the module, with an objective that has weights."""
+        if not self.objective_learns_:
+            return self.module_
+        return Learner(self.module_, self.criterion_)
 
     def initialize_module(self):
         """Take the module as it is, and note which parts have penalties."""
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
-        check_stages(self.stages, self.module)
         return self
 
     def torch_compile(self, module, name):
@@ -115,13 +133,14 @@ class TensorNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs):
         """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
+        check_stages(self.stages, self.learner_)
         self._make_optimizer(self.lr)
         self.generator_ = torch.Generator().manual_seed(self.shuffle_seed)
         return self
 
     def _make_optimizer(self, lr):
         self.optimizer_ = make_optimizer(
-            self.optimizer, self.module_, lr, self.weight_decay
+            self.optimizer, self.learner_, lr, self.weight_decay
         )
 
     def _set_training(self, training=True):
@@ -130,7 +149,7 @@ class TensorNet(NeuralNet):
             part.eval()
 
     def infer(self, x, **fit_params):
-        """Outputs for a batch of rows."""
+        """Outputs for a mini-batch."""
         if x.encoded:
             return self.module_(x.x, x.present, x.encoded)
         return self.module_(x.x, x.present)
@@ -138,7 +157,7 @@ class TensorNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
         objective = self.criterion if training else validation_of(self.criterion)
-        loss = scalar(objective(y_pred, y_true, X.weight), objective)
+        loss = check_scalar(objective(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss
@@ -150,14 +169,15 @@ class TensorNet(NeuralNet):
         return step
 
     def resume(self, earlier):
-        """Go on where another net of the same module stopped.
+        """Continue where another net of the same module stopped.
 
         Parameters
         ----------
         earlier : TensorNet
-            Its history and order of batches go on; so does the optimizer's state, if
-            the optimizer is of the same kind. Learning rate, weight decay, batch size
-            and callbacks are those of this net.
+            Its history and order of batches continue; so do the weights of the
+            objective, if their shapes are the same, and the optimizer's state, if the
+            optimizer is of the same kind. Learning rate, weight decay, batch size and
+            callbacks are those of this net.
 
         Returns
         -------
@@ -165,8 +185,18 @@ class TensorNet(NeuralNet):
         """
         self.history_ = earlier.history
         self.generator_ = earlier.generator_
+        self._share_objective(earlier)
         carry_state(earlier.optimizer_, self.optimizer_)
         return self
+
+    def _share_objective(self, earlier):
+        """Continue with the weights of an earlier net's objective, if they fit."""
+        weights = earlier.criterion_.state_dict(keep_vars=True)
+        mine = self.criterion_.state_dict()
+        shapes = [{n: w.shape for n, w in state.items()} for state in (mine, weights)]
+        if mine and shapes[0] == shapes[1]:
+            self.criterion_.load_state_dict(weights, assign=True)
+            self._make_optimizer(self.lr)
 
     def best_epoch(self):
         """Epoch whose weights early stopping kept, counted from 1."""
@@ -179,15 +209,18 @@ class TensorNet(NeuralNet):
         Returns
         -------
         dict of lists, dicts, numbers and tensors
+            "objective" is in it only if the objective has a state.
         """
-        return {
+        progress = {
             "history": list(self.history),
             "optimizer": self.optimizer_.state_dict()["state"],
             "generator": self.generator_.get_state(),
         }
+        state = self.criterion_.state_dict()
+        return {**progress, "objective": dict(state)} if state else progress
 
     def continue_from(self, progress):
-        """Go on where a net of the same structure and settings stopped.
+        """Continue where a net of the same structure and settings stopped.
 
         Parameters
         ----------
@@ -200,6 +233,8 @@ class TensorNet(NeuralNet):
         """
         self.history_ = type(self.history)(progress["history"])
         self.generator_.set_state(progress["generator"])
+        if "objective" in progress:
+            self.criterion_.load_state_dict(progress["objective"])
         load_state(self.optimizer_, progress["optimizer"])
         return self
 
@@ -216,7 +251,7 @@ class TensorNet(NeuralNet):
     # -- the loop ------------------------------------------------------------------
 
     def run(self, train, valid=None, epochs=None):
-        """Train for some epochs, from the present weights.
+        """Train for some epochs, starting from the current weights.
 
         Parameters
         ----------
@@ -242,14 +277,14 @@ class TensorNet(NeuralNet):
                 self._run_stage(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
-                f"{self.device} has no memory left for batches of batch_size="
-                f"{self.batch_size} rows, with data and net on it. Use a smaller one."
+                f"{self.device} is out of memory for batches of batch_size="
+                f"{self.batch_size}, with data and net on it. Use a smaller batch_size."
             ) from error
         return self
 
     def _run_stages(self, train, valid, epochs):
-        """One stage after the other, each with the parts it freezes and its rate."""
-        module, cache = self.module_, EmbeddingCache(self.module_)
+        """One stage after the other, each with its frozen parts and learning rate."""
+        module, cache = self.learner_, EmbeddingCache(self.module_)
         initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
         rates = per_part(module, self.lr, LR, "lr")
         try:
@@ -261,7 +296,7 @@ class TensorNet(NeuralNet):
                     self._run_stage(train, valid, stage.epochs or epochs, cache)
         finally:
             self.frozen_ = []
-            self._make_optimizer(self.lr)  # of all parts, for who goes on
+            self._make_optimizer(self.lr)  # of all parts, for later training
 
     def _run_stage(self, train, valid, epochs, cache=None):
         self.stop_training = False
@@ -300,13 +335,13 @@ class TensorNet(NeuralNet):
                 break
 
     def _keep_start(self, valid):
-        """Show the weights before the first epoch to who wants to keep them."""
+        """Compare the weights before the first epoch, if a callback keeps them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, BestWeights) and callback.keep_start:
                 callback.compare(self, self.loss_on(*valid), len(self.history))
 
     def _follow(self, schedule):
-        """Note the (largest) learning rate of this epoch, and set that of the next."""
+        """Record the (largest) learning rate of this epoch, and set the next one."""
         self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
         row = self.history[-1]
         step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
@@ -314,7 +349,7 @@ class TensorNet(NeuralNet):
     # -- the lean loop over mini-batches ---------------------------------------------
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """One pass; lean unless a callback wants every batch."""
+        """One pass; lean unless a callback has a hook for every batch."""
         if iterator is None:
             return
         if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
@@ -324,12 +359,12 @@ class TensorNet(NeuralNet):
             losses = torch.tensor(losses, dtype=torch.float64)
         else:
             losses = self._lean_epoch(iterator, training)
-            self.history.new_batch()  # the last one only, which Checkpoint looks up
+            self.history.new_batch()  # the last one only, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
         self._record_loss(losses, iterator.bounds, prefix)
 
     def loss_on(self, rows, target):
-        """Mean loss of rows, as of those that early stopping looks at.
+        """Mean validation loss of some samples.
 
         Parameters
         ----------
@@ -340,14 +375,14 @@ class TensorNet(NeuralNet):
         return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
     def _lean_epoch(self, iterator, training):
-        """Losses of the batches, synchronised once."""
+        """Losses of the mini-batches, synchronised once."""
         self._set_training(training)
         step = self._lean_step if training else self._lean_check
         with torch.set_grad_enabled(training):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):
-        if isinstance(self.optimizer_, torch.optim.LBFGS):  # it asks more than once
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # calls it more than once
             step = partial(self._gradients, rows, target)
             return self.optimizer_.step(step).detach()
         loss = self._gradients(rows, target)
@@ -366,18 +401,18 @@ class TensorNet(NeuralNet):
 
     def _record_loss(self, losses, bounds, prefix):
         if not torch.isfinite(losses).all():
-            self._refuse(losses, prefix)
+            self._raise_not_finite(losses, prefix)
         mean = mean_loss(losses, bounds)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
 
     def _record_best(self, key, loss):
-        """Note whether no earlier epoch was better: Checkpoint looks at that."""
+        """Record whether no earlier epoch was better, which Checkpoint reads."""
         rows = reversed(self.history)
         best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
         self.history.record(key + "_best", loss < best)
 
-    def _refuse(self, losses, prefix):
+    def _raise_not_finite(self, losses, prefix):
         batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
         raise FloatingPointError(
             f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
@@ -393,27 +428,42 @@ class TensorNet(NeuralNet):
 
     def _clip(self):
         if self.gradient_clip is not None:
-            clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
+            clip_grad_norm_(self.learner_.parameters(), self.gradient_clip)
+
+
+def _check_outputs(objective, module):
+    """Check that an objective reads what a module gives."""
+    reads, gives = getattr(objective, "reads", None), getattr(module, "gives", None)
+    part = getattr(module, "head", None) if hasattr(module, "fusion") else None
+    giver = type(module).__name__ if part is None else f"head={type(part).__name__}"
+    fix = (
+        "Use a head that gives them, or an objective of a plain tensor, such as "
+        "'cross_entropy' or 'squared_error'."
+    )
+    if gives:
+        fix = "Use an objective that reads these, or a head of a plain tensor."
+    check_reads(f"objective {type(objective).__name__}", reads, giver, gives, fix)
 
 
 class _AsModule(nn.Module):
-    """An objective, which may have a state or not."""
+    """An objective that is not a module, with the modules in it."""
 
     def __init__(self, objective):
         super().__init__()
         self.objective = objective
+        self.inner = nn.ModuleList(modules_in(objective))
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)
 
 
 def mean_loss(losses, bounds):
-    """Mean over rows of the mean losses of batches (start, stop)."""
+    """Mean over samples of the mean losses of batches (start, stop)."""
     sizes = torch.tensor([stop - start for start, stop in bounds])
     return float((losses.double() * sizes).sum() / sizes.sum())
 
 
-NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
+NOT_LOSSES = {  # columns of the history for skorch's callbacks
     "batches",
     "train_batch_count",
     "train_loss_best",

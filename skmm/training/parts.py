@@ -1,20 +1,42 @@
 """Parts of a module by name: what learns, how fast, and how much it decays.
 
-A module that has parts says so by ``parts()``, which returns
+A module that has parts has a method ``parts()``, which returns
 ``{"encoders__image": ..., "encoders__table": ..., "fusion": ..., "head": ...}``. The
-name before the two underscores means all parts of that kind.
+name before the two underscores means all parts of that kind. An objective with weights
+is the part "objective".
 """
 
 import math
 from numbers import Real
 
+from torch import nn
+
 KIND_AND_NAME = "__"
+OBJECTIVE = "objective"
 ENCODERS = "encoders" + KIND_AND_NAME
 
 
 def parts_of(module):
-    """Submodules by name; a module without parts is one part of no name."""
+    """Submodules by name; a module without parts is one part without a name."""
     return module.parts() if hasattr(module, "parts") else {"": module}
+
+
+class Learner(nn.Module):
+    """A module and an objective with weights: all that training changes.
+
+    Parameters
+    ----------
+    module, objective : Module
+    """
+
+    def __init__(self, module, objective):
+        super().__init__()
+        self.module = module
+        self.objective = objective
+
+    def parts(self):
+        """Parts of the module, and the objective."""
+        return {**parts_of(self.module), OBJECTIVE: self.objective}
 
 
 def matching(module, name, where):
@@ -25,12 +47,12 @@ def matching(module, name, where):
     module : Module
     name : str
     where : str
-        What to call it in an error.
+        What errors call it.
 
     Raises
     ------
     ValueError
-        If there is no such part.
+        If the part does not exist.
     """
     parts = list(parts_of(module))
     if name == "all":
@@ -39,12 +61,12 @@ def matching(module, name, where):
         part for part in parts if part == name or _kind(part) == (name, KIND_AND_NAME)
     ]
     if not found:
-        refuse_unknown(name, parts, where)
+        raise_unknown(name, parts, where)
     return found
 
 
-def refuse_unknown(name, parts, where):
-    """Raise a ValueError that says which parts there are, and which may be meant."""
+def raise_unknown(name, parts, where):
+    """Raise a ValueError with the known parts, and the one that may be meant."""
     kinds = dict.fromkeys(_kind(part)[0] for part in parts)
     known = list(dict.fromkeys([*kinds, *parts]))
     other = f"{ENCODERS}{name}"
@@ -76,7 +98,7 @@ def per_part(module, value, default, where, least="above 0"):
     Raises
     ------
     ValueError
-        If a name is unknown, or a value is no finite number that is allowed.
+        If a name is unknown, or a value is not a finite number that is allowed.
     """
     if not isinstance(value, dict):
         _check_number(value, where, least)

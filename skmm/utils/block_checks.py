@@ -6,6 +6,8 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
+from skmm.data.tensors import tensors_in
+
 __all__ = ["check_block", "same_weights"]
 
 
@@ -90,17 +92,24 @@ def check_clone(block, in_shape):
 
 
 def check_output_width(block, in_shape, inputs):
-    """The output is (batch, ..., out_features)."""
+    """The output is (batch, ..., out_features), or has the names in `gives`."""
     built = clone(block).build(in_shape).eval()
-    assert built(*inputs).shape[-1] == built.out_features
+    outputs = built(*inputs)
+    if not built.gives:
+        assert outputs.shape[-1] == built.out_features
+        return
+    assert {*outputs} == {*built.gives}, f"{outputs.keys()} is not {built.gives}"
+    n_samples = len(tensors_in(inputs[0])[0])
+    assert {len(tensor) for tensor in outputs.values()} == {n_samples}
+    assert _values(outputs)[0].numel() == built.out_features
 
 
 def check_everything_learns(block, in_shape, inputs):
     """Every weight is registered and gets a finite gradient."""
     built = clone(block).build(in_shape).train()
-    outputs = built(*inputs)
     if not list(built.parameters()):
         return
+    outputs = _values(built(*inputs))
     weights = torch.linspace(0.5, 1.5, outputs.numel()).reshape(outputs.shape)
     ((outputs * weights).sum() + built.penalty()).backward()
     for name, parameter in built.named_parameters():
@@ -112,7 +121,15 @@ def check_pickling(block, in_shape, inputs):
     """A pickled block gives the same outputs."""
     built = clone(block).build(in_shape).eval()
     again = pickle.loads(pickle.dumps(built))
-    assert torch.equal(again(*inputs), built(*inputs))
+    assert torch.equal(_values(again(*inputs)), _values(built(*inputs)))
+
+
+def _values(outputs):
+    """Values of named outputs, masks not counted; a plain tensor as it is."""
+    if not isinstance(outputs, dict):
+        return outputs
+    values = [t.flatten(1) for t in outputs.values() if t.is_floating_point()]
+    return torch.cat(values, 1)
 
 
 def check_no_weight_decay_is_its_own(block, in_shape):

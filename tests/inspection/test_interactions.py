@@ -299,7 +299,7 @@ def test_shares_do_not_depend_on_the_level_of_values(level):
 def test_ambiguous_part_names():
     rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
     model = says(lambda *parts: sum(parts), rows)
-    with pytest.raises(ValueError, match=r"parts: .*'a \+ b' stand for two.*Rename"):
+    with pytest.raises(ValueError, match=r"parts: .*'a \+ b'.*is ambiguous. Rename"):
         interaction_decomposition(model, rows)
 
 
