@@ -4,7 +4,7 @@ from skmm._sklearn import VisualBlock
 
 
 def encoders_block(estimator):
-    """Encoders side by side, or the estimator alone if `encoders` is not a dict."""
+    """Diagram of the encoders, or of the estimator if `encoders` is not a dict."""
     if not isinstance(estimator.encoders, dict):
         name = type(estimator).__name__
         return VisualBlock("single", estimator, names=name, name_details=str(estimator))
