@@ -14,7 +14,7 @@ from skmm.targets.base import Target
 class ClassTarget(Target):
     """Classes encoded as integers, or multilabel indicators as floats.
 
-    Attributes
+    Parameters
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted classes; column numbers if `multilabel`.

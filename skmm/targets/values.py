@@ -13,7 +13,7 @@ from skmm.targets.base import Target
 class ValueTarget(Target):
     """Values of one or several outputs, standardised for training.
 
-    Attributes
+    Parameters
     ----------
     mean, scale : ndarray of shape (n_outputs,)
         Weighted mean and standard deviation; `scale` is 1 for a constant output.

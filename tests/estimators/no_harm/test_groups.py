@@ -101,7 +101,7 @@ def test_samples_of_weight_zero_separate_no_group():
 )
 def test_one_group_raises(guarantee, words, cv):
     model = classifier(guarantee=guarantee, cv=cv, **FAST)
-    with pytest.raises(ValueError, match=rf"groups: at least two.*{words}.*'ward 7'"):
+    with pytest.raises(ValueError, match=rf"at least two groups {words}.*'ward 7'"):
         model.fit(X, Y, groups=["ward 7"] * 150)
 
 
