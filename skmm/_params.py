@@ -1,5 +1,7 @@
 """Nested parameters of dicts of parts, such as ``encoders__image__hidden``."""
 
+from functools import wraps
+
 from sklearn.base import clone
 
 from skmm._class_registry import register
@@ -18,6 +20,10 @@ class NestedParams:
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "_fitted_by"):  # the class supports `save`
             register(cls, "")
+
+    def _net_to_train_further(self, method):
+        """The fitted net, if the fit method of this name changes its weights."""
+        return None
 
     def _store(self, arguments):
         """Store the constructor's arguments: ``self._store(locals())``."""
@@ -134,3 +140,28 @@ def _by_name(parts):
 
 def _params_of(part):
     return {} if isinstance(part, type) else getattr(part, "get_params", dict)()
+
+
+def unchanged_on_error(fit):
+    """Decorator of a fit method that restores the estimator if the fit fails.
+
+    After a KeyboardInterrupt the estimator is kept if `net_` was set, so that it can
+    predict and continue. A net that is trained further is restored as well.
+    """
+
+    @wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        attributes, net = dict(vars(self)), self._net_to_train_further(fit.__name__)
+        state = None if net is None else net.snapshot()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException as error:
+            adopted = vars(self).get("net_") is not attributes.get("net_")
+            if not (isinstance(error, KeyboardInterrupt) and adopted):
+                vars(self).clear()
+                vars(self).update(attributes)
+                if net is not None:
+                    net.roll_back(state)
+            raise
+
+    return wrapper

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
-import pandas as pd
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -14,19 +13,20 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmm import objectives, persistence
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state
 from skmm.base import search_space as spaces
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
     encoders_in_use,
     fusion_in_use,
     rates_in_use,
     stages_in_use,
 )
+from skmm.base.modality_weights import weights_table
 from skmm.base.training_data import (
     TrainingData,
     combined_weight,
@@ -40,10 +40,10 @@ from skmm.base.warm_start import (
     resume_file,
 )
 from skmm.data import check_modalities
-from skmm.data.tensors import TensorRows, resolve_device, to_rows
+from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
 from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import (
     EarlyStopping,
     ProgressBar,
@@ -77,6 +77,9 @@ class ModalityEstimator(
     `_by_modality`, `_by_part`, `_by_subset`
         Parameters whose values are dicts by modality, dicts by part of the net such
         as "encoders__image", or collections of subsets of the modalities.
+    `_changes_loss`
+        Parameters that change the scale or the number of the validation losses. Trials
+        with a pruner must agree in them.
     `_predicts_from_embeddings`
         Whether the prediction methods accept the result of `_encoded`. Not inherited,
         since a subclass may use the modalities themselves.
@@ -98,7 +101,7 @@ class ModalityEstimator(
     _by_modality = ("encoders",)
     _by_part = ("lr", "weight_decay")
     _by_subset = ()
-    _predicts_from_embeddings = False
+    _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
 
     _parameter_constraints = {
@@ -129,6 +132,7 @@ class ModalityEstimator(
 
     # -- fitting -------------------------------------------------------------------
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None):
         """Fit the net.
 
@@ -165,6 +169,7 @@ class ModalityEstimator(
             net.callbacks_.append(("checkpoint", resume_file(self, data)))
         return self._train(net, data, self.max_epochs)
 
+    @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Implement `partial_fit`."""
         check_partial_fit(self)
@@ -175,6 +180,10 @@ class ModalityEstimator(
         net.stages = None  # all parts are trained
         net = net.resume(self.net_) if again else net
         return self._train(net, data, 1)
+
+    def _net_to_train_further(self, method):
+        further = self.warm_start or method != "fit"
+        return vars(self).get("net_") if further else None
 
     def prepare(
         self,
@@ -224,7 +233,7 @@ class ModalityEstimator(
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
-        data = TrainingData(module, (rows, self._target.encode(y).to(device)))
+        data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
             data.split(*self._validation_split(y, valid))
         return data
@@ -322,7 +331,7 @@ class ModalityEstimator(
             own.append(("skmm_progress_bar", ProgressBar()))
         return TensorNet(
             module,
-            checked(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(self._objective(), objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
@@ -450,18 +459,7 @@ class ModalityEstimator(
             If the fusion does not learn weights of modalities.
         """
         check_is_fitted(self, "net_")
-        module = self.net_.module_
-        parts = [getattr(module, name, None) for name in ("head", "fusion")]
-        for part in parts:
-            if hasattr(part, "modality_weights"):
-                columns = {"weight": part.modality_weights()}
-                if hasattr(part, "variance_shares"):
-                    columns["variance_share"] = part.variance_shares()
-                return pd.DataFrame(columns).rename_axis("block")
-        raise AttributeError(
-            f"{type(parts[-1]).__name__} does not learn weights of modalities; use "
-            "LpNormFusion or NoHarmFusion."
-        )
+        return weights_table(self.net_.module_)
 
     @property
     def _n_features_out(self):
@@ -556,10 +554,10 @@ class ModalityEstimator(
         if X is None:
             return None
         target = self._target.encode(self._target.read(y))
-        return to_rows(X, net.module_, net.device), target.to(net.device)
+        return to_rows(X, net.module_, net.device), to_device(target, net.device)
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -28,7 +28,12 @@ class Block(BaseEstimator, nn.Module):
         The argument of ``build``, set by ``build``; a saved block is built again with
         it when it is loaded.
     out_features : int
-        Width of the output; set by ``build``.
+        Width of the output, of named ones the number of values of a sample, masks not
+        counted; set by ``build``.
+    gives, reads : tuple of str, default=()
+        Names of the outputs that `forward` returns as a dict, and of those of the part
+        before it that it reads; () is a plain tensor. None means that anything is
+        passed on as it is.
     in_dtype : torch.dtype, default=torch.float32
         The dtype that `forward` expects. With ``torch.int64``, text arrives as padded
         UTF-8 bytes (1 to 256; 0 is padding).
@@ -40,8 +45,8 @@ class Block(BaseEstimator, nn.Module):
     supports_single : bool, default=True
         Of a fusion: whether it can be built for a single modality. If not, an estimator
         with one modality left uses `ConcatFusion`, or `SelfAttentionFusion` for tokens.
-    brings_head : bool, default=False
-        Of a fusion: whether `own_head` returns a head.
+    brings_head : bool
+        Of a fusion: whether its class defines `own_head`; set automatically.
     search_space : dict, default={}
         What is worth trying, ``{hyper-parameter: values}``: a list of choices, or a
         tuple ``(low, high)`` for a uniform range. A search also covers the present
@@ -77,6 +82,8 @@ class Block(BaseEstimator, nn.Module):
     gives_tokens = False
     takes_tokens = False
     supports_single = True
+    gives: tuple | None = ()
+    reads: tuple | None = ()
     brings_head = False
     search_space: ClassVar[dict] = {}
     stackable = False
@@ -88,6 +95,8 @@ class Block(BaseEstimator, nn.Module):
         register(cls, "nn")
         if "build" in vars(cls):
             cls.build = _noting_shape(cls.build)
+        if "own_head" in vars(cls):
+            cls.brings_head = vars(cls).get("brings_head", True)
         _follow_old_names(cls)
 
     def __init__(self):
@@ -132,9 +141,6 @@ class Block(BaseEstimator, nn.Module):
 
     def own_head(self):
         """Return the head that must follow a built fusion; None allows any.
-
-        A class that overrides it also sets ``brings_head = True``, which is read
-        before the fusion is built.
 
         Returns
         -------

@@ -106,8 +106,8 @@ def test_losses_of_rows_are_weighted_means():
     problem = model.prepare(X, Y, sample_weight=weight)
     net = model.make_net(problem.module)
     for rows, target in (problem.train, problem.valid):
-        outputs = predict_outputs(net.module_, rows).double()
-        heads = outputs.unflatten(1, (3, -1)).log_softmax(-1).numpy()
+        outputs = predict_outputs(net.module_, rows)
+        heads = outputs["logits"].double().log_softmax(-1).numpy()
         own = heads[np.arange(len(target)), :, target.numpy()]
         expected = -(own * rows.weight.numpy()[:, None]).mean(0)
         np.testing.assert_allclose(losses_of(net, (rows, target)), expected, rtol=1e-5)
@@ -329,7 +329,7 @@ def test_errors():
     with pytest.raises(NotFittedError):
         _ = GradientBlendingClassifier().modality_weights_
     named = skmm.ModalityDict(a=X["a"], fused=X["b"])
-    with pytest.raises(ValueError, match=r"heads: .*'fused' stand for two things"):
+    with pytest.raises(ValueError, match=r"heads: .*'fused'.*is ambiguous"):
         fitted(named)
     with pytest.raises(ValueError, match="super_epoch"):
         fitted(super_epoch=0)

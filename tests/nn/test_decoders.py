@@ -20,7 +20,7 @@ def count(module):
     st.integers(1, 40),
     st.lists(st.integers(1, 3), min_size=1, max_size=3),
 )
-def test_every_size_is_met_exactly(maps, height, width, scales):
+def test_images_of_any_size_are_decoded(maps, height, width, scales):
     decoder = ConvDecoder((2,) * len(scales), kernel_size=3, scale=scales)
     total = math.prod(scales)
     if min(height, width) <= total:  # may be down to one pixel too early
@@ -77,20 +77,36 @@ def test_values_are_in_the_order_of_the_image():
         (ConvDecoder((0,)), (1, 8, 8), "channels"),
     ],
 )
-def test_what_does_not_fit_is_named(decoder, shape, match):
+def test_invalid_parameters_raise(decoder, shape, match):
     with pytest.raises(ValueError, match=match):
         decoder.build((4, shape))
 
 
-def test_head_splits_and_refuses():
+def test_a_head_decodes_every_target_by_name():
     shapes = {"image": (4, 4), "table": (3,)}
     head = DecoderHead((6,), {"table": MLPDecoder((5,))}, shapes).build((2, 19))
     one = {
         name: part(head.layers(torch.ones(1, 2))) for name, part in head.targets.items()
     }
     out = head(torch.ones(1, 2))
-    assert torch.equal(out[:, :16], one["image"])
-    assert torch.equal(out[:, 16:], one["table"])
+    assert out.keys() == {*head.gives} == {"image", "table"}
+    assert all(torch.equal(out[name], one[name]) for name in one)
     assert count(head) == 3 * 6 + 7 * 16 + 7 * 5 + 6 * 3
     with pytest.raises((ValueError, TypeError)):
         DecoderHead((), {"image": MLPHead()}, shapes).build((2, 19))
+
+
+@pytest.mark.parametrize("shapes", [None, (1, 4, 4)])
+def test_a_single_target_needs_no_name(shapes):
+    head = DecoderHead((), MLPDecoder((5,)), shapes).build((2, 16))
+    assert head.gives == ()
+    assert head(torch.ones(3, 2)).shape == (3, 16)
+
+
+def test_one_decoder_serves_all_targets():
+    head = DecoderHead((), MLPDecoder((5,)), {"a": (2,), "b": (3,)}).build((2, 5))
+    assert {name: out.shape[1] for name, out in head(torch.ones(1, 2)).items()} == {
+        "a": 2,
+        "b": 3,
+    }
+    assert count(head) == 2 * 3 * 5 + 6 * 2 + 6 * 3

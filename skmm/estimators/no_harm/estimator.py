@@ -10,16 +10,15 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm import persistence
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
-from skmm.data.validation import check_names
-from skmm.data.validation import check_target as require_target
+from skmm.data.validation import check_names, check_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
     BEST_SINGLE,
@@ -30,12 +29,15 @@ from skmm.estimators.no_harm.crossfit import (
 from skmm.estimators.no_harm.display import NoHarmDisplay
 from skmm.estimators.no_harm.evidence import mixture
 from skmm.estimators.no_harm.task import ClassificationTask, RegressionTask
-from skmm.estimators.no_harm.thesis import fit_thesis
+from skmm.estimators.no_harm.thesis import (
+    factor_space,
+    fit_thesis,
+    of_equal_widths,
+)
 from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.targets.classes import read_labels
 
-MIN_SAMPLES = 4
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
 FIT = {
     "crossfit": guarantees.fit_crossfit,
@@ -59,9 +61,6 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         "holdout": {"cv": 5, "n_init": 1, "alpha": 0.05, "calibration_fraction": 0.25},
         None: {"factor": None, "kind": None, "training": None},
     }
-    # what to try with guarantee=None
-    _factors, _kinds = ["scalar", "vector"], ["arithmetic", "geometric"]
-    _widths = ("__hidden", "__width", "__filters")  # must then be equal: not searched
 
     _parameter_constraints = {
         **{
@@ -87,6 +86,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         "early_stopping": ["boolean"],
     }
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None, groups=None):
         """Fit single-modality and fused nets, and choose the weight of the latter.
 
@@ -117,10 +117,10 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
         X = check_modalities(X, self, modalities=self.modalities)
-        require_target(self, y, len(X))
+        check_target(self, y, len(X))
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
-        self._check_enough(samples.y)
+        guarantees.check_enough(self, samples.y)
         task = self._task()
         task.check_parameters()
         if BEST_SINGLE in X:
@@ -142,13 +142,6 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
             public = name.endswith("_") and not name.startswith("_")
             if public or name in self._private:
                 delattr(self, name)
-
-    def _check_enough(self, y):
-        if len(y) < MIN_SAMPLES:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {MIN_SAMPLES} samples with "
-                f"non-zero weight, to hold some out; got n_samples = {len(y)}."
-            )
 
     def _warn_of_one_modality(self, X):
         named = hasattr(self, "feature_names_in_") and self.modalities is None
@@ -292,12 +285,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
 
     def _training_space(self):
         """Numbers of training; with ``guarantee=None`` also the factor."""
-        space = of_training(self)
-        if self.guarantee is None:
-            space |= {"kind": self._kinds}
-            if self.factor is None or isinstance(self.factor, str):
-                space |= {"factor": self._factors}
-        return space
+        return of_training(self) | factor_space(self)
 
     def default_search_space(self):
         """Parameters worth searching: a dict for ``RandomizedSearchCV`` and the like.
@@ -312,15 +300,10 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         --------
         skmm.model_selection.ModalitySearchCV : Searches it.
         """
-        space = of_estimator(self)
-        if self.guarantee is None and isinstance(self.encoders, dict):
-            widths = [n for n in space if n.startswith("encoders__")]
-            unequal = {name for name in widths if name.endswith(self._widths)}
-            return {name: v for name, v in space.items() if name not in unequal}
-        return space
+        return of_equal_widths(self, of_estimator(self))
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
