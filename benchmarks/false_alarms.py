@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from benchmarks.common import machine, report
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.fit_many import fit_together
+from skmm.base.fit_many import fit_many
 from skmm.model_selection import compare_modalities
 from skmm.nn import MLPEncoder, MLPHead
 
@@ -86,7 +86,7 @@ def true_gain(name, kind, n, strength, seeds):
         models = [make_model(name) for _ in sets]
         data = [(X.select(names)[:n], y[:n], None) for X, y in sets]
         if name == "net":
-            fit_together(models, data)
+            fit_many(models, data)
         else:
             models = [m.fit(*rows[:2]) for m, rows in zip(models, data, strict=True)]
         losses[len(names)] = [

@@ -61,7 +61,7 @@ def __dir__():
 
 
 def __getattr__(name):
-    """Import a subpackage when it is first used as an attribute."""
+    """Import a subpackage on first access."""
     if name in _SUBPACKAGES:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

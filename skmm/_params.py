@@ -1,4 +1,4 @@
-"""Nested parameters of dicts of parts, as ``encoders__image__hidden``."""
+"""Nested parameters of dicts of parts, such as ``encoders__image__hidden``."""
 
 from functools import wraps
 
@@ -8,35 +8,36 @@ from skmm._class_registry import register
 
 
 class NestedParams:
-    """Mixin: the parts in a dict-valued parameter have parameters of their own.
+    """Mixin that gives access to the parameters of parts in a dict-valued parameter.
 
-    A class names these parameters in `_nested`. Setting replaces the dict and the
-    part in it; what the user passed is never changed.
+    A class lists these parameters in `_nested`. ``set_params`` replaces the dict and
+    clones the part, so that objects of the user are not changed.
     """
 
     _nested = ()
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if hasattr(cls, "_fitted_by"):  # it can be saved
+        if hasattr(cls, "_fitted_by"):  # the class supports `save`
             register(cls, "")
 
     def _net_to_train_further(self, method):
-        """The fitted net, if a fitting method of this name would change its weights."""
+        """The fitted net, if the fit method of this name changes its weights."""
         return None
 
     def _store(self, arguments):
-        """Keep what the constructor was given, as it is: ``self._store(locals())``."""
+        """Store the constructor's arguments: ``self._store(locals())``."""
         for name, value in arguments.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
     def get_params(self, deep=True):
-        """Get parameters, with ``name__part`` and ``name__part__parameter`` if deep.
+        """Get parameters.
 
         Parameters
         ----------
         deep : bool, default=True
+            Include nested ones, such as ``encoders__image__hidden``.
 
         Returns
         -------
@@ -51,19 +52,20 @@ class NestedParams:
         return params
 
     def set_params(self, **params):
-        """Set parameters, nested ones after the others.
+        """Set parameters; nested ones are set last.
 
         Parameters
         ----------
         **params : dict
-            As ``encoders__image=Block`` or ``encoders__image__hidden=(32,)``.
+            Such as ``encoders__image=MLPEncoder()`` or
+            ``encoders__image__hidden=(32,)``.
 
         Returns
         -------
         self
         """
-        self._refuse_unknown_parts(params)
-        self._refuse_without_parameters(params)
+        self._check_parts_exist(params)
+        self._check_parameters_exist(params)
         nested = [key for key in params if self._part_of(key, params) is not None]
         super().set_params(**{k: v for k, v in params.items() if k not in nested})
         for key in sorted(nested, key=lambda key: key.count("__")):
@@ -85,7 +87,7 @@ class NestedParams:
                 return outer, name, rest.removeprefix(name).removeprefix("__")
         return None
 
-    def _refuse_unknown_parts(self, params):
+    def _check_parts_exist(self, params):
         for key in params:
             outer = next((o for o in self._nested if key.startswith(o + "__")), None)
             if outer is None or self._part_of(key, params) is not None:
@@ -94,12 +96,12 @@ class NestedParams:
             if parts is None or isinstance(parts, dict):
                 raise ValueError(
                     f"Invalid parameter {key!r} for {type(self).__name__}: {outer} has "
-                    f"the parts {list(parts or {})}. First give {outer} a dict with "
-                    "that part."
+                    f"the parts {list(parts or {})}. Set {outer} to a dict with that "
+                    "part first."
                 )
 
-    def _refuse_without_parameters(self, params):
-        """Refuse "head__hidden" while head is None, a string or a Block without it."""
+    def _check_parameters_exist(self, params):
+        """Check that the owner of a nested parameter such as "head__hidden" has it."""
         valid = super().get_params(deep=False)
         for key in params:
             outer, _, rest = key.partition("__")
@@ -112,7 +114,8 @@ class NestedParams:
             fix = "a dict of parts by modality" if one else "an instance that has it"
             raise ValueError(
                 f"Invalid parameter {key!r} for {type(self).__name__}: {outer} is "
-                f"{value!r}, which has no parameter {rest!r}. First give {outer} {fix}."
+                f"{value!r}, which has no parameter {rest!r}. Set {outer} to {fix} "
+                "first."
             )
 
     def _set_part(self, key, value):
@@ -130,7 +133,7 @@ class NestedParams:
 
 
 def _by_name(parts):
-    """Parts of a dict by name, which is the key as a string; of others none."""
+    """Parts of a dict by name, which is the key as a string; empty if not a dict."""
     items = parts.items() if isinstance(parts, dict) else ()
     return {str(name): part for name, part in items}
 
@@ -140,10 +143,10 @@ def _params_of(part):
 
 
 def unchanged_on_error(fit):
-    """Decorator of a fitting method: an estimator whose fit fails is as it was before.
+    """Decorator of a fit method that restores the estimator if the fit fails.
 
-    An interrupted training that has set `net_` is kept: it can predict and continue.
-    A net that the fit would train further is restored from its ``snapshot()``.
+    After a KeyboardInterrupt the estimator is kept if `net_` was set, so that it can
+    predict and continue. A net that is trained further is restored as well.
     """
 
     @wraps(fit)

@@ -1,4 +1,4 @@
-"""Seeds by name, and a guard around torch's global generators."""
+"""Seeds derived from names, and seeding of torch's global generators."""
 
 import random
 import threading
@@ -8,13 +8,13 @@ from hashlib import blake2b
 import numpy as np
 import torch
 
-_GUARD = threading.RLock()
+_LOCK = threading.RLock()
 
 
 def base_seed(random_state):
     """Turn scikit-learn's `random_state` into an int.
 
-    None draws from the operating system, so that no global generator moves.
+    For None, the seed comes from the operating system and not from a global generator.
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
@@ -24,10 +24,10 @@ def base_seed(random_state):
 
 
 def derive(seed, *names):
-    """Seed of a part, from its names alone.
+    """Derive the seed of a part from a base seed and names.
 
-    It depends on no call order and on no other part: adding a modality does not
-    change how the encoder of another one starts.
+    It does not depend on the order of calls or on other parts: adding a modality does
+    not change the initial weights of the encoders of others.
 
     Examples
     --------
@@ -43,18 +43,18 @@ def derive(seed, *names):
 
 @contextmanager
 def seeded(seed, device="cpu"):
-    """Seed torch's global generators, and put them back afterwards.
+    """Seed torch's global generators, and restore their states on exit.
 
-    Weight initialisation and dropout draw from them. Threads share them, so one
-    thread at a time is let in.
+    Weight initialisation and dropout draw from them. Since threads share them, only one
+    thread can enter at a time.
 
     Parameters
     ----------
     seed : int
     device : torch.device or str, default="cpu"
-        A CUDA device's generator is guarded as well.
+        For a CUDA device, its generator is seeded as well.
     """
-    with _GUARD:
+    with _LOCK:
         generators = _generators(torch.device(device))
         states = [generator.get_state() for generator in generators]
         try:
@@ -75,13 +75,13 @@ def _generators(device):
 
 
 @contextmanager
-def generators_put_back(device="cpu"):
-    """Put the global generators of torch, numpy and Python back afterwards.
+def restored_generators(device="cpu"):
+    """Restore the global generators of torch, numpy and Python on exit.
 
     Parameters
     ----------
     device : torch.device or str, default="cpu"
-        A CUDA device's generator is put back as well.
+        For a CUDA device, its generator is restored as well.
     """
     numpy_state, python_state = np.random.get_state(), random.getstate()
     device = torch.device(device)

@@ -1,51 +1,55 @@
-"""Strings are sugar: a name is looked up in a room's ``__all__``."""
+"""Lookup of classes by name, such as "gated" for ``GatedFusion``."""
 
 import inspect
 import re
 from functools import cache
 
 
-def resolve(value, room, suffix):
-    """Return `value`, or the default instance of the class it names.
+def resolve(value, module, suffix):
+    """Return an instance of the class that a string names; pass on other values.
 
     Parameters
     ----------
     value : str or object
-        "gated" means ``room.GatedFusion()`` for the suffix "Fusion".
-    room : module
-        Its ``__all__`` is the registry; classes that need arguments have no name.
+        For the suffix "Fusion", "gated" stands for ``module.GatedFusion()``.
+    module : module
+        Its ``__all__`` lists the classes. Those with required arguments have no name.
     suffix : str
-        Common ending of the class names, and the parameter that errors name.
+        Suffix of the class names; in lower case, the parameter that errors name.
+
+    Returns
+    -------
+    object
 
     Raises
     ------
     ValueError
-        If no class has that name; the message lists the names.
+        If no class has that name.
     """
     if not isinstance(value, str):
         return value
-    known = names(room, suffix)
+    known = names(module, suffix)
     if value not in known:
         raise ValueError(
-            f"{suffix.lower()}={value!r} is not known; choose one of "
-            f"{sorted(known)} or pass an instance."
+            f"{suffix.lower()} must be one of {sorted(known)} or an instance; got "
+            f"{value!r}."
         )
     return known[value]()
 
 
-def names(room, suffix):
-    """``{name: class}`` of what a room offers by name."""
-    classes = {name: getattr(room, name) for name in room.__all__}
+def names(module, suffix):
+    """Classes of a module by name."""
+    classes = {name: getattr(module, name) for name in module.__all__}
     known = {
         snake_case(name.removesuffix(suffix)): cls
         for name, cls in classes.items()
         if inspect.isclass(cls) and not _needs_arguments(cls)
     }
-    known.pop("", None)  # the base class, whose name is the suffix
+    known.pop("", None)  # base class, such as Fusion
     return known
 
 
-@cache  # reading a signature takes as long as checking a table
+@cache  # reading a signature is slow
 def _needs_arguments(cls):
     parameters = inspect.signature(cls).parameters.values()
     return any(

@@ -1,4 +1,4 @@
-"""The only place where scikit-learn's private names enter."""
+"""Private names of scikit-learn, which must not be imported elsewhere."""
 
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import GroupsConsumerMixin

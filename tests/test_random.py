@@ -13,11 +13,11 @@ def draw(seed):
         return torch.rand(3)
 
 
-def test_same_names_same_seed():
+def test_derive_depends_on_names_only():
     assert derive(3, "encoder", "image") == derive(3, "encoder", "image")
 
 
-def test_every_name_and_its_place_count():
+def test_derive_depends_on_every_name_and_its_position():
     seeds = [
         derive(0, "encoder", "image"),
         derive(1, "encoder", "image"),
@@ -45,7 +45,7 @@ def test_base_seed_of_an_int_is_that_int():
     assert base_seed(7) == 7 and base_seed(np.int32(7)) == 7
 
 
-def test_base_seed_of_none_is_fresh_and_moves_no_generator():
+def test_base_seed_of_none_leaves_global_generators():
     before = np.random.get_state()[1].copy(), random.getstate(), torch.get_rng_state()
     seeds = {base_seed(None) for _ in range(5)}
     assert len(seeds) == 5
@@ -61,13 +61,13 @@ def test_base_seed_of_a_random_state_advances_it():
     assert first == base_seed(np.random.RandomState(0))
 
 
-def test_seeded_repeats_and_puts_back():
+def test_seeded_restores_the_generator():
     before = torch.get_rng_state()
     assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_seeded_puts_back_after_an_error():
+def test_seeded_restores_the_generator_after_an_error():
     before = torch.get_rng_state()
     with pytest.raises(RuntimeError, match="stop"), seeded(1):
         torch.rand(3)
@@ -86,7 +86,7 @@ def test_seeded_nests():
     assert torch.equal(inner, draw(2))
 
 
-def test_one_thread_at_a_time():
+def test_seeded_in_threads():
     results = {}
     barrier = threading.Barrier(4)
 

@@ -15,7 +15,7 @@ class GMUFusion:
     pass
 
 
-class HungryFusion:
+class WideFusion:
     def __init__(self, width):
         self.width = width
 
@@ -24,13 +24,13 @@ class Fusion:
     pass
 
 
-ROOM = SimpleNamespace(
+MODULE = SimpleNamespace(
     MeanFusion=MeanFusion,
     GMUFusion=GMUFusion,
-    HungryFusion=HungryFusion,
+    WideFusion=WideFusion,
     Fusion=Fusion,
     function=len,
-    __all__=["MeanFusion", "GMUFusion", "HungryFusion", "Fusion", "function"],
+    __all__=["MeanFusion", "GMUFusion", "WideFusion", "Fusion", "function"],
 )
 
 
@@ -50,32 +50,32 @@ def test_snake_case(name, snake):
     assert snake_case(name) == snake
 
 
-def test_names_are_those_of_classes_that_need_no_argument():
-    assert names(ROOM, "Fusion") == {"mean": MeanFusion, "gmu": GMUFusion}
+def test_names_of_classes_without_required_arguments():
+    assert names(MODULE, "Fusion") == {"mean": MeanFusion, "gmu": GMUFusion}
 
 
-def test_a_name_gives_a_new_default_instance():
-    assert type(resolve("mean", ROOM, "Fusion")) is MeanFusion
-    assert resolve("mean", ROOM, "Fusion") is not resolve("mean", ROOM, "Fusion")
+def test_resolve_returns_a_new_default_instance():
+    assert type(resolve("mean", MODULE, "Fusion")) is MeanFusion
+    assert resolve("mean", MODULE, "Fusion") is not resolve("mean", MODULE, "Fusion")
 
 
 @pytest.mark.parametrize("value", [None, MeanFusion(), 3])
-def test_what_is_no_string_passes(value):
-    assert resolve(value, ROOM, "Fusion") is value
+def test_resolve_passes_on_other_values(value):
+    assert resolve(value, MODULE, "Fusion") is value
 
 
-@pytest.mark.parametrize("name", ["Mean", "hungry", "", "meen", "function"])
-def test_an_unknown_name_lists_the_names(name):
-    expected = rf"^fusion='{name}' is not known; choose one of \['gmu', 'mean'\]"
+@pytest.mark.parametrize("name", ["Mean", "wide", "", "meen", "function"])
+def test_error_lists_the_names(name):
+    expected = rf"^fusion must be one of \['gmu', 'mean'\] or an instance; got '{name}'"
     with pytest.raises(ValueError, match=expected):
-        resolve(name, ROOM, "Fusion")
+        resolve(name, MODULE, "Fusion")
 
 
 @pytest.mark.parametrize(
-    "room, suffix", [(nn.fusion, "Fusion"), (objectives, "Objective")]
+    "module, suffix", [(nn.fusion, "Fusion"), (objectives, "Objective")]
 )
-def test_every_name_of_our_rooms_works(room, suffix):
-    known = names(room, suffix)
+def test_every_name_can_be_resolved(module, suffix):
+    known = names(module, suffix)
     assert known
     for name, cls in known.items():
-        assert type(resolve(name, room, suffix)) is cls
+        assert type(resolve(name, module, suffix)) is cls

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmm import FusionClassifier, ModalityDict, NoHarmFusionClassifier
 from skmm._random import derive
-from skmm.base.training_data import split_rows
+from skmm.base.training_data import split_samples
 from skmm.nn import MLPHead, NoHarmFusion
 from skmm.training import Stage
 
@@ -61,7 +61,7 @@ class Task:
         """Rows by which the nets of the thesis's rows chose their epoch."""
         seed = derive(self.random_state, "validation")
         labels = self.y[self.train]
-        return self.train[split_rows(len(labels), VALIDATION, labels, seed)[1]]
+        return self.train[split_samples(len(labels), VALIDATION, labels, seed)[1]]
 
     @property
     def random_state(self):

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from benchmarks.bootstrap_raman.table import claims, draw, table
 from benchmarks.common import RESULTS, append, key, machine, report, stored
 from skmm import FusionClassifier, ModalityDict
-from skmm.base.fit_many import fit_together
+from skmm.base.fit_many import fit_many
 from skmm.datasets import make_raman_molecules
 from skmm.model_selection import BootstrapOutOfBag
 from skmm.nn import ConvEncoder, MLPEncoder, MLPHead
@@ -114,7 +114,7 @@ def by_epoch(data, setup, train, test, seed):
     X, y = data.rows(train, test, setup, seed)
     aside = np.arange(len(y)) >= len(train)
     model = data.model(setup, seed, patience=data.epochs, callbacks=[ValidAccuracy()])
-    fit_together([model], [(X, y, None)], valid=[aside])
+    fit_many([model], [(X, y, None)], valid=[aside])
     found = [row["accuracy"] for row in model.net_.history]
     return {"best epoch": max(found), "last epoch": found[-1]}
 
@@ -131,7 +131,7 @@ def inner(data, setup, splits, seeds):
         rows.append((X[: len(train)], y[: len(train)], None))
         views.append((X[len(train) :], y[len(train) :]))
         asides.append(_some_of_the_distinct(train, seed))
-    fit_together(models, rows, valid=asides)
+    fit_many(models, rows, valid=asides)
     return [model.score(*view) for model, view in zip(models, views, strict=True)]
 
 

@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from benchmarks.mulmix.data import PROBLEMS
 from skmm import FusionClassifier, MulMixClassifier, restrict
-from skmm.base.fit_many import fit_together
+from skmm.base.fit_many import fit_many
 from skmm.inspection import over_learning
 from skmm.nn import AttentionFusion, ConcatFusion, MLPHead
 
@@ -43,7 +43,7 @@ class Cell:
         """Fit a model on the training rows, unless it was before."""
         if key not in self.fitted:
             begun = time.perf_counter()
-            fit_together([model], [(*self.train, None)], valid=[self.valid])
+            fit_many([model], [(*self.train, None)], valid=[self.valid])
             self.seconds[key] = time.perf_counter() - begun
             self.fitted[key] = model
         return self.fitted[key]

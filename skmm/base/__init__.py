@@ -1,4 +1,4 @@
-"""What all estimators share."""
+"""Base class and mixins of the estimators."""
 
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin

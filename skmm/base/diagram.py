@@ -4,7 +4,7 @@ from skmm._sklearn import VisualBlock
 
 
 def parts_block(estimator, parameter):
-    """Parts side by side, or the estimator alone if the parameter is not a dict.
+    """Diagram of the parts in a dict, or of the estimator if it is not a dict.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every estimator shares that trains one net on several modalities."""
+"""Base class of the estimators that train one net on several modalities."""
 
 from numbers import Integral, Real
 from os import PathLike
@@ -27,7 +27,12 @@ from skmm.base.modality_subset import (
     stages_in_use,
 )
 from skmm.base.modality_weights import weights_table
-from skmm.base.training_data import TrainingData, mean_one, row_weights, split_rows
+from skmm.base.training_data import (
+    TrainingData,
+    combined_weight,
+    mean_one,
+    split_samples,
+)
 from skmm.base.warm_start import (
     check_partial_fit,
     check_same_classes,
@@ -40,8 +45,8 @@ from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
 from skmm.training import (
-    BestWeights,
-    EpochBar,
+    EarlyStopping,
+    ProgressBar,
     TensorNet,
     history_frame,
     optimizers,
@@ -58,29 +63,28 @@ class ModalityEstimator(
 
     A final class stores the parameters below and adds a mixin of ``skmm.base.mixins``,
     or its own ``_learn_target(y, weight, classes)``, which returns a target of
-    ``skmm.targets``. The hooks that it may override are listed in
-    docs/contributing.md.
+    ``skmm.targets``. Further hooks are listed in docs/contributing.md.
 
     Notes
     -----
-    Facts about the parameters of a class stand on the class:
+    Class attributes describe the parameters of a class:
 
     `_training_parameters`
         Parameters that may change between two fits of the same net. All others are
-        structural: a warm start refuses a change.
+        structural and must not change in a warm start.
     `_no_effect_on_weights`
-        Parameters that a checkpoint does not compare.
+        Parameters that may change between a checkpoint and the fit that resumes it.
     `_by_modality`, `_by_part`, `_by_subset`
-        Parameters whose values are dicts by modality, by part of the net such as
-        "encoders__image", or collections of subsets of the modalities.
+        Parameters whose values are dicts by modality, dicts by part of the net such
+        as "encoders__image", or collections of subsets of the modalities.
     `_changes_loss`
-        Parameters that change the scale of the validation loss or its number: trials
+        Parameters that change the scale or the number of the validation losses. Trials
         with a pruner must agree in them.
     `_predicts_from_embeddings`
-        True if the prediction methods accept what `_encoded` returns. Not inherited:
-        a subclass may read the modalities themselves.
+        Whether the prediction methods accept the result of `_encoded`. Not inherited,
+        since a subclass may use the modalities themselves.
     `search_space`
-        What is worth trying of the parameters that the class adds.
+        Default search space of the parameters that the class adds.
     """
 
     _nested = ("encoders",)
@@ -130,14 +134,16 @@ class ModalityEstimator(
 
     @unchanged_on_error
     def fit(self, X, y, sample_weight=None):
-        """Train a net.
+        """Fit the net.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like
-            Modalities of `n_samples` samples each; see ``skmm.data.check_modalities``.
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+            Modalities; see ``skmm.data.check_modalities``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target.
         sample_weight : array-like of shape (n_samples,), optional
+            None weights all samples equally.
 
         Returns
         -------
@@ -146,13 +152,14 @@ class ModalityEstimator(
         Raises
         ------
         ValueError
-            If a parameter is out of range, modalities do not fit together, values are
-            missing or infinite, or y cannot be learnt.
+            If a parameter is invalid, modalities do not match, values are NaN or
+            infinite, or y is not a valid target.
         FloatingPointError
             If the loss becomes NaN or infinite.
         KeyboardInterrupt
-            On Ctrl-C. The estimator can then predict with the weights of the last step,
-            or with early stopping the best so far; ``warm_start=True`` continues.
+            On Ctrl-C. The estimator is then fitted with the weights of the last step,
+            or with the best weights so far if `early_stopping` is set. Fitting again
+            with ``warm_start=True`` continues.
         """
         again = self.warm_start and hasattr(self, "net_")
         data = self.prepare(X, y, sample_weight, again=again)
@@ -164,13 +171,13 @@ class ModalityEstimator(
 
     @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
-        """Do what every `partial_fit` does."""
+        """Implement `partial_fit`."""
         check_partial_fit(self)
         again = hasattr(self, "net_")
         known = {"again": again, "classes": classes}
         data = self.prepare(X, y, sample_weight, **known, scaled=False)
         net = self.make_net(data.module)
-        net.stages = None  # all parts learn
+        net.stages = None  # all parts are trained
         net = net.resume(self.net_) if again else net
         return self._train(net, data, 1)
 
@@ -189,7 +196,7 @@ class ModalityEstimator(
         scaled=True,
         valid=None,
     ):
-        """Validate data and parameters, and make the module and its training data.
+        """Validate data and parameters; make the module and its training data.
 
         Parameters
         ----------
@@ -200,10 +207,10 @@ class ModalityEstimator(
         classes : array-like, optional
             All classes, if some may be missing from y.
         scaled : bool, default=True
-            Scale the weights to mean one, and set samples aside for validation;
-            `partial_fit` does not.
+            Scale the weights to mean one and split off a validation set if needed;
+            False for `partial_fit`.
         valid : ndarray of shape (n_samples,) of bool, optional
-            The validation set of early stopping; None draws it.
+            Validation samples of early stopping; None draws them.
 
         Returns
         -------
@@ -216,7 +223,7 @@ class ModalityEstimator(
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         self._note_missing(X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
-        if weight is not None and not weight.all():  # zero weight: as if removed
+        if weight is not None and not weight.all():  # drop samples of zero weight
             kept = weight > 0
             X, y, weight = X[kept], y[kept], weight[kept]
             valid = None if valid is None else valid[kept]
@@ -228,17 +235,17 @@ class ModalityEstimator(
         rows = to_rows(X, module, device, weight)
         data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
-            data.set_aside(*self._aside(y, valid))
+            data.split(*self._validation_split(y, valid))
         return data
 
     def _note_missing(self, X):
-        """Add modalities that are missing from some sample; chunks may differ."""
+        """Record modalities that are missing from some training sample."""
         known, present = self.optional_modalities_, X.present
         new = [name for name in X if name not in known and not present[name].all()]
         self.optional_modalities_ = [*known, *new]
 
     def _structure_digests(self):
-        """Digests of the structural parameters, by which a warm start compares."""
+        """Digests of the structural parameters, compared in a warm start."""
         return {
             key: digest(describe(value, weights=False))
             for key, value in self.get_params().items()
@@ -246,32 +253,32 @@ class ModalityEstimator(
         }
 
     def _inputs(self, X):
-        return self.modalities  # those of X to encode; None is all
+        return self.modalities  # to encode; None is all modalities of X
 
     def _needs_valid(self):
         return self.early_stopping
 
-    def _aside(self, y, valid):
-        """Indices of the training and of the validation set."""
+    def _validation_split(self, y, valid):
+        """Indices of the training and the validation set."""
         if valid is not None and valid.any() and not valid.all():
             return np.flatnonzero(~valid), np.flatnonzero(valid)
         seed, labels = derive(self._seed, "validation"), self._target.strata(y)
-        return split_rows(len(y), self.validation_fraction, labels, seed)
+        return split_samples(len(y), self.validation_fraction, labels, seed)
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
-        """Validated y and sample weights; learns the target unless `again`."""
+        """Validate y and sample weights; learn the target unless `again`."""
         check_target(self, y, len(X))
-        weight = row_weights(len(X), y, sample_weight)
+        weight = combined_weight(len(X), y, sample_weight)
         if not again:
             self._target = self._learn_target(y, weight, classes)
         else:
             check_same_classes(self, classes)
         y = self._target.read(y)
         class_weight = getattr(self, "class_weight", None)
-        return y, row_weights(len(X), y, sample_weight, class_weight, scaled)
+        return y, combined_weight(len(X), y, sample_weight, class_weight, scaled)
 
     def _learn_target(self, y, weight=None, classes=None):
-        """Target of the class named by the mixin; sets its fitted attributes."""
+        """Learn a target of `_target_class` and set its fitted attributes."""
         target = self._target_class.learn(y, weight, classes)
         vars(self).update(target.fitted_attributes(type(self).__name__))
         return target
@@ -281,7 +288,7 @@ class ModalityEstimator(
         return self._assemble(encoders, fusion_in_use(self.fusion, encoders), self.head)
 
     def _assemble(self, encoders, fusion, head):
-        """Module of these parts for the fitted shapes and target."""
+        """Assemble the module for the fitted shapes and target."""
         sizes = self.shapes_in_, self._n_outputs()
         return assemble(encoders, fusion, head, *sizes, self._seeded)
 
@@ -296,16 +303,16 @@ class ModalityEstimator(
             with seeded(self.training_seed(net), net.device):
                 net.run(data.train, data.valid, epochs)
         except KeyboardInterrupt:
-            self.adopt(net, data)  # as far as it was trained
+            self.adopt(net, data)
             raise
         return self.adopt(net, data)
 
     def training_seed(self, net):
-        """Seed of what training draws besides the order of the samples."""
+        """Seed of all random numbers in training but the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
     def make_net(self, module, objective=None):
-        """Return an initialised net with these parameters, not yet trained.
+        """Make an initialised, untrained net from a module and the parameters.
 
         Parameters
         ----------
@@ -319,9 +326,12 @@ class ModalityEstimator(
         """
         objective = self._objective() if objective is None else objective
         keep_start = self.early_stopping == "keep_start"
-        own = [EpochBar()] if self.verbose else []
+        own = []  # named, so as not to clash with a user's callbacks
         if self.early_stopping:
-            own.insert(0, BestWeights(self.patience, keep_start=keep_start))
+            stopper = EarlyStopping(self.patience, keep_start=keep_start)
+            own.append(("skmm_early_stopping", stopper))
+        if self.verbose:
+            own.append(("skmm_progress_bar", ProgressBar()))
         return TensorNet(
             module,
             check_objective(resolve(objective, objectives, "Objective")),
@@ -353,7 +363,7 @@ class ModalityEstimator(
         ----------
         net : TensorNet
         data : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -378,7 +388,7 @@ class ModalityEstimator(
         return to_rows(X, module, device)
 
     def _encoded(self, X):
-        """Samples with embeddings in place of modalities, for many predictions.
+        """Replace modalities by their embeddings, to predict more than once.
 
         Parameters
         ----------
@@ -387,7 +397,7 @@ class ModalityEstimator(
         Returns
         -------
         TensorRows
-            Accepted by the prediction methods in place of X.
+            Accepted as X by the prediction methods.
         """
         check_is_fitted(self, "net_")
         rows = self._rows(X)
@@ -396,7 +406,7 @@ class ModalityEstimator(
         return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
 
     def transform(self, X):
-        """Fused embedding, the input of the head.
+        """Compute the fused embedding, which is the input of the head.
 
         Parameters
         ----------
@@ -409,7 +419,7 @@ class ModalityEstimator(
         return self._outputs(X, "fuse").numpy()
 
     def embed(self, X):
-        """Embedding of each modality, the input of the fusion.
+        """Compute the embedding of each modality, which are the input of the fusion.
 
         Parameters
         ----------
@@ -418,19 +428,19 @@ class ModalityEstimator(
         Returns
         -------
         dict of str to ndarray of shape (n_samples, width), float32
-            Zeros where the modality is missing.
+            Zero where the modality is missing.
         """
         return {n: out.numpy() for n, out in self._outputs(X, "encode").items()}
 
     @property
     def encoders_(self):
-        """Fitted encoder of each modality, from which another model can start."""
+        """Fitted encoder of each modality."""
         check_is_fitted(self, "net_")
         return dict(self.net_.module_.encoders.items())
 
     @property
     def history_(self):
-        """One row per epoch: epoch, train_loss, valid_loss if any, dur in seconds."""
+        """DataFrame with a row per epoch: epoch, train_loss, valid_loss if any, dur."""
         check_is_fitted(self, "net_")
         return history_frame(self.net_.history)
 
@@ -441,15 +451,15 @@ class ModalityEstimator(
         Returns
         -------
         DataFrame
-            The column "weight"; with ``LpNormFusion`` also "variance_share", the share
-            of the block in the variance of the outputs in training.
+            With the column "weight", and for ``LpNormFusion`` also "variance_share",
+            the share of a block in the variance of the outputs in training.
 
         Raises
         ------
         NotFittedError
             If the estimator is not fitted.
         AttributeError
-            If its fusion does not have such weights.
+            If the fusion does not learn weights of modalities.
         """
         check_is_fitted(self, "net_")
         return weights_table(self.net_.module_)
@@ -461,26 +471,26 @@ class ModalityEstimator(
     # -- saving, searching, displaying ---------------------------------------------
 
     def save(self, path):
-        """Write the fitted estimator to one file, without pickle.
+        """Save the fitted estimator to a file, without pickle.
 
         Parameters
         ----------
         path : str or path-like
-            A file that exists is replaced atomically.
+            An existing file is replaced atomically.
 
         Raises
         ------
         NotFittedError
-            Before `fit`.
+            If the estimator is not fitted.
         TypeError
-            If a parameter is code or of a foreign class, such as a callback, a function
-            or an estimator of scikit-learn; the message names it and what to do.
+            If a parameter cannot be stored as data, such as a callback, a function or
+            an estimator of scikit-learn.
         OSError
-            If the file cannot be written; a file that existed is then unchanged.
+            If the file cannot be written. An existing file is then unchanged.
 
         See Also
         --------
-        skmm.load : Load the file; its notes tell what is kept.
+        skmm.load : Load the file. Its notes list what is saved.
         """
         persistence.save(self, path)
 
@@ -494,32 +504,33 @@ class ModalityEstimator(
         return net_state.probe(self)
 
     def _packed(self, module):
-        """Parts of the module, from which `_unpacked` makes it anew."""
+        """Parts of the module, from which `_unpacked` rebuilds it."""
         return net_state.packed_parts(module)
 
     def _unpacked(self, parts):
         return self._assemble(**parts)
 
     def default_search_space(self):
-        """What is worth trying: a dict for ``RandomizedSearchCV`` and the like.
+        """Default search space, such as for ``RandomizedSearchCV``.
 
         Returns
         -------
         dict of str to list or frozen distribution
-            Names are those of ``set_params``. Of `encoders`, those that are given and
-            used; where `fusion` or `head` is a name or None, whole Blocks.
+            By parameter name as in ``set_params``. Includes the `encoders` that are
+            given and used. If `fusion` is a name or `head` is None, the choices are
+            Blocks.
 
         See Also
         --------
-        skmm.model_selection.default_search_space : The same of a Pipeline.
-        skmm.model_selection.ModalitySearchCV : Searches it.
+        skmm.model_selection.default_search_space : Search space of a Pipeline.
+        skmm.model_selection.ModalitySearchCV : Search over it.
 
         Notes
         -----
-        Learning rates are log-uniform from 5e-5 to 1e-2: the published nets have 6e-5
-        to 1e-3 with Adam. L2 penalties range from 1e-6, practically none, to 1e-2;
-        mini-batches from 16 to 128 samples. Rates given by part are left as they are.
-        The number of epochs is not searched: early stopping finds it at less cost.
+        The learning rate is log-uniform from 5e-5 to 1e-2; published nets use 6e-5 to
+        1e-3 with Adam. The L2 penalty ranges from 1e-6, which is practically none, to
+        1e-2, and the size of mini-batches from 16 to 128. Rates given by part are not
+        searched, nor is the number of epochs, which early stopping finds at lower cost.
         """
         return spaces.of_estimator(self)
 
@@ -527,9 +538,9 @@ class ModalityEstimator(
         return spaces.of_training(self) | spaces.declared(self)
 
     def held_out(self, net, X, y):
-        """Samples and target outside the training set, as a net in training takes them.
+        """Encode test samples and their target for a net in training.
 
-        Samples of classes that are not in the training set are left out.
+        Samples of classes that are not in the training set are dropped.
 
         Parameters
         ----------

@@ -5,55 +5,55 @@ from skmm.training.replicas import can_be_stacked, train_together
 MEMORY = 2**29
 
 
-def fit_together(models, data, *, classes=None, valid=None, memory=MEMORY):
-    """Fit estimators on data of their own.
+def fit_many(models, data, *, classes=None, valid=None, memory=MEMORY):
+    """Fit several estimators, each on its own data.
 
     Parameters
     ----------
     models : list of ModalityEstimator
-        Unfitted; with the same parameters but for numbers and seeds they are trained
-        as one batch.
+        Unfitted. Models that differ only in numbers and seeds are trained as one batch.
     data : list of (X, y, sample_weight)
-        Rows of each.
+        Training data of each model.
     classes : array-like, optional
-        All classes, where some y need not have them all.
-    valid : list of ndarray of bool, optional
-        Of each, the rows that early stopping looks at; None lets it draw some.
+        All classes, if some may be missing from some y.
+    valid : list of ndarray of shape (n_samples,) of bool, optional
+        Validation samples of each model for early stopping; None draws them.
     memory : int, default=2**29
-        Bytes that one stack may take.
+        Memory limit of one batch in bytes.
 
     Returns
     -------
-    list of fitted estimators
-        The same objects.
+    list of ModalityEstimator
+        `models`, fitted.
     """
-    waiting, held = [], 0
+    prepared, size = [], 0
     valid = [None] * len(models) if valid is None else valid
-    for model, (X, y, weight), aside in zip(models, data, valid, strict=True):
-        problem = model.prepare(X, y, weight, classes=classes, valid=aside)
-        net = model.make_net(problem.module)
-        waiting.append((model, net, problem))
-        held += problem.nbytes()
-        # rows are not held for longer than they can be trained together
-        if held > memory or not can_be_stacked(net, problem):
-            train_prepared(waiting, memory)
-            waiting, held = [], 0
-    train_prepared(waiting, memory)
+    for model, (X, y, weight), mask in zip(models, data, valid, strict=True):
+        ready = model.prepare(X, y, weight, classes=classes, valid=mask)
+        net = model.make_net(ready.module)
+        prepared.append((model, net, ready))
+        size += ready.nbytes()
+        # data stay in memory no longer than needed for one batch
+        if size > memory or not can_be_stacked(net, ready):
+            train_prepared(prepared, memory)
+            prepared, size = [], 0
+    train_prepared(prepared, memory)
     return models
 
 
 def train_prepared(prepared, memory=MEMORY):
-    """Train initialised nets as one batch where possible, and hand them over.
+    """Train initialised nets, as one batch where possible, and fit their estimators.
 
     Parameters
     ----------
     prepared : list of (ModalityEstimator, TensorNet, TrainingData)
     memory : int, default=2**29
+        Memory limit of one batch in bytes.
     """
     if not prepared:
         return
-    models, nets, problems = zip(*prepared, strict=True)
+    models, nets, data = zip(*prepared, strict=True)
     seeds = [m.training_seed(net) for m, net in zip(models, nets, strict=True)]
-    train_together(nets, problems, seeds, memory=memory)
-    for model, net, problem in prepared:
-        model.adopt(net, problem)
+    train_together(nets, data, seeds, memory=memory)
+    for model, net, training_data in prepared:
+        model.adopt(net, training_data)

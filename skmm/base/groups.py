@@ -1,4 +1,4 @@
-"""Folds of rows that belong together."""
+"""Cross-validation splits that keep the samples of a group together."""
 
 import warnings
 
@@ -6,26 +6,30 @@ import numpy as np
 
 from skmm._sklearn import GroupsConsumerMixin
 
-IGNORED = "The groups parameter is ignored by"  # the pairs are checked instead
+IGNORED = "The groups parameter is ignored by"  # see check_groups_together
 
 
-def pairs_of(splitter, y, groups, X=None, name="cv"):
-    """Pairs of rows to train on and rows held out, of a splitter.
+def split_pairs(splitter, y, groups, X=None, name="cv"):
+    """All pairs of training and test indices of a splitter.
 
     Parameters
     ----------
     splitter : splitter
-    y : ndarray (n,)
-    groups : ndarray (n,) or None
+    y : ndarray of shape (n_samples,)
+    groups : ndarray of shape (n_samples,) or None
     X : ModalityDict, optional
-        For splitters that look at it; then y may be None.
+        For splitters that use it; y may then be None.
     name : str, default="cv"
-        What the caller calls the splitter.
+        Name of the parameter that holds the splitter, for errors.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
 
     Raises
     ------
     ValueError
-        If the splitter needs groups, and there are none.
+        If the splitter needs groups and there are none.
     """
     X = np.empty((len(y), 1)) if X is None else X
     try:
@@ -35,38 +39,39 @@ def pairs_of(splitter, y, groups, X=None, name="cv"):
     except ValueError as error:
         if groups is None and isinstance(splitter, GroupsConsumerMixin):
             raise ValueError(
-                f"{name}={splitter!r} needs groups: give them with X and y, as "
-                "groups=groups."
+                f"{name}={splitter!r} needs groups; pass groups=groups along with X "
+                "and y."
             ) from error
         raise
 
 
-def refuse_one_group(groups, why):
-    """Refuse groups that are all the same; `why` says what two are needed for."""
+def check_several_groups(groups, purpose):
+    """Check that there are at least two groups, if any; errors name the purpose."""
     found = [] if groups is None else np.unique(groups).tolist()
     if len(found) == 1:
         raise ValueError(
-            f"groups: at least two are needed {why}; these rows are all of the group "
-            f"{found[0]!r}. Leave groups out if the rows are independent."
+            f"groups must contain at least two groups {purpose}; got only "
+            f"{found[0]!r}. Omit groups if the samples are independent."
         )
 
 
-def refuse_split_groups(cv, pairs, groups, name="cv"):
-    """Refuse folds that separate rows of a group: who saw some, judges no others.
+def check_groups_together(cv, pairs, groups, name="cv"):
+    """Check that no group has samples in both the training and the test set.
 
     Parameters
     ----------
     cv : int or splitter
     pairs : list of (ndarray, ndarray)
-    groups : ndarray (n,) or None
+        Training and test indices.
+    groups : ndarray of shape (n_samples,) or None
     name : str, default="cv"
-        What the caller calls the first parameter.
+        Name of the parameter that holds `cv`, for errors.
     """
     for train, test in pairs if groups is not None else ():
         both = np.intersect1d(groups[train], groups[test]).tolist()
         if both:
             raise ValueError(
-                f"{name}={cv!r} separates rows of one group: {both[0]!r} is trained on "
-                "and held out. Give a number of folds, which keeps groups together, a "
-                "splitter such as GroupKFold, or leave groups out."
+                f"{name}={cv!r} splits group {both[0]!r} between training and test "
+                "samples. Pass a number of folds, which keeps groups together, or a "
+                "splitter such as GroupKFold, or omit groups."
             )

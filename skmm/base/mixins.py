@@ -1,4 +1,4 @@
-"""Mixins for estimators that hold one net: classes, or values."""
+"""Classifier and regressor mixins for estimators of one net."""
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
@@ -6,7 +6,7 @@ from skmm.targets import ClassTarget, ValueTarget
 
 
 class NetClassifierMixin(ClassifierMixin):
-    """Predictions of an estimator whose net returns logits."""
+    """Mixin for classifiers whose net returns logits."""
 
     _target_class = ClassTarget
 
@@ -18,7 +18,7 @@ class NetClassifierMixin(ClassifierMixin):
         X, y
             See `fit`.
         classes : array-like, optional
-            All classes, at the first call, if some may be missing from y.
+            All classes. Only needed at the first call, if some are missing from y.
         sample_weight : array-like of shape (n_samples,), optional
 
         Returns
@@ -28,7 +28,7 @@ class NetClassifierMixin(ClassifierMixin):
         return self._fit_one_epoch(X, y, sample_weight, classes)
 
     def predict_proba(self, X):
-        """Probabilities of the classes.
+        """Predict class probabilities.
 
         Parameters
         ----------
@@ -38,13 +38,13 @@ class NetClassifierMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`; for multilabel targets one probability
-            per label.
+            Columns are in the order of `classes_`; one probability per label for
+            multilabel targets.
         """
         return self._target.proba(self._outputs(X))
 
     def decision_function(self, X):
-        """Logits; for two classes the second minus the first.
+        """Predict logits, or their difference for two classes.
 
         Parameters
         ----------
@@ -52,12 +52,13 @@ class NetClassifierMixin(ClassifierMixin):
 
         Returns
         -------
-        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes, the logit of the second minus that of the first.
         """
         return self._target.decision(self._outputs(X))
 
     def predict(self, X):
-        """Most probable class, or for multilabel targets zeros and ones.
+        """Predict the most probable class, or a multilabel indicator matrix.
 
         Parameters
         ----------
@@ -76,14 +77,14 @@ class NetClassifierMixin(ClassifierMixin):
 
 
 class NetRegressorMixin(RegressorMixin):
-    """Predictions of an estimator whose net returns standardised values."""
+    """Mixin for regressors whose net returns standardised values."""
 
     _target_class = ValueTarget
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
-        Location and scale of y are those of the first call.
+        y is standardised by the mean and standard deviation of the first call.
 
         Parameters
         ----------
@@ -97,7 +98,7 @@ class NetRegressorMixin(RegressorMixin):
         return self._fit_one_epoch(X, y, sample_weight)
 
     def predict(self, X):
-        """Values in the units of y.
+        """Predict values in the units of y.
 
         Parameters
         ----------

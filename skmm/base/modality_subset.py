@@ -1,4 +1,4 @@
-"""What settings by part mean where only some of the modalities are used."""
+"""Parameters of the modalities in use, and estimators restricted to some."""
 
 from sklearn.base import clone
 
@@ -13,12 +13,16 @@ ENCODERS = "encoders__"
 
 
 def encoders_in_use(estimator):
-    """Return a template of an encoder for every modality that is used.
+    """Encoder templates of the modalities in use.
 
     Parameters
     ----------
     estimator : estimator
-        Has met X: its `encoders` of other modalities are left out.
+        With `shapes_in_`. Its `encoders` of unused modalities are left out.
+
+    Returns
+    -------
+    dict of str to Block or Module
     """
     encoders = estimator.encoders
     if isinstance(encoders, dict):
@@ -27,14 +31,18 @@ def encoders_in_use(estimator):
 
 
 def rates_in_use(value, estimator):
-    """Leave out of a dict by part the encoders of modalities that are not used.
+    """Drop encoders of unused modalities from a dict by part.
 
     Parameters
     ----------
     value : float or dict
     estimator : estimator
-        Has met X: names of X that it does not use are no mistakes, nor are others if a
-        step before it has selected as it would itself.
+        With `modalities_in_`. Unknown modalities are dropped as well if an earlier
+        step of a Pipeline has already selected `modalities`.
+
+    Returns
+    -------
+    float or dict
     """
     if not isinstance(value, dict):
         return value
@@ -42,9 +50,7 @@ def rates_in_use(value, estimator):
 
 
 def stages_in_use(stages, estimator):
-    """Leave encoders of modalities that are not used out of stages.
-
-    Stages in which nothing else learns are left out.
+    """Drop encoders of unused modalities from stages, and stages left empty.
 
     Raises
     ------
@@ -55,7 +61,7 @@ def stages_in_use(stages, estimator):
         return stages
     kept = [_without(stage, estimator) for stage in stages]
     if not any(kept):
-        raise ValueError("stages train encoders of modalities alone that are not used.")
+        raise ValueError("stages train only encoders of unused modalities.")
     return [stage for stage in kept if stage]
 
 
@@ -85,9 +91,9 @@ def check_known_modalities(member, owner):
     Parameters
     ----------
     member : estimator
-        It, or an estimator in it, may have settings for modalities that it never gets.
+        It and the estimators inside it are checked.
     owner : estimator
-        Has seen X with all modalities.
+        Fitted estimator that holds `member`; knows all modalities of X.
 
     Raises
     ------
@@ -104,13 +110,7 @@ def check_known_modalities(member, owner):
 
 
 def _modalities_in(owner, parameter, value):
-    """Names of modalities in the value of a parameter, as the owner's class declares.
-
-    Parameters
-    ----------
-    owner : estimator
-        Its `_by_modality`, `_by_part` and `_by_subset` name such parameters.
-    """
+    """Names of modalities in the value of a parameter."""
     if parameter in getattr(owner, "_by_modality", ()) and isinstance(value, dict):
         return list(value)
     if parameter in getattr(owner, "_by_part", ()) and isinstance(value, dict):
@@ -135,16 +135,20 @@ def _names_in_parts(parts):
 
 
 def fusion_in_use(fusion, encoders):
-    """Return a fusion; of one modality that it cannot be built for, none is needed.
+    """The fusion, or a replacement for one modality if it needs several.
 
-    Tokens of one modality cannot be passed on as they are: they attend to each other,
-    with the settings that the fusion has for that.
+    The replacement is ConcatFusion, or SelfAttentionFusion with the same settings if
+    the encoder returns tokens.
 
     Parameters
     ----------
     fusion : str or Block
     encoders : dict of str to Block or Module
-        Of the modalities to fuse.
+        Encoders of the modalities to fuse.
+
+    Returns
+    -------
+    Block
     """
     fusion = resolve(fusion, blocks.fusion, "Fusion")
     if len(encoders) > 1 or getattr(fusion, "supports_single", True):
@@ -157,30 +161,34 @@ def fusion_in_use(fusion, encoders):
 
 
 def takes_modalities(estimator):
-    """Whether an estimator, or a step of it, has the parameter `modalities`.
+    """Whether an estimator or one of its steps has the parameter `modalities`.
 
     Parameters
     ----------
     estimator : estimator
+
+    Returns
+    -------
+    bool
     """
     return bool(_places(estimator))
 
 
 def restrict(estimator, names):
-    """Clone an estimator so that it sees only some modalities.
+    """Clone an estimator and restrict it to some modalities.
 
-    Sets `modalities` on it and on every step inside it that has the parameter, so
-    ``restrict(pipeline, ["image"])`` is the same pipeline on images alone. What an
-    estimator has in the order of its `modalities`, as the weights in `factor` of the
-    no-harm estimators, is cut with them. Where these are None, nothing says whose
-    weights they are: `fit` takes them in the order of X, but behind a step that leaves
-    modalities out it refuses them. Set `modalities` to all names in a Pipeline.
+    Sets `modalities` on the estimator and on every step that has this parameter, so
+    ``restrict(pipeline, ["image"])`` is the same pipeline on images alone. Parameters
+    in the order of `modalities`, such as the weights in `factor` of the no-harm
+    estimators, are cut as well. This requires that `modalities` is set: behind a
+    Pipeline step that drops modalities, `fit` otherwise raises an error.
 
     Parameters
     ----------
     estimator : estimator
         A skmm estimator, or a Pipeline or meta-estimator that holds one.
     names : sequence of str
+        Modalities to keep.
 
     Returns
     -------
@@ -190,7 +198,7 @@ def restrict(estimator, names):
     Raises
     ------
     TypeError
-        If nothing in the estimator selects modalities.
+        If neither the estimator nor any of its steps has the parameter `modalities`.
 
     Examples
     --------
@@ -202,9 +210,8 @@ def restrict(estimator, names):
     if not places:
         raise TypeError(
             f"{type(estimator).__name__} has no parameter `modalities`, nor has any of "
-            "its steps. Use a skmm estimator: LateFusionClassifier or "
-            "LateFusionRegressor with this one inside; or give it one modality of the "
-            "data, as X['image']."
+            "its steps. Wrap it in LateFusionClassifier or LateFusionRegressor, or fit "
+            "it on one modality, such as X['image']."
         )
     part, changes = clone(estimator), {}
     for place in places:
@@ -217,7 +224,7 @@ def restrict(estimator, names):
 
 
 def _places(estimator):
-    """Outermost parameters `modalities`: what lies below one sees its selection."""
+    """Outermost `modalities` parameters; steps inside those get selected data."""
     params = getattr(estimator, "get_params", dict)()
     places = [key for key in params if key.split("__")[-1] == "modalities"]
     owners = [key.removesuffix("modalities") for key in places]

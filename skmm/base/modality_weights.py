@@ -1,10 +1,10 @@
-"""The table of the weights of modalities that a fusion or head has."""
+"""Weights of modalities that a fusion or head has learnt."""
 
 import pandas as pd
 
 
 def weights_table(module):
-    """Weights of the modalities of a fitted module.
+    """Table of the weights of modalities of a fitted module.
 
     Parameters
     ----------
@@ -13,19 +13,19 @@ def weights_table(module):
     Returns
     -------
     DataFrame
-        The column "weight"; "variance_share" too where the part has it.
+        With the column "weight", and "variance_share" if the part defines it.
 
     Raises
     ------
     AttributeError
-        If neither its head nor its fusion has such weights.
+        If neither the head nor the fusion learns weights of modalities.
     """
     parts = [getattr(module, name, None) for name in ("head", "fusion")]
     part = next((part for part in parts if hasattr(part, "modality_weights")), None)
     if part is None:
         raise AttributeError(
-            f"{type(parts[-1]).__name__} does not have weights of modalities; "
-            "LpNormFusion and NoHarmFusion do."
+            f"{type(parts[-1]).__name__} does not learn weights of modalities; use "
+            "LpNormFusion or NoHarmFusion."
         )
     columns = {"weight": part.modality_weights()}
     if hasattr(part, "variance_shares"):

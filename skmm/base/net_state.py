@@ -1,4 +1,4 @@
-"""What is saved of an estimator that holds one net, and how the net is made anew."""
+"""Saving and restoring an estimator of one net."""
 
 import copy
 
@@ -11,7 +11,7 @@ from skmm.persistence.saving import fitted_attributes, set_attributes
 
 
 def saved_attributes(estimator):
-    """Fitted attributes as data; of the net its parts, settings and progress."""
+    """Fitted attributes, with the parts, settings and progress of the net."""
     net = estimator.net_
     settings = {name: getattr(net, name) for name in net.settings}
     settings["objective"] = net.criterion
@@ -21,10 +21,10 @@ def saved_attributes(estimator):
 
 
 def restore(estimator, attributes):
-    """Set the attributes that `saved_attributes` returned."""
+    """Set fitted attributes from the result of `saved_attributes`."""
     set_attributes(estimator, attributes)
     packed = attributes["net_"]
-    # the net has the parameters of its own fit, which may have changed since
+    # parameters of the estimator may have changed since the net was fitted
     shell = copy.copy(estimator)
     settings = dict(packed["settings"])
     objective = settings.pop("objective")
@@ -37,13 +37,13 @@ def restore(estimator, attributes):
 
 
 def packed_parts(module):
-    """Parts of a MultimodalModule, as arguments of `assemble`."""
+    """Parts of a MultimodalModule as keyword arguments of `assemble`."""
     encoders = dict(module.encoders.items())
     return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
 
 
 def probe(estimator):
-    """Outputs for some random samples."""
+    """Outputs of the net for a few random samples."""
     module = estimator.net_.module_.eval()
     device = next((p.device for p in module.parameters()), estimator.net_.device)
     with seeded(0), torch.inference_mode():
@@ -57,7 +57,7 @@ def probe(estimator):
 
 
 def _usable(device):
-    """The device of a net: the estimator's if this machine has it."""
+    """The device, or the CPU if this machine does not have it."""
     try:
         return resolve_device(device)
     except ValueError:

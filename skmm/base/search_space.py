@@ -1,4 +1,4 @@
-"""What is worth trying: search spaces of estimators and of their parts."""
+"""Default search spaces of estimators and of their parts."""
 
 from scipy.stats import loguniform, uniform
 from sklearn.base import clone
@@ -7,20 +7,20 @@ from skmm import nn as blocks
 from skmm._resolver import resolve
 from skmm.nn import Block
 
-LR = (5e-5, 1e-2)  # of Adam and its kin; the thesis has 6e-5 and 1e-4
+LR = (5e-5, 1e-2)  # for Adam and its variants; Liu (2022) uses 6e-5 and 1e-4
 LR_OF_SGD = (1e-3, 0.3)
 WEIGHT_DECAY = (1e-6, 1e-2)
-DECOUPLED = (1e-5, 1e-1)  # of AdamW, which multiplies it by lr
+DECOUPLED = (1e-5, 1e-1)  # for AdamW, which multiplies it by lr
 BATCH_SIZES = (16, 32, 64, 128)
 
 
 def of_estimator(estimator):
-    """Search space of an estimator that trains nets: training, fusion, head, encoders.
+    """Search space of training, fusion, head and encoders of an estimator.
 
     Parameters
     ----------
     estimator : estimator
-        Its ``_training_space()`` is what `of_training` returns, or more.
+        With ``_training_space()``, which returns at least `of_training`.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def of_training(estimator):
 
 
 def of_fusion(estimator):
-    """Search space of the fusion: whole Blocks where it is a name."""
+    """Search space of the fusion; Blocks to choose from if it is given by name."""
     fusion = getattr(estimator, "fusion", None)
     if estimator.modalities is not None and len(estimator.modalities) < 2:
         return {}
@@ -58,13 +58,13 @@ def of_fusion(estimator):
 
 
 def _brings_head(estimator):
-    """Whether the fusion has a head of its own, which fits no other fusion."""
+    """Whether the fusion comes with its own head, which fits no other fusion."""
     fusion = resolve(getattr(estimator, "fusion", None), blocks.fusion, "Fusion")
     return getattr(fusion, "brings_head", False)
 
 
 def of_parts(estimator, outer):
-    """Search space of the parts in a dict that are used, or of one part for all."""
+    """Search space of a dict of parts in use, or of one part for all modalities."""
     parts = getattr(estimator, outer)
     if not isinstance(parts, dict):
         return of_part(parts, outer)
@@ -78,12 +78,12 @@ def of_parts(estimator, outer):
 
 
 def search_space_of(estimator):
-    """Search space of an estimator, or of the outermost inside it that have one.
+    """Search space of an estimator, or of the outermost skmm estimators inside it.
 
     Parameters
     ----------
     estimator : estimator
-        Of skmm, or a Pipeline or meta-estimator that holds one.
+        A skmm estimator, or a Pipeline or meta-estimator that holds one.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def search_space_of(estimator):
     return space
 
 
-WIDTH = 64  # of a fusion that is offered as a whole
-FUSIONS = ("concat", "mean", "product", "attention", "gated")  # none is best for all
+WIDTH = 64  # of fusions to choose from
+FUSIONS = ("concat", "mean", "product", "attention", "gated")
 
 
 def of_part(part, prefix):
@@ -111,10 +111,10 @@ def of_part(part, prefix):
     Parameters
     ----------
     part : object
-        The space of a built Block is empty, as is that of an object without a method
-        ``default_search_space`` or an attribute `search_space`.
+        The space is empty for a built Block, and for an object without the method
+        ``default_search_space`` and without the attribute `search_space`.
     prefix : str
-        Prepended to the names of the hyper-parameters, such as "encoders__image".
+        Prefix of the parameter names, such as "encoders__image".
 
     Returns
     -------
@@ -130,14 +130,14 @@ def of_part(part, prefix):
 
 
 def declared(owner):
-    """What the class of a Block, Objective or estimator declares as `search_space`.
+    """Search space that the class of a Block, Objective or estimator declares.
 
     Parameters
     ----------
     owner : object
-        With ``get_params``. The attribute `search_space` of its class is a dict by
-        parameter: a list of choices, a tuple (low, high) for a uniform range, or a
-        frozen distribution. Choices and ranges are extended to the present values.
+        With ``get_params``. The class attribute `search_space` is a dict by parameter
+        of a list of choices, a tuple (low, high) for a uniform range, or a frozen
+        distribution. Choices and ranges are extended to include the current values.
 
     Returns
     -------
@@ -146,13 +146,13 @@ def declared(owner):
     Raises
     ------
     ValueError
-        If the class declares a name that is not one of its parameters.
+        If `search_space` has a name that is not a parameter.
     """
     params, own = owner.get_params(), vars(type(owner)).get("search_space", {})
     if unknown := [name for name in own if name not in params]:
         raise ValueError(
             f"search_space has {unknown[0]!r}, which is not a parameter of "
-            f"{type(owner).__name__}; choose from {sorted(params)}."
+            f"{type(owner).__name__}. Valid parameters are: {sorted(params)}."
         )
     return {  # a subclass need not have every parameter of its parent
         name: _extended(params[name], values)
@@ -162,7 +162,7 @@ def declared(owner):
 
 
 def _extended(value, values):
-    """Choices or a uniform range that contain the present value of a parameter."""
+    """Choices or uniform range, extended to include the current value."""
     if isinstance(values, list):
         return with_present(value, values)
     if not isinstance(values, tuple):
@@ -173,20 +173,14 @@ def _extended(value, values):
 
 
 def with_present(value, choices):
-    """The choices, preceded by the present value of the parameter if it is not one."""
+    """The choices, preceded by the current value if it is not among them."""
     value = tuple(value) if isinstance(value, list) else value
     absent = value is None or value in choices
     return list(choices) if absent else [value, *choices]
 
 
 def fusions(named):
-    """Whole fusions to choose from, with the one that is named now.
-
-    Parameters
-    ----------
-    named : str
-        As for the parameter `fusion`.
-    """
+    """Fusions to choose from, including the current one, which is given by name."""
     return [
         _with_width(resolve(name, blocks.fusion, "Fusion")) for name in _names(named)
     ]
@@ -197,14 +191,14 @@ def _names(named):
 
 
 def _with_width(fusion):
-    """Encoders of different widths are no obstacle to a fusion that has one."""
+    """Set `width` if it is None, so that encoders may have different widths."""
     if fusion.get_params().get("width", 0) is None:
         return clone(fusion).set_params(width=WIDTH)
     return fusion
 
 
 def heads():
-    """Whole heads to choose from: none hidden, the default, and a wide one."""
+    """Heads to choose from: a linear one, the default and a wide one."""
     return [
         blocks.MLPHead(()),
         blocks.MLPHead(),

@@ -1,4 +1,4 @@
-"""What training needs: a module, samples and their weights, a validation set."""
+"""Training data of one fit: module, samples, weights and a validation set."""
 
 import warnings
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from skmm.nn.assemble import MultimodalModule
 
 @dataclass
 class TrainingData:
-    """A module and what it is trained on.
+    """A module and the data to train it on.
 
     Attributes
     ----------
     module : MultimodalModule
     train : (TensorRows, Tensor)
-        Samples, and their target as the objective takes it.
-    valid : (TensorRows, Tensor) or None
-        The validation set of early stopping.
+        Training samples and their encoded target.
+    valid : (TensorRows, Tensor) or None, default=None
+        Validation samples of early stopping and their encoded target.
     """
 
     module: MultimodalModule
@@ -31,16 +31,17 @@ class TrainingData:
     valid: tuple[TensorRows, torch.Tensor] | None = None
 
     def nbytes(self):
-        """Bytes of the training samples, once they are dense."""
+        """Size of the training samples as dense arrays, in bytes."""
         rows = self.train[0]
         return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
 
-    def set_aside(self, train, valid):
+    def split(self, train, valid):
         """Split the training samples into a training and a validation set.
 
         Parameters
         ----------
         train, valid : ndarray of int
+            Indices.
         """
         rows, target = self.train
         self.train = _pick(rows, target, train)
@@ -54,20 +55,24 @@ def _pick(rows, target, index):
     return rows.with_weight(mean_one(rows.weight)), rows_at(target, index)
 
 
-NOT_STRATIFIED = "the rows set aside for validation are not stratified"
+NOT_STRATIFIED = "the validation set is not stratified"
 
 
-def row_weights(n_rows, y, sample_weight=None, class_weight=None, scaled=True):
-    """Product of both weights, or None if neither is given.
+def combined_weight(n_samples, y, sample_weight=None, class_weight=None, scaled=True):
+    """Product of sample and class weights, or None if neither is given.
 
     Parameters
     ----------
-    n_rows : int
+    n_samples : int
     y : array-like
-    sample_weight : array-like (n,), optional
+    sample_weight : array-like of shape (n_samples,), optional
     class_weight : dict or "balanced", optional
     scaled : bool, default=True
         Scale to mean one.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
 
     Raises
     ------
@@ -76,61 +81,65 @@ def row_weights(n_rows, y, sample_weight=None, class_weight=None, scaled=True):
     """
     if sample_weight is None and class_weight is None:
         return None
-    weight = checked_weight(n_rows, sample_weight)
+    weight = check_weight(n_samples, sample_weight)
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
-        weight = weight * _of_classes(class_weight, y)
+        weight = weight * _weight_by_class(class_weight, y)
     return mean_one(weight) if scaled else weight
 
 
-def _of_classes(class_weight, y):
-    factors = compute_sample_weight(class_weight, y)
-    if factors.min() < 0 or not factors.any():
+def _weight_by_class(class_weight, y):
+    weight = compute_sample_weight(class_weight, y)
+    if weight.min() < 0 or not weight.any():
         raise ValueError(
             "class_weight must not be negative, nor zero for every class of y; got "
             f"{class_weight!r}."
         )
-    return factors
+    return weight
 
 
-def checked_weight(n_rows, sample_weight):
-    """Return weights (n_rows,) in float64, none of them negative; None is all ones."""
+def check_weight(n_samples, sample_weight):
+    """Validated, non-negative float64 weights of shape (n_samples,); None is ones."""
     return check_sample_weight(
         sample_weight,
-        np.empty((n_rows, 1)),
+        np.empty((n_samples, 1)),
         dtype=np.float64,
         ensure_non_negative=True,
     )
 
 
 def mean_one(weight):
-    """Weights scaled to mean one; None, and weights that are all zero, stay."""
+    """Weights scaled to mean one; None and all-zero weights are returned as is."""
     return weight if weight is None or not weight.any() else weight / weight.mean()
 
 
-def split_rows(n_rows, fraction, labels, seed):
-    """Row numbers for training and for validation.
+def split_samples(n_samples, fraction, labels, seed):
+    """Indices of a training and a validation set.
 
     Parameters
     ----------
-    n_rows : int
+    n_samples : int
     fraction : float
-        Share of the validation rows.
-    labels : ndarray (n_rows,) or None
-        Keep the shares of these classes. Where a class has fewer than two rows, or
-        there are fewer training or validation rows than classes, the split is random,
-        with a warning.
+        Fraction of samples in the validation set.
+    labels : ndarray of shape (n_samples,) or None
+        Stratify by these classes. If a class has only one sample, or there are fewer
+        training or validation samples than classes, the split is random and a warning
+        is issued.
     seed : int
+
+    Returns
+    -------
+    (ndarray, ndarray)
     """
-    if n_rows < 3:
+    if n_samples < 3:
         raise ValueError(
-            "early_stopping, and a measure of over-fitting, need at least 3 rows "
-            f"of a weight above zero, to set some aside; got {n_rows}."
+            "early_stopping and measures of overfitting need at least 3 samples with "
+            f"non-zero weight to form a validation set; got {n_samples}."
         )
-    size = min(max(1, round(fraction * n_rows)), n_rows - 2)
+    size = min(max(1, round(fraction * n_samples)), n_samples - 2)
     train, valid = train_test_split(
-        np.arange(n_rows),
+        np.arange(n_samples),
         test_size=size,
         random_state=seed % 2**32,
         stratify=None if labels is None or not _can_stratify(labels, size) else labels,
@@ -145,9 +154,8 @@ def _can_stratify(labels, size):
         return True
     rarest = classes.tolist()[counts.argmin()]
     warnings.warn(
-        f"{NOT_STRATIFIED}: class "
-        f"{rarest!r} has {counts.min()} row(s), and there are "
-        f"{len(labels) - size} training and {size} validation row(s) for "
+        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
+        f"are {len(labels) - size} training and {size} validation sample(s) for "
         f"{len(classes)} classes.",
         UserWarning,
         stacklevel=2,

@@ -1,4 +1,4 @@
-"""What `warm_start`, `partial_fit` and checkpoints keep of an earlier fit."""
+"""Checks of `warm_start` and `partial_fit`, and the checkpoint of a fit."""
 
 import numpy as np
 
@@ -6,25 +6,18 @@ from skmm.training.checkpoint import ResumeFile, fit_key
 
 
 def check_same_structure(estimator):
-    """Check that the net would be the same as at the first fit.
-
-    Raises
-    ------
-    ValueError
-        If a structural parameter has changed since.
-    """
+    """Check that no structural parameter has changed since the first fit."""
     now, then = estimator._structure_digests(), estimator._structure
     changed = sorted(key for key in now | then if now.get(key) != then.get(key))
     if changed:
         raise ValueError(
             f"{', '.join(changed)} changed since the first fit, but warm_start and "
-            "partial_fit keep the net as it is. Fit with warm_start=False, or clone "
-            "the estimator."
+            "partial_fit keep the net. Set warm_start=False, or clone the estimator."
         )
 
 
 def check_same_classes(estimator, classes):
-    """Check that `classes` of partial_fit are those of the first call."""
+    """Check that partial_fit gets the same classes as at the first call."""
     if classes is None or np.array_equal(np.unique(classes), estimator.classes_):
         return
     raise ValueError(
@@ -40,37 +33,41 @@ def check_partial_fit(estimator):
             f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
         )
     if estimator.stages is not None:
-        raise ValueError("partial_fit trains all parts; it does not support stages.")
+        raise ValueError("partial_fit does not support stages; it trains all parts.")
     if estimator.checkpoint is not None:
-        raise ValueError("partial_fit does not use checkpoint; save the estimator.")
+        raise ValueError("partial_fit does not use checkpoint; call save instead.")
     if getattr(estimator, "class_weight", None) == "balanced":
         raise ValueError(
-            "partial_fit cannot balance classes of which it sees only a chunk; give "
-            "class_weight as a dict."
+            "partial_fit does not support class_weight='balanced', since it sees only "
+            "part of the data; pass a dict."
         )
 
 
 def resume_file(estimator, data):
-    """Return the callback that writes and reads the checkpoint.
+    """Callback that writes and reads the checkpoint.
 
     Parameters
     ----------
     estimator : ModalityEstimator
     data : TrainingData
 
+    Returns
+    -------
+    ResumeFile
+
     Raises
     ------
     ValueError
-        If the fit could not be repeated: without a fixed `random_state`, with callbacks
-        whose state is unknown, or in a warm start.
+        If the fit is not reproducible: without a fixed `random_state`, with callbacks
+        of unknown state, or in a warm start.
     """
     reason = None
     if not isinstance(estimator.random_state, (int, np.integer)):
         reason = f"an integer random_state; got {estimator.random_state!r}"
     elif estimator.callbacks:
-        reason = "callbacks=None: their state is not in the file"
+        reason = "callbacks=None, since the file does not contain their state"
     elif estimator.warm_start:
-        reason = "warm_start=False: a checkpoint belongs to one fit"
+        reason = "warm_start=False, since a checkpoint belongs to one fit"
     if reason:
         raise ValueError(f"checkpoint needs {reason}.")
     params = {

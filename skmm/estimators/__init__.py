@@ -1,4 +1,4 @@
-"""Estimators, ready to use."""
+"""Multimodal classifiers and regressors."""
 
 from skmm.estimators.blending import GradientBlendingClassifier
 from skmm.estimators.dynamic import DynamicFusionClassifier

@@ -1,111 +1,122 @@
-"""One net on all modalities: encode, fuse, predict."""
+"""Fusion of the embeddings of several modalities in one net."""
 
 from skmm.base import ModalityEstimator, NetClassifierMixin, NetRegressorMixin
 
 
 class FusionClassifier(NetClassifierMixin, ModalityEstimator):
-    """Encode every modality, fuse the embeddings, classify.
+    """Classifier that encodes each modality and fuses the embeddings.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        A dict names an encoder for some or all modalities; one encoder serves all;
-        what is not given is chosen by shape, ``MLPEncoder()`` for numbers. A plain
-        module is copied and keeps its weights, as does a built Block: every fit, and
-        so every fold, starts from the same ones; a Block not yet built starts anew.
+        Encoder of each modality in a dict, or one encoder for all. Modalities without
+        one get a default by shape, such as ``MLPEncoder()`` for a table. Encoders are
+        copied before every fit. A plain module or a built Block keeps its weights; a
+        Block that is not built gets new ones.
     fusion : str or Block, default="concat"
-        Name of a fusion of ``skmm.nn``, as "concat", "gated" or "transformer" for
-        ``ConcatFusion``, ``GatedFusion``, ``TransformerFusion``; or an instance.
+        A fusion of ``skmm.nn``, as an instance or by name, such as "concat", "gated"
+        or "transformer" for ``ConcatFusion``, ``GatedFusion`` or ``TransformerFusion``.
     head : Block or None, default=None
-        From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
-        layer.
+        Layers from the fused embedding to the outputs. None is ``MLPHead()``, which
+        has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        ``objective(outputs, target, weight)``; None is cross-entropy, or binary
-        cross-entropy for multilabel targets.
+        Loss to minimise: a name, or ``objective(outputs, target, weight)``. None is
+        cross-entropy, or binary cross-entropy for multilabel targets.
     stages : list of Stage or None, default=None
-        Train in several legs, in each of which some parts learn; see
-        ``skmm.training.Stage``. None trains all parts together.
+        Train in several stages, each of which trains some parts of the net; see
+        :class:`skmm.training.Stage`. None trains all parts in one stage.
     optimizer : str or class, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
         ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
-        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+        Learning rate. A dict sets it by part, such as ``{"encoders": 1e-4}`` or
+        ``{"encoders__image": 1e-5}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
+        parts get 0.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch: "cosine" falls to zero, "plateau" divides by ten when
-        the loss has not fallen for 5 epochs; a callable gets the optimizer and returns
-        a torch scheduler, as its class does.
+        Schedule of `lr` over the epochs. "cosine" decreases it to zero; "plateau"
+        divides it by ten if the loss has not decreased for 5 epochs. A callable gets
+        the optimizer and returns a scheduler, like the classes of torch.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data.
+        Number of epochs, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside, stop when their loss no longer falls, and keep the best
-        weights. "keep_start" counts the weights before the first epoch too, so that
-        fine-tuning is never worse on these rows than what it started from.
+        Stop when the loss on a validation set no longer decreases, and restore the
+        best weights. "keep_start" includes the initial weights, so that fine-tuning
+        does not increase the validation loss.
     validation_fraction : float, default=0.15
-        Share of rows set aside, stratified by class.
+        Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     class_weight : dict, "balanced" or None, default=None
-        Multiplies `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file that is written after every epoch and removed when `fit` is done. If it
-        is there, `fit` goes on from it and reaches the weights that it would have
-        reached without the interruption; one of other data or parameters is refused.
+        File that is written after every epoch and removed at the end of `fit`. If it
+        exists, `fit` resumes from it, with the same result as without interruption. A
+        file of other data or parameters raises an error.
     compile : bool, default=False
-        Compile the net with ``torch.compile``. It takes seconds to a minute per fit,
-        and a C++ compiler on CPU: for large nets only.
+        Compile the net with ``torch.compile``. This takes up to a minute per fit and,
+        on the CPU, requires a C++ compiler, so that only large nets benefit.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names. None draws from
-        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
+        Seed of initial weights, mini-batches, dropout and the validation set. None
+        draws it from the operating system; ``np.random.seed`` and
+        ``torch.manual_seed`` have no effect.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted classes; column numbers for multilabel targets.
     net_ : TensorNet
-        The skorch net, with its module, history and callbacks.
+        The fitted skorch net, with `module_`, `history` and `callbacks_`.
     encoders_ : dict of str to Module
-        The trained encoders; given to another estimator, they bring their weights.
-    history_ : DataFrame
-        Losses by epoch.
+        Fitted encoder of each modality. As `encoders` of another estimator, they keep
+        their weights.
+    history_ : DataFrame of shape (n_iter_, n_columns)
+        Epoch, training loss, validation loss if any, and seconds of each epoch.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     best_epoch_ : int
-        With early stopping, the epoch whose weights were kept; 0 is the start.
+        Epoch of the best weights, counted from 1; 0 stands for the initial weights.
+        Only if `early_stopping` is set.
+    modality_weights_ : DataFrame of shape (n_blocks, n_columns)
+        Weight of each modality and interaction. Only if the fusion learns weights,
+        such as ``LpNormFusion`` and ``NoHarmFusion``.
     modalities_in_ : list of str
-        Modalities used, in order.
-    shapes_in_ : dict
-        Shape of one row of each.
+        Modalities in use, in the order of the net.
+    shapes_in_ : dict of str to tuple of int
+        Shape of one sample of each modality.
     optional_modalities_ : list of str
-        Modalities that some training row lacks; X may lack these when predicting.
+        Modalities that were missing from some training samples, and may be missing
+        from X in prediction.
     n_features_in_ : int
-        Columns of X: modalities, or features of a plain array.
-    feature_names_in_ : ndarray of str
-        Names of the modalities of X.
+        Number of modalities of X, or of features if X is an array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the modalities of X. Only if X has names.
 
     See Also
     --------
-    LateFusionClassifier : separate models, joined after they predict.
+    LateFusionClassifier : Combine the predictions of separate models.
 
     Notes
     -----
-    Inputs are not scaled: put ``ModalityTransformer({"table": StandardScaler()})`` in
-    front. A row in which a modality is missing is encoded without it.
+    Inputs are not scaled; use a Pipeline with
+    ``ModalityTransformer({"table": StandardScaler()})``. Missing modalities of a sample
+    are left out of the fusion.
 
     Examples
     --------
@@ -153,96 +164,108 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
 
 
 class FusionRegressor(NetRegressorMixin, ModalityEstimator):
-    """Encode every modality, fuse the embeddings, predict values.
+    """Regressor that encodes each modality and fuses the embeddings.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        A dict names an encoder for some or all modalities; one encoder serves all;
-        what is not given is chosen by shape. Details as for ``FusionClassifier``.
+        Encoder of each modality in a dict, or one encoder for all. Modalities without
+        one get a default by shape. See :class:`FusionClassifier`.
     fusion : str or Block, default="concat"
-        Name of a fusion of ``skmm.nn``, as "concat", "gated" or "transformer" for
-        ``ConcatFusion``, ``GatedFusion``, ``TransformerFusion``; or an instance.
+        A fusion of ``skmm.nn``, as an instance or by name, such as "concat", "gated"
+        or "transformer" for ``ConcatFusion``, ``GatedFusion`` or ``TransformerFusion``.
     head : Block or None, default=None
-        From the fused embedding to the outputs; None is ``MLPHead()``, one hidden
-        layer.
+        Layers from the fused embedding to the outputs. None is ``MLPHead()``, which
+        has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        None is "squared_error"; others are "absolute_error" and "huber_error".
+        Loss to minimise: "squared_error", "absolute_error", "huber_error", or
+        ``objective(outputs, target, weight)``. None is "squared_error".
     stages : list of Stage or None, default=None
-        Train in several legs, in each of which some parts learn; see
-        ``skmm.training.Stage``. None trains all parts together.
+        Train in several stages, each of which trains some parts of the net; see
+        :class:`skmm.training.Stage`. None trains all parts in one stage.
     optimizer : str or class, default="adam"
-        "adam", "adamw", "sgd", "rmsprop", "nadam", "adagrad", or a class of
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
         ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate. A dict gives it by part, as ``{"encoders": 1e-4, "head": 1e-2}``
-        or ``{"encoders__image": 1e-5}``; parts that it does not name have 1e-3.
+        Learning rate. A dict sets it by part, such as ``{"encoders": 1e-4}`` or
+        ``{"encoders__image": 1e-5}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it; a dict as for `lr`, 0 elsewhere.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
+        parts get 0.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data.
+        Number of epochs, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights that are best on them; "keep_start" counts
-        those before the first epoch too.
+        Stop when the loss on a validation set no longer decreases, and restore the
+        best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of rows set aside.
+        Fraction of the samples in the validation set.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+        File from which an interrupted `fit` resumes. See :class:`FusionClassifier`.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        Seeds of all parts are derived from it and from their names. None draws from
-        the operating system: ``np.random.seed`` and ``torch.manual_seed`` do not act.
+        Seed of initial weights, mini-batches, dropout and the validation set. None
+        draws it from the operating system; ``np.random.seed`` and
+        ``torch.manual_seed`` have no effect.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     net_ : TensorNet
-        The skorch net, with its module, history and callbacks.
+        The fitted skorch net, with `module_`, `history` and `callbacks_`.
     encoders_ : dict of str to Module
-        The trained encoders; given to another estimator, they bring their weights.
-    history_ : DataFrame
-        Losses by epoch, in standard deviations of y.
+        Fitted encoder of each modality. As `encoders` of another estimator, they keep
+        their weights.
+    history_ : DataFrame of shape (n_iter_, n_columns)
+        Epoch, training loss, validation loss if any, and seconds of each epoch. Losses
+        are those of the standardised y.
     n_iter_ : int
-        Epochs trained.
+        Number of epochs trained.
     best_epoch_ : int
-        With early stopping, the epoch whose weights were kept; 0 is the start.
+        Epoch of the best weights, counted from 1; 0 stands for the initial weights.
+        Only if `early_stopping` is set.
+    modality_weights_ : DataFrame of shape (n_blocks, n_columns)
+        Weight of each modality and interaction. Only if the fusion learns weights,
+        such as ``LpNormFusion`` and ``NoHarmFusion``.
     modalities_in_ : list of str
-        Modalities used, in order.
-    shapes_in_ : dict
-        Shape of one row of each.
+        Modalities in use, in the order of the net.
+    shapes_in_ : dict of str to tuple of int
+        Shape of one sample of each modality.
     optional_modalities_ : list of str
-        Modalities that some training row lacks; X may lack these when predicting.
+        Modalities that were missing from some training samples, and may be missing
+        from X in prediction.
     n_features_in_ : int
-        Columns of X: modalities, or features of a plain array.
-    feature_names_in_ : ndarray of str
-        Names of the modalities of X.
+        Number of modalities of X, or of features if X is an array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the modalities of X. Only if X has names.
 
     See Also
     --------
-    LateFusionRegressor : separate models, joined after they predict.
+    LateFusionRegressor : Combine the predictions of separate models.
 
     Notes
     -----
-    y is standardised inside, by its weighted mean and standard deviation, and
-    predictions come back in its units. Inputs are not scaled.
+    y is standardised by its weighted mean and standard deviation for training;
+    predictions are in its units. Inputs are not scaled. Missing modalities of a sample
+    are left out of the fusion.
 
     Examples
     --------

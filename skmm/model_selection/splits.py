@@ -14,7 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_random_state
 
-from skmm.base.groups import pairs_of, refuse_split_groups
+from skmm.base.groups import check_groups_together, split_pairs
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 
 REPEATS, FOLDS = 10, 5
@@ -91,9 +91,9 @@ def pairs_for(resampling, classes, X, y, groups, name):
     """
     splitter = _splitter(resampling, y, groups, classes)
     labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
-    pairs = pairs_of(splitter, labels, groups, X, name)
+    pairs = split_pairs(splitter, labels, groups, X, name)
     pairs = [tuple(map(np.asarray, pair)) for pair in pairs]
-    refuse_split_groups(resampling, pairs, groups, name)
+    check_groups_together(resampling, pairs, groups, name)
     return pairs
 
 

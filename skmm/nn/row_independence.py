@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skmm._random import generators_put_back
+from skmm._random import restored_generators
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 SAMPLES = 4
@@ -37,7 +37,7 @@ def check_rows_independent(module, shapes):
         name: random_samples(encoder, shapes[name], generator).to(device)
         for name, encoder in module.encoders.items()
     }
-    with generators_put_back(device), _evaluating(module), torch.no_grad():
+    with restored_generators(device), _evaluating(module), torch.no_grad():
         try:
             where = _mixing(module, x)
         except Exception:  # random numbers may be out of its domain; training will tell

@@ -1,4 +1,4 @@
-"""Saving fitted estimators to files without code, and loading them."""
+"""Save fitted estimators to files that contain data only, and load them."""
 
 from skmm.persistence.saving import load, save
 

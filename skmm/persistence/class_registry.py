@@ -1,4 +1,4 @@
-"""Names of classes in a file: those of skmm and torch, and those that a user passes."""
+"""Names of the classes that a file may contain: of skmm, of torch and of the user."""
 
 import inspect
 from functools import cache
@@ -11,68 +11,66 @@ from skmm._class_registry import CLASSES
 
 
 class ClassRegistry:
-    """Names of classes, as they stand in a file, and back.
-
-    Nothing is imported, and nothing is looked up elsewhere.
+    """Mapping between classes and their names in a file; imports nothing.
 
     Parameters
     ----------
-    user : sequence of classes
+    user : sequence of classes, default=()
         The user's own Blocks, Objectives, modules, estimators and optimizers.
 
     Attributes
     ----------
     used : set of type
-        Classes given to `name` that belong neither to skmm nor to torch.
+        Classes passed to `name` that belong neither to skmm nor to torch.
     """
 
     def __init__(self, user=()):
         if inspect.isclass(user):
-            raise TypeError(f"classes must be a list of classes: [{user.__name__}].")
+            raise TypeError(f"classes must be a list; pass [{user.__name__}].")
         self.own = {**CLASSES, **torch_classes()}
         self.names = {cls: name for name, cls in self.own.items()}
-        self.user = {_checked(cls).__name__: cls for cls in user}
+        self.user = {_check_class(cls).__name__: cls for cls in user}
         if len(self.user) < len({*user}):
-            raise ValueError(f"classes has two of the same name: {list(user)}.")
+            raise ValueError(f"classes must have different names; got {list(user)}.")
         self.used = set()
 
     def is_own(self, cls):
-        """Whether a class is found without being passed."""
+        """Whether a class belongs to skmm or torch."""
         return cls in self.names
 
     def name(self, cls):
-        """Return what to write for a class: "skmm.nn.MLPEncoder", "module:Own"."""
+        """Name of a class in a file, such as "skmm.nn.MLPEncoder" or "module:Own"."""
         if cls in self.names:
             return self.names[cls]
         self.used.add(cls)
         return f"{cls.__module__}:{cls.__name__}"
 
     def find(self, name, base):
-        """Return the class of a name, which must be a subclass of `base`.
+        """Find a subclass of `base` by its name in a file.
 
         Raises
         ------
         ValueError
-            If the class is not known, or is not such a subclass.
+            If the class is unknown or not a subclass of `base`.
         """
         module, colon, short = str(name).rpartition(":")
         cls = self.user.get(short) if colon else self.own.get(short)
         if cls is None and colon:
             raise ValueError(
-                f"it holds an object of the class {short} of {module}, which does not "
-                f"belong to skmm; if you trust it, pass the class: load(path, classes="
+                f"it contains an object of class {module}.{short}, which is not part "
+                f"of skmm; if you trust the file, pass the class: load(path, classes="
                 f"[{short}])"
             )
         if cls is None:
-            raise ValueError(f"it names the class {name!r}, which skmm does not know")
+            raise ValueError(f"it contains the unknown class {name!r}")
         if not issubclass(cls, base):
-            raise ValueError(f"it names the class {name!r} where it does not belong")
+            raise ValueError(f"it contains the class {name!r} in the wrong place")
         return cls
 
 
 @cache
 def torch_classes():
-    """``{name: class}`` of the layers and optimizers of torch."""
+    """Layers and optimizers of torch by name."""
     known = {f"torch.nn.{name}": cls for name, cls in _subclasses(nn, nn.Module)}
     optimizers = _subclasses(torch.optim, torch.optim.Optimizer)
     return known | {f"torch.optim.{name}": cls for name, cls in optimizers}
@@ -86,7 +84,7 @@ def _is_a(value, base):
     return inspect.isclass(value) and issubclass(value, base)
 
 
-def _checked(cls):
+def _check_class(cls):
     if _is_a(cls, (nn.Module, BaseEstimator, torch.optim.Optimizer)):
         return cls
     raise TypeError(

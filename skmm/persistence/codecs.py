@@ -1,4 +1,4 @@
-"""Blocks, modules, objectives, optimizers and tensors as data, and back."""
+"""Conversion of Blocks, modules, objectives, optimizers and tensors to data."""
 
 import functools
 import inspect
@@ -18,11 +18,11 @@ from skmm.targets import Target
 
 
 class ObjectCodec(JsonCodec):
-    """Between objects on one side, JSON data and named tensors on the other.
+    """Conversion of objects to JSON data and named tensors, and back.
 
     Parameters
     ----------
-    classes : sequence of classes
+    classes : sequence of classes, default=()
         The user's classes that may be restored.
     tensors : dict of str to Tensor, optional
         Filled by `pack`, read by `unpack`.
@@ -35,41 +35,40 @@ class ObjectCodec(JsonCodec):
         self.tensors = {} if tensors is None else tensors
 
     def is_storable(self, value):
-        """Whether a value may be of the user's own class."""
+        """Whether a value may be of a class of the user."""
         return isinstance(value, (Block, Objective))
 
     def keep(self, tensor, where):
-        """Put a tensor aside and return its key."""
+        """Store a tensor and return its key."""
         if type(tensor) not in (torch.Tensor, nn.Parameter):
-            raise TypeError(self.refusal(tensor, where))
+            raise TypeError(self.unsupported(tensor, where))
         key = where
         while key in self.tensors:
             key += "_"
-        # cloned: two names of one memory are refused by the format
+        # cloned, since safetensors does not allow shared memory
         self.tensors[key] = tensor.detach().cpu().contiguous().clone()
         return key
 
-    def refusal(self, value, where):
-        """Message for a value of no known kind, with what to do."""
+    def unsupported(self, value, where):
+        """Error message for a value that cannot be saved."""
         if inspect.isroutine(value):
             return (
-                f"{where} cannot be saved: {value!r} is a function, which is code and "
-                "not data. Use a name, or write it as a class: a subclass of Block or "
-                "of skmm.objectives.Objective."
+                f"{where} cannot be saved: {value!r} is a function. Use a name, or "
+                "write a subclass of Block or skmm.objectives.Objective."
             )
         if where.split(".")[0] == "callbacks":
             return (
                 f"callbacks cannot be saved ({where} is a {type(value).__name__}). "
-                "First set_params(callbacks=None): they matter to training only."
+                "Call set_params(callbacks=None); predictions do not need them."
             )
-        return super().refusal(value, where)
+        return super().unsupported(value, where)
 
 
 # -- objects with parameters: Blocks, objectives -----------------------------------
 
 
 def pack_params(codec, value, where):
-    """``{"class", "params"}`` of an object in scikit-learn's manner."""
+    """Class and parameters of an object with ``get_params``."""
     params = value.get_params(deep=False)
     prefix = f"{where}." if where else ""
     packed = {k: codec.pack(v, f"{prefix}{k}") for k, v in params.items()}
@@ -77,7 +76,7 @@ def pack_params(codec, value, where):
 
 
 def unpack_params(codec, data, base=BaseEstimator):
-    """Return an object made by its constructor."""
+    """Make an object from the result of `pack_params`."""
     cls = codec.classes.find(data["class"], base)
     return cls(**codec.unpack(data["params"]))
 
@@ -109,7 +108,7 @@ def _unpack_object(codec, data):
 
 
 def _pack_state(codec, module, where):
-    """Keys of weights and buffers, and which weights are frozen."""
+    """Keys of weights and buffers, and names of frozen weights."""
     state = module.state_dict().items()
     frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
     return {
@@ -154,7 +153,7 @@ def _unpack_module(codec, data):
 
 
 def _arguments(module, where):
-    """Return the constructor's arguments, kept as attributes by the same names."""
+    """Constructor arguments, read from the attributes of the same names."""
     parameters = inspect.signature(type(module)).parameters.values()
     names = [
         p.name
@@ -172,9 +171,9 @@ def _argument(module, name, where):
     value = getattr(module, name, module)
     if isinstance(value, (nn.Module, nn.Parameter)):
         raise TypeError(
-            f"{where} cannot be saved: {type(module).__name__} does not keep the "
-            f"argument {name!r} of its constructor as an attribute. Make it a "
-            "skmm.nn.Block, which does, or pickle the estimator."
+            f"{where} cannot be saved: {type(module).__name__} does not store the "
+            f"argument {name!r} of its constructor as an attribute. Make it a subclass "
+            "of skmm.nn.Block, or pickle the estimator."
         )
     return value
 

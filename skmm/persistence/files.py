@@ -1,7 +1,7 @@
-"""One file of named tensors and JSON: written whole or not at all, read with doubt.
+"""Reading and writing of a safetensors file with named tensors and JSON.
 
-The file is a safetensors file whose metadata have one entry, "skmm": JSON with the
-format's version, a checksum over the whole file, and the content.
+The metadata of the file have one entry, "skmm": JSON with the version of the format, a
+checksum of the whole file, and the content.
 """
 
 import hashlib
@@ -17,25 +17,29 @@ from safetensors.torch import save as save_tensors
 from skmm._version import __version__
 from skmm.persistence.legacy import upgrade
 
-FORMAT = 2  # raise it when an older skmm could no longer read what is written
-BLANK = "0" * 64  # stands for the checksum while it is computed
+FORMAT = 2  # to be raised, with a step in legacy.py, if new files differ
+BLANK = "0" * 64  # placeholder while the checksum is computed
 FOREIGN = {
     b"\x80": "a pickle",
-    b"PK": "a zip archive, as torch.save, numpy.savez and Keras write",
-    b"\x93NUMPY": "an array of numpy.save",
+    b"PK": "a zip archive, such as torch.save, numpy.savez or Keras write",
+    b"\x93NUMPY": "an array written by numpy.save",
     b"\x89HDF": "an HDF5 file",
     b"\x1f\x8b": "a gzip file",
-    b"x\x9c": "a compressed pickle, as joblib writes",
+    b"x\x9c": "a compressed pickle, such as joblib writes",
 }
 
 
 def to_bytes(content, tensors):
-    """Return the bytes of a file.
+    """Bytes of a file.
 
     Parameters
     ----------
     content : JSON data
     tensors : dict of str to Tensor
+
+    Returns
+    -------
+    bytes
     """
     entry = {"sha256": BLANK, "format": FORMAT, "skmm": __version__, "content": content}
     data = save_tensors(tensors, {"skmm": json.dumps(entry, allow_nan=False)})
@@ -44,22 +48,22 @@ def to_bytes(content, tensors):
 
 
 def from_bytes(data):
-    """Return content, tensors and the version of skmm that wrote them.
+    """Content, tensors and version of skmm from the bytes of a file.
 
     Raises
     ------
     ValueError
-        If the bytes are not such a file, are damaged, or of a newer format.
+        If the bytes are damaged, or not those of a file of this or an older format.
     """
     entry = _entry(data)
     if entry["format"] > FORMAT:
         raise ValueError(
-            f"it is in format {entry['format']}, written by skmm {entry['skmm']}; this "
-            f"skmm reads formats up to {FORMAT}: update it"
+            f"it has format {entry['format']}, written by skmm {entry['skmm']}, but "
+            f"this version of skmm reads formats up to {FORMAT}; update skmm"
         )
     blank = data.replace(entry["sha256"].encode(), BLANK.encode(), 1)
     if hashlib.sha256(blank).hexdigest() != entry["sha256"]:
-        raise ValueError("it is damaged or cut off: its checksum is wrong")
+        raise ValueError("it is damaged or truncated (wrong checksum)")
     try:
         content = upgrade(entry["content"], entry["format"])
         return content, load_tensors(data), entry["skmm"]
@@ -68,7 +72,7 @@ def from_bytes(data):
 
 
 def _entry(data):
-    """Our metadata, with all its fields."""
+    """The entry "skmm" of the metadata."""
     metadata = _header(data).get("__metadata__")
     if not isinstance(metadata, dict) or "skmm" not in metadata:
         raise ValueError("it is a safetensors file, but was not saved by skmm")
@@ -77,9 +81,9 @@ def _entry(data):
         kinds = {name: type(entry[name]) for name in ("sha256", "format", "skmm")}
         entry["content"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("it is damaged: its description cannot be read") from error
+        raise ValueError("it is damaged: its metadata cannot be read") from error
     if kinds != {"sha256": str, "format": int, "skmm": str}:
-        raise ValueError("it is damaged: its description makes no sense")
+        raise ValueError("it is damaged: its metadata are invalid")
     return entry
 
 
@@ -89,9 +93,9 @@ def _header(data):
         raise ValueError(f"it has only {len(data)} bytes")
     size = int.from_bytes(data[:8], "little")
     if data[8:9] != b"{":
-        raise ValueError(f"it is {_what(data)}, not a file of estimator.save")
+        raise ValueError(f"it is {_foreign(data)}, not a file written by save")
     if size > len(data) - 8:
-        raise ValueError(f"it is damaged or cut off after {len(data)} bytes")
+        raise ValueError(f"it is damaged, or truncated after {len(data)} bytes")
     try:
         header = json.loads(data[8 : 8 + size])
     except (ValueError, RecursionError) as error:
@@ -99,21 +103,20 @@ def _header(data):
     return header if isinstance(header, dict) else {}
 
 
-def _what(data):
+def _foreign(data):
     for start, name in FOREIGN.items():
         if data.startswith(start):
             return name
-    return f"of no known kind (it begins with {data[:8]!r})"
+    return f"a file of unknown type (it begins with {data[:8]!r})"
 
 
-def write_whole(path, data):
-    """Write a file beside `path`, then move it there: others never see a part of it.
+def write_atomically(path, data):
+    """Write a file atomically.
 
     Raises
     ------
     OSError
-        If the folder does not exist, `path` is a folder, or writing fails; what was
-        there before is then still there.
+        If writing fails. An existing file is then unchanged.
     """
     path = check_path(path)
     part = path.with_name(f".{secrets.token_hex(8)}.part")
@@ -129,10 +132,10 @@ def write_whole(path, data):
 
 
 def check_path(path):
-    """Return the path without links, unless it is something else than a file."""
+    """Resolve links, and check that a file can be written."""
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
-        raise IsADirectoryError(f"{path} is a folder; add the name of a file.")
+        raise IsADirectoryError(f"{path} is a directory; add a file name.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist.")
+        raise FileNotFoundError(f"the directory {path.parent} does not exist.")
     return path

@@ -1,4 +1,4 @@
-"""Python values as JSON, and back without loss."""
+"""Lossless conversion of Python values to JSON data."""
 
 import base64
 import math
@@ -9,36 +9,36 @@ import numpy as np
 
 from skmm.data import leaves
 
-TAG = "$"  # marks a dict that stands for something else than a dict
-AS_THEY_ARE = {type(None), bool, int, str}
-SIMPLE = "biufcmMSU"  # kinds of dtypes whose bytes say everything
+TAG = "$"  # key of a dict that stands for a value of another type
+UNCHANGED = {type(None), bool, int, str}
+SIMPLE = "biufcmMSU"  # kinds of dtypes that are stored as bytes
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value that JSON does not have.
+    """A kind of value that JSON does not support.
 
     Attributes
     ----------
-    owns : callable
-        ``owns(codec, value) -> bool``
+    matches : callable
+        ``matches(codec, value)`` returns whether a value is of this kind.
     pack : callable
         ``pack(codec, value, where)`` returns JSON data.
     unpack : callable
         ``unpack(codec, data)`` returns the value.
     """
 
-    owns: Callable
+    matches: Callable
     pack: Callable
     unpack: Callable
 
 
 class JsonCodec:
-    """Between values and JSON data.
+    """Conversion of values to JSON data, and back.
 
-    Knows None, bool, int, float (NaN and infinity too), str, list, tuple, dict with any
-    such keys, numpy scalars and arrays, and object arrays of these. A subclass adds to
-    `kinds`.
+    Supports None, bool, int, float including NaN and infinity, str, list, tuple, dict
+    with keys of these types, numpy scalars and arrays, and object arrays of all these.
+    Subclasses add to `kinds`.
 
     Examples
     --------
@@ -54,31 +54,37 @@ class JsonCodec:
         self.kinds = dict(KINDS)
 
     def pack(self, value, where):
-        """JSON data of a value; `where` names it in errors, as "encoders.a.hidden".
+        """Convert a value to JSON data.
+
+        Parameters
+        ----------
+        value : object
+        where : str
+            Name of the value for errors, such as "encoders.a.hidden".
 
         Raises
         ------
         TypeError
-            If the value, or one in it, is of no known kind.
+            If the value or a part of it is not supported.
         """
-        if type(value) in AS_THEY_ARE or _is_finite(value):
+        if type(value) in UNCHANGED or _is_finite(value):
             return value
         if type(value) is list:
             return _pack_all(self, value, where)
         if type(value) is dict and TAG not in value and {*map(type, value)} <= {str}:
             return {k: self.pack(v, f"{where}.{k}") for k, v in value.items()}
         for tag, kind in self.kinds.items():
-            if kind.owns(self, value):
+            if kind.matches(self, value):
                 return {TAG: tag, "value": kind.pack(self, value, where)}
-        raise TypeError(self.refusal(value, where))
+        raise TypeError(self.unsupported(value, where))
 
     def unpack(self, data):
-        """Return the value of JSON data.
+        """Convert JSON data to a value.
 
         Raises
         ------
         ValueError
-            If the data name an unknown kind.
+            If the data contain an unknown kind.
         """
         if type(data) is list:
             return [self.unpack(item) for item in data]
@@ -87,16 +93,16 @@ class JsonCodec:
         if TAG not in data:
             return {key: self.unpack(item) for key, item in data.items()}
         if data[TAG] not in self.kinds:
-            raise ValueError(f"it holds a value of the unknown kind {data[TAG]!r}")
+            raise ValueError(f"it contains a value of the unknown kind {data[TAG]!r}")
         return self.kinds[data[TAG]].unpack(self, data["value"])
 
-    def refusal(self, value, where):
-        """Message for a value of no known kind."""
+    def unsupported(self, value, where):
+        """Error message for a value that cannot be saved."""
         kind = type(value)
         return (
-            f"{where} cannot be saved: it is of the class {kind.__module__}."
-            f"{kind.__qualname__}, which cannot be stored as data. Replace it, or "
-            "pickle the estimator instead."
+            f"{where} cannot be saved: objects of class {kind.__module__}."
+            f"{kind.__qualname__} cannot be stored as data. Replace it, or pickle the "
+            "estimator."
         )
 
 
@@ -130,7 +136,7 @@ def _unpack_array(codec, data):
         items = [codec.unpack(item) for item in data["items"]]
         return leaves.object_array(items).reshape(shape)
     if dtype.kind not in SIMPLE:
-        raise ValueError(f"it holds an array of the dtype {dtype}")
+        raise ValueError(f"it contains an array of dtype {dtype}")
     content = base64.b64decode(data["base64"], validate=True)
     if len(content) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} has {len(content)} bytes")

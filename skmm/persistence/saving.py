@@ -1,4 +1,4 @@
-"""Save a fitted estimator to one file, and load it without running its content."""
+"""Save a fitted estimator to a file, and load it without running code from it."""
 
 import os
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._random import seeded
 from skmm._version import __version__
 from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
-from skmm.persistence.files import check_path, from_bytes, to_bytes, write_whole
+from skmm.persistence.files import check_path, from_bytes, to_bytes, write_atomically
 from skmm.persistence.json_codec import Kind
 
-ERRORS = (  # what content written by another version may raise
+ERRORS = (  # may be raised by content of another version of skmm
     TypeError,
     LookupError,
     AttributeError,
@@ -23,18 +23,17 @@ ERRORS = (  # what content written by another version may raise
     AssertionError,
 )
 ADVICE = (
-    "A Block, Objective or module must be determined by its constructor's parameters, "
-    "its weights and its buffers; otherwise pickle the estimator."
+    "A Block, Objective or module must depend on nothing but its constructor's "
+    "parameters, its weights and its buffers; otherwise pickle the estimator."
 )
 
 
 def save(estimator, path):
-    """Write a fitted estimator to one file, without pickle.
+    """Save a fitted estimator to a file, without pickle.
 
-    The class of the estimator declares how: `_fitted_by` is the attribute that `fit`
-    sets last; ``_saved()`` returns the fitted attributes as data, and
-    ``_restore(attributes)`` sets them; ``_probe()`` returns predictions by which a copy
-    is compared with the original.
+    The class of the estimator defines `_fitted_by`, the attribute that `fit` sets last;
+    ``_saved()``, which returns the fitted attributes as data; ``_restore(attributes)``,
+    which sets them; and ``_probe()``, which returns outputs to compare with a copy.
 
     Parameters
     ----------
@@ -44,9 +43,9 @@ def save(estimator, path):
     Raises
     ------
     NotFittedError
-        Before `fit`.
+        If the estimator is not fitted.
     TypeError
-        If a parameter is code or of a foreign class.
+        If a parameter cannot be stored as data.
     OSError
         If the file cannot be written.
     """
@@ -59,22 +58,22 @@ def save(estimator, path):
     except (KeyError, ValueError) as error:
         raise TypeError(f"safetensors cannot store a tensor: {error}") from error
     _verify(estimator, data, codec.classes.used)
-    write_whole(path, data)
+    write_atomically(path, data)
 
 
 def is_savable(estimator):
-    """Whether an estimator declares how it is saved."""
+    """Whether an estimator supports `save`."""
     return isinstance(estimator, BaseEstimator) and hasattr(estimator, "_restore")
 
 
 def fitted_attributes(estimator):
-    """Attributes of an estimator that are not parameters."""
+    """Attributes of an estimator except its parameters."""
     params = estimator.get_params(deep=False)
     return {key: v for key, v in vars(estimator).items() if key not in params}
 
 
 def set_attributes(estimator, attributes):
-    """Set attributes that `fitted_attributes` returned."""
+    """Set attributes from the result of `fitted_attributes`."""
     bad = [name for name in attributes if hasattr(type(estimator), name)]
     if bad:
         raise ValueError(f"it sets {bad}, which {type(estimator).__name__} defines")
@@ -84,20 +83,20 @@ def set_attributes(estimator, attributes):
 
 @dataclass
 class Fitted:
-    """An estimator that is to be stored with its fitted attributes."""
+    """An estimator to store with its fitted attributes."""
 
     estimator: BaseEstimator
 
 
 class EstimatorCodec(ObjectCodec):
-    """`ObjectCodec` that also knows estimators, fitted or not."""
+    """`ObjectCodec` that also supports estimators, fitted or not."""
 
     def __init__(self, classes=(), tensors=None):
         super().__init__(classes, tensors)
         self.kinds["fitted"] = FITTED
 
     def is_storable(self, value):
-        """Whether a value may be of the user's own class."""
+        """Whether a value may be of a class of the user."""
         return super().is_storable(value) or is_savable(value)
 
 
@@ -115,9 +114,7 @@ def _pack_fitted(codec, value, where):
 def _unpack_fitted(codec, data):
     cls = codec.classes.find(data["class"], BaseEstimator)
     if not hasattr(cls, "_restore"):
-        raise ValueError(
-            f"it names the class {data['class']!r} where it does not belong"
-        )
+        raise ValueError(f"it contains the class {data['class']!r} in the wrong place")
     estimator = unpack_params(codec, data)
     return estimator._restore(codec.unpack(data["attributes"]))
 
@@ -126,43 +123,41 @@ FITTED = Kind(lambda codec, value: type(value) is Fitted, _pack_fitted, _unpack_
 
 
 def load(path, *, classes=()):
-    """Load an estimator that `save` wrote; code in the file is never run.
+    """Load an estimator from a file written by `save`, without running code from it.
 
     Parameters
     ----------
     path : str or path-like
     classes : sequence of classes, default=()
-        Your own Blocks, Objectives and torch modules that the estimator uses. Only
-        these, and those of skmm and torch, are restored; nothing is imported.
+        Your own Blocks, Objectives, modules, estimators and optimizers that the file
+        may contain, besides the classes of skmm and torch. Nothing is imported.
 
     Returns
     -------
     estimator
-        Fitted. Its predictions are bit for bit those of the saved one, and
-        `partial_fit` and `warm_start` continue as that would, with the state of the
-        optimizer.
+        The fitted estimator. Its predictions are bit for bit those of the saved one.
+        `partial_fit` and `warm_start` continue with the state of the optimizer.
 
     Raises
     ------
     ValueError
-        If the file is damaged, a pickle or anything else that `save` did not write, of
-        a newer format, or needs a class that is not in `classes`.
+        If the file is damaged, was not written by `save`, is of a newer format, or
+        contains a class that is not in `classes`.
     OSError
-        If there is no such file.
+        If the file cannot be read.
 
     Notes
     -----
-    The file is one safetensors file: weights, buffers and the state of the optimizer
-    are tensors, everything else is JSON in its header. So any tool that reads
-    safetensors reads the weights, and there is no second file to lose; a checksum
-    covers every byte. It detects damage, not forgery: whoever can write the file
-    decides what is predicted.
+    The file is in the safetensors format: weights, buffers and the state of the
+    optimizer are tensors, and everything else is JSON in the header. Other tools that
+    read safetensors can read the weights. A checksum covers the whole file. It detects
+    damage, but not manipulation.
 
-    Kept are the constructor's parameters, all fitted attributes, the history, and which
-    weights are frozen. Not kept are callbacks, which must be None, and what a Block
-    holds besides parameters, weights and buffers.
+    The file contains the constructor's parameters, all fitted attributes, the history,
+    and which weights are frozen. It does not contain callbacks, which must be None, nor
+    attributes of a Block other than parameters, weights and buffers.
 
-    A net is put on the estimator's `device`; where that does not exist, on the CPU.
+    The net is moved to the estimator's `device`, or to the CPU if it is not available.
 
     Examples
     --------
@@ -190,33 +185,27 @@ def _read(data, classes):
     content, tensors, version = from_bytes(data)
     codec = EstimatorCodec(classes, tensors)
     try:
-        with seeded(0):  # weights are drawn before they are filled
+        with seeded(0):  # weights are drawn before they are set
             estimator = codec.unpack(content)
     except ERRORS as error:
         raise ValueError(
-            f"its content, written by skmm {version}, does not fit skmm {__version__}: "
-            f"{error}"
+            f"its content, written by skmm {version}, does not match skmm "
+            f"{__version__}: {error}"
         ) from error
     if not is_savable(estimator):
-        raise ValueError(f"it holds a {type(estimator).__name__}, not an estimator")
+        raise ValueError(f"it contains a {type(estimator).__name__}, not an estimator")
     return estimator
 
 
 def _verify(estimator, data, classes):
-    """Read back what is about to be written: own classes may keep more than is saved.
-
-    Raises
-    ------
-    TypeError
-        If the copy cannot be made, or its predictions differ.
-    """
+    """Check that a copy made from the data has the same outputs."""
     try:
         copies = _read(data, classes)._probe()
     except ValueError as error:
-        raise TypeError(f"this model cannot be saved: {error}. {ADVICE}") from error
+        raise TypeError(f"this estimator cannot be saved: {error}. {ADVICE}") from error
     for mine, other in zip(estimator._probe(), copies, strict=True):
         if not torch.allclose(mine, other, rtol=1e-3, atol=1e-4, equal_nan=True):
             raise TypeError(
-                "this model cannot be saved: a copy made from its parameters and "
-                f"weights predicts something else. {ADVICE}"
+                "this estimator cannot be saved: the predictions of a copy made from "
+                f"its parameters and weights differ. {ADVICE}"
             )

@@ -13,7 +13,7 @@ from skmm._sklearn import HasMethods, num_samples
 from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
 from skmm.base.search_space import with_present
-from skmm.base.training_data import row_weights
+from skmm.base.training_data import combined_weight
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
 from skmm.objectives import BarlowTwins, ByPosition
@@ -255,7 +255,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
             self._warn_single(next(iter(X)))
         self._target = NoTarget()
         n_rows = len(X)
-        weight = row_weights(n_rows, None, sample_weight, scaled=scaled)
+        weight = combined_weight(n_rows, None, sample_weight, scaled=scaled)
         return np.zeros(n_rows), weight
 
     def _warn_single(self, name):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skmm.base.training_data import checked_weight
+from skmm.base.training_data import check_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
 from skmm.data.validation import check_names, check_target
@@ -62,5 +62,5 @@ def _with_target(X, y, weight):
     rows = np.flatnonzero(np.all([*y.present.values()], axis=0))
     if not len(rows):
         raise ValueError("the target is missing in all samples.")
-    weight = None if weight is None else checked_weight(len(X), weight)[rows]
+    weight = None if weight is None else check_weight(len(X), weight)[rows]
     return X[rows], y[rows], weight

@@ -1,4 +1,4 @@
-"""Between y and the tensors that a net is trained on."""
+"""Conversion of y to the tensors that a net is trained on, and back."""
 
 from skmm.targets.arrays import ArrayTarget
 from skmm.targets.base import NoTarget, Target

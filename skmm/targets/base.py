@@ -1,4 +1,4 @@
-"""What every target is, and the target of estimators that learn without one."""
+"""Base class of the targets, and the target of estimators that ignore y."""
 
 from dataclasses import dataclass
 
@@ -6,33 +6,37 @@ import torch
 
 
 class Target:
-    """Base of the targets: dataclasses whose fields are all that they learn from y.
+    """Base class of the targets: dataclasses with all that is learnt from y as fields.
 
-    A subclass defines ``learn(y, weight, classes)``, a classmethod that returns the
-    target of some training samples; ``read(y)``, which returns a validated y;
-    ``encode(y)``, which returns what the objective takes; ``strata(y)``, by which
-    samples may be stratified; `n_outputs`; and `objective`, the default one.
+    A subclass defines ``learn(y, weight, classes)``, a classmethod that returns a
+    target; ``read(y)``, which validates y; ``encode(y)``, which returns the tensor for
+    the objective; ``strata(y)``, which returns labels to stratify by, or None;
+    `n_outputs`; and `objective`, the name of the default objective.
 
     Attributes
     ----------
     subclasses : dict of str to type
-        All targets by name: files name a target by its class.
+        All targets by class name, as in saved files.
     """
 
     subclasses = {}
 
     def fitted_attributes(self, name):
-        """Attributes of the estimator that the target determines, such as `classes_`.
+        """Fitted attributes of the estimator, such as `classes_`.
 
         Parameters
         ----------
         name : str
-            Class of the estimator, for errors.
+            Name of the estimator, for errors.
+
+        Returns
+        -------
+        dict
         """
         return {}
 
     def known(self, X, y):
-        """Return the samples whose target can be encoded; None and None if none can."""
+        """Samples whose target can be encoded, or None and None if there are none."""
         return X, y
 
     def __init_subclass__(cls, **kwargs):
@@ -42,18 +46,18 @@ class Target:
 
 @dataclass
 class NoTarget(Target):
-    """Nothing: what is learnt is in the modalities alone."""
+    """Target of estimators that learn from the modalities alone."""
 
-    n_outputs = None  # as many as there are
+    n_outputs = None  # not fixed by the target
 
     def read(self, y):
-        """What stands for y, as it is."""
+        """Return y as it is."""
         return y
 
     def encode(self, y):
-        """One zero per row."""
+        """One zero per sample."""
         return torch.zeros(len(y))
 
     def strata(self, y):
-        """None: there are no strata."""
+        """None, since samples cannot be stratified."""
         return None

@@ -1,4 +1,4 @@
-"""Classes and labels as tensors, and back."""
+"""Targets of classification."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,14 @@ from skmm.targets.base import Target
 
 @dataclass
 class ClassTarget(Target):
-    """Classes as numbers, or independent labels as zeros and ones.
+    """Classes encoded as integers, or multilabel indicators as floats.
 
-    Attributes
+    Parameters
     ----------
-    classes_ : ndarray
-        Sorted labels as they came; for multilabel targets the column numbers.
-    multilabel : bool
+    classes_ : ndarray of shape (n_classes,)
+        Sorted classes; column numbers if `multilabel`.
+    multilabel : bool, default=False
+        Whether y is a multilabel indicator matrix.
     """
 
     classes_: np.ndarray
@@ -26,14 +27,14 @@ class ClassTarget(Target):
 
     @classmethod
     def learn(cls, y, weight=None, classes=None):
-        """Find the classes in y, or take those that partial_fit names."""
+        """Find the classes in y, unless `classes` are given."""
         y = read_labels(y)
         if y.ndim == 2:
             return cls(np.arange(y.shape[1]), multilabel=True)
         return cls(np.unique(y if classes is None else classes))
 
     def fitted_attributes(self, name):
-        """``{"classes_": ...}``; needs two classes, or several labels."""
+        """``{"classes_": ...}``; raises an error if there is only one class."""
         if self.n_outputs < 2 and not self.multilabel:
             raise ValueError(
                 f"{name} needs at least two classes; y has only one class, "
@@ -52,27 +53,28 @@ class ClassTarget(Target):
         return "binary_cross_entropy" if self.multilabel else "cross_entropy"
 
     def read(self, y):
-        """Checked y: labels (n,) or zeros and ones (n, K)."""
+        """Validate y: of shape (n_samples,), or (n_samples, n_labels) if multilabel."""
         y = read_labels(y)
         if (y.ndim == 2) != self.multilabel:
             raise ValueError(
-                "y changed between single labels and a multilabel indicator matrix."
+                "y must be a multilabel indicator matrix if and only if it was one at "
+                "the first fit."
             )
         if not self.multilabel and (unknown := np.setdiff1d(y, self.classes_)).size:
             raise ValueError(
-                f"y has classes {unknown[:5].tolist()} that are not among the known "
-                f"classes {self.classes_[:10].tolist()}."
+                f"y has unknown classes {unknown[:5].tolist()}; the classes are "
+                f"{self.classes_[:10].tolist()}."
             )
         return y
 
     def encode(self, y):
-        """Tensor for the objective: int64 (n,), or float32 (n, K)."""
+        """Tensor for the objective: class indices, or indicators if multilabel."""
         if self.multilabel:
             return torch.from_numpy(y.astype(np.float32))
         return torch.from_numpy(np.searchsorted(self.classes_, y))
 
     def known(self, X, y):
-        """Return the samples of known classes; None and None if there are none."""
+        """Samples of known classes, or None and None if there are none."""
         if self.multilabel:
             return X, y
         y = read_labels(y)
@@ -80,39 +82,39 @@ class ClassTarget(Target):
         return (X[known], y[known]) if len(known) else (None, None)
 
     def strata(self, y):
-        """Labels by which rows may be stratified, or None."""
+        """Labels to stratify by; None if multilabel."""
         return None if self.multilabel else y
 
     def proba(self, outputs):
-        """Probabilities (n, K) in float64; rows sum to one unless multilabel."""
+        """Probabilities in float64; each row sums to one unless multilabel."""
         outputs = outputs.double()
         return (outputs.sigmoid() if self.multilabel else outputs.softmax(1)).numpy()
 
     def decision(self, outputs):
-        """Logits (n, K); for two classes their difference (n,)."""
+        """Logits, or the difference of the two if there are two classes."""
         outputs = outputs.double().numpy()
         if not self.multilabel and self.n_outputs == 2:
             return outputs[:, 1] - outputs[:, 0]
         return outputs
 
     def decode(self, outputs):
-        """Labels (n,), or zeros and ones (n, K)."""
+        """Predicted classes, or indicators if multilabel."""
         if self.multilabel:
             return (outputs.numpy() > 0).astype(int)
         return self.classes_[outputs.argmax(1).numpy()]
 
 
 def read_labels(y):
-    """Checked labels (n,), or zeros and ones (n, K)."""
+    """Validate labels: of shape (n_samples,), or a multilabel indicator matrix."""
     y = y.toarray() if hasattr(y, "toarray") else y
-    with np.errstate(invalid="ignore"):  # it casts NaN to an integer, then refuses it
+    with np.errstate(invalid="ignore"):  # NaN is cast to int before the error
         check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
         return check_array(y, input_name="y")
     if kind == "multiclass-multioutput":
         raise ValueError(
-            "y has several columns of classes; fit one estimator per column "
-            "(sklearn.multioutput.MultiOutputClassifier), or pass zeros and ones."
+            "y has several columns of classes; fit one estimator per column with "
+            "sklearn.multioutput.MultiOutputClassifier, or pass an indicator matrix."
         )
     return column_or_1d(y, warn=True)

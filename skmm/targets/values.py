@@ -1,4 +1,4 @@
-"""Real values, standardised for training, and back."""
+"""Targets of regression."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from skmm.targets.base import Target
 
 @dataclass
 class ValueTarget(Target):
-    """Real values, one or several columns, standardised for training.
+    """Values of one or several outputs, standardised for training.
 
-    Attributes
+    Parameters
     ----------
-    mean, scale : ndarray (k,)
-        Weighted over the training rows; a constant column has scale 1.
+    mean, scale : ndarray of shape (n_outputs,)
+        Weighted mean and standard deviation; `scale` is 1 for a constant output.
     flat : bool
-        Whether y came as (n,).
+        Whether y has shape (n_samples,).
     """
 
     mean: np.ndarray
@@ -28,7 +28,7 @@ class ValueTarget(Target):
 
     @classmethod
     def learn(cls, y, weight=None, classes=None):
-        """Measure location and scale."""
+        """Compute the mean and the standard deviation."""
         y, flat = _read_values(y)
         largest = np.abs(y).max(axis=0)  # squares of very large or small y are not safe
         unit = np.where(largest > 0, largest, 1.0)
@@ -43,24 +43,24 @@ class ValueTarget(Target):
         return len(self.mean)
 
     def read(self, y):
-        """Checked y, (n, k)."""
+        """Validate y; the result has shape (n_samples, n_outputs)."""
         y, flat = _read_values(y)
         if y.shape[1] != self.n_outputs or flat != self.flat:
             raise ValueError(
-                f"y has {y.shape[1]} column(s), but {self.n_outputs} at the first fit."
+                f"y has {y.shape[1]} output(s), but {self.n_outputs} at the first fit."
             )
         return y
 
     def encode(self, y):
-        """Standardised values, float32 (n, k)."""
+        """Standardised values in float32."""
         return torch.from_numpy(((y - self.mean) / self.scale).astype(np.float32))
 
     def strata(self, y):
-        """None: values have no strata."""
+        """None, since values cannot be stratified."""
         return None
 
     def decode(self, outputs):
-        """Values in y's units, (n,) or (n, k)."""
+        """Predictions in the units and the shape of y."""
         values = outputs.double().numpy() * self.scale + self.mean
         return values[:, 0] if self.flat else values
 

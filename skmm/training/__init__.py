@@ -1,12 +1,13 @@
 """Training: the bridge to skorch, batches, stages, optimizers, devices."""
 
+from skmm.training import callbacks
 from skmm.training.batches import predict_outputs
 from skmm.training.blending import BlendLosses, blending_weights
 from skmm.training.callbacks import (
-    AfterEpoch,
-    BestWeights,
-    EpochBar,
+    EarlyStopping,
+    EpochCallback,
     GateSchedule,
+    ProgressBar,
     RecordFusionWeights,
     own_callbacks,
 )
@@ -15,11 +16,11 @@ from skmm.training.net import TensorNet, history_frame
 from skmm.training.stages import Stage
 
 __all__ = [
-    "AfterEpoch",
-    "BestWeights",
     "BlendLosses",
-    "EpochBar",
+    "EarlyStopping",
+    "EpochCallback",
     "GateSchedule",
+    "ProgressBar",
     "RecordFusionWeights",
     "ResumeFile",
     "Stage",
@@ -30,3 +31,8 @@ __all__ = [
     "own_callbacks",
     "predict_outputs",
 ]
+
+
+def __getattr__(name):
+    """Return a class by its deprecated name."""
+    return callbacks.renamed(name, __name__)

@@ -1,30 +1,34 @@
-"""Our own skorch callbacks: early stopping with best weights, and a progress bar."""
+"""Callbacks of skmm, and checks of the callbacks that users pass."""
 
 import copy
 import dis
+import warnings
 
 from skorch.callbacks import Callback, LRScheduler, ParamMapper
 from tqdm.auto import tqdm
 
 
-class BestWeights(Callback):
-    """Stop when the validation loss no longer falls; go back to the best weights.
+class EarlyStopping(Callback):
+    """Stop when the validation loss no longer falls, and restore the best weights.
+
+    Unlike the callback of the same name in skorch, it always restores them.
 
     Parameters
     ----------
     patience : int
         Epochs without improvement after which training stops.
     min_delta : float, default=0.0
-        What counts as an improvement.
+        Smallest decrease of the loss that counts as an improvement.
     keep_start : bool, default=False
-        Count the weights before the first epoch too, as epoch 0, so that the result is
-        never worse on the validation rows than what training started from.
+        Include the initial weights, as epoch 0, so that the validation loss is never
+        worse than before training.
 
     Attributes
     ----------
     best_epoch_ : int
-        Counted from 1; 0 is the start.
+        Epoch with the lowest validation loss, counted from 1; 0 is before training.
     best_loss_ : float
+        Its validation loss.
     """
 
     def __init__(self, patience, min_delta=0.0, keep_start=False):
@@ -33,40 +37,39 @@ class BestWeights(Callback):
         self.keep_start = keep_start
 
     def on_train_begin(self, net, **kwargs):
-        """Forget earlier bests."""
+        """Reset the best loss, epoch and weights."""
         self.best_loss_, self.best_epoch_, self.best_state_ = float("inf"), 0, None
 
     def on_epoch_end(self, net, **kwargs):
-        """Keep the weights if they are the best so far, or ask to stop."""
+        """Keep the weights if they are the best; stop if patience has run out."""
         epoch = len(net.history)
         self.compare(net, net.history[-1, "valid_loss"], epoch)
         if epoch - self.best_epoch_ >= self.patience:
             net.stop_training = True
 
     def compare(self, net, loss, epoch):
-        """Keep the weights if their loss is the lowest so far."""
+        """Keep a copy of the weights if their loss is the lowest so far."""
         if loss < self.best_loss_ - self.min_delta:
             self.best_loss_, self.best_epoch_ = loss, epoch
             state = net.learner_.state_dict()
             self.best_state_ = {k: v.detach().clone() for k, v in state.items()}
 
     def on_train_end(self, net, **kwargs):
-        """Restore the best weights and let go of the copy."""
+        """Restore the best weights and delete the copy."""
         if self.best_state_ is not None:
             net.learner_.load_state_dict(self.best_state_)
         self.best_state_ = None
 
 
 class RecordFusionWeights(Callback):
-    """Note the mean weight of each modality after every epoch.
+    """Record the mean weight of each modality in the history after every epoch.
 
-    For a net whose fusion has ``weights()`` that are those of all rows, as
-    ``NoHarmFusion`` has. The columns of the history are
-    "weight_<modality>", and with two modalities "lambda", the weight of the second.
+    Requires a fusion with a method ``weights()``, such as ``NoHarmFusion``. The columns
+    are "weight_<modality>", and "lambda", the weight of the second of two modalities.
     """
 
     def on_epoch_end(self, net, **kwargs):
-        """Note them."""
+        """Record the weights."""
         fusion = net.module_.fusion
         weights = fusion.weights()
         means = weights.reshape(len(weights), -1).mean(1).tolist()
@@ -76,97 +79,101 @@ class RecordFusionWeights(Callback):
             net.history.record("lambda", means[1])
 
 
-class AfterEpoch(Callback):
-    """Show the net to a function after every epoch.
+class EpochCallback(Callback):
+    """Call a function after every epoch.
 
     Parameters
     ----------
     call : callable
-        Gets the net; an error in it ends the training.
+        ``call(net)``. An exception ends the training.
     """
 
     def __init__(self, call):
         self.call = call
 
     def on_epoch_end(self, net, **kwargs):
-        """Call it."""
+        """Call the function."""
         self.call(net)
 
 
-class EpochBar(Callback):
-    """Progress bar over epochs with the latest losses (``verbose=1``)."""
+class ProgressBar(Callback):
+    """Progress bar over epochs with the latest losses, used if ``verbose=1``."""
 
     def on_train_begin(self, net, **kwargs):
-        """Open the bar."""
+        """Show the bar."""
         self.bar_ = tqdm(total=net.epochs_, unit="epoch")
 
     def on_epoch_end(self, net, **kwargs):
-        """Advance it."""
+        """Advance the bar."""
         row = net.history[-1]
         losses = {key: row[key] for key in ("train_loss", "valid_loss") if key in row}
         self.bar_.set_postfix(losses, refresh=False)
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):
-        """Close it."""
+        """Close the bar."""
         self.bar_.close()
         self.bar_ = None
 
 
 def own_callbacks(given):
-    """Return copies of what a user gives, so that a fit leaves them as they are.
+    """Check a user's callbacks and copy them, so that a fit does not change them.
 
     Parameters
     ----------
     given : list of skorch callbacks or of (name, callback), or None
 
+    Returns
+    -------
+    list
+
     Raises
     ------
     TypeError
-        For anything else.
+        If an item is not a callback.
     """
     for item in given or ():
         one = item[-1] if isinstance(item, tuple) else item
         if not issubclass(one if isinstance(one, type) else type(one), Callback):
             raise TypeError(
-                "callbacks must be a list of skorch callbacks, or of (name, callback); "
-                f"got {item!r} in it."
+                "callbacks must be a list of skorch callbacks or of (name, callback); "
+                f"got the item {item!r}."
             )
     return copy.deepcopy(given or [])
 
 
-def refuse_callbacks(net):
-    """Raise a ValueError for callbacks of skorch that would fail or be undone.
+def check_callbacks(net):
+    """Check that no skorch callback conflicts with stages or a warm start.
 
-    A scheduler counts all epochs of the history, but a new stage, or a warm start, has
-    a new optimizer. What ParamMapper and Freezer do to weights, stages do by name.
+    An LRScheduler would count the epochs of earlier optimizers. A ParamMapper, such as
+    Freezer, would be overridden by the stages.
     """
     again = len(net.history) > 0
     for name, callback in net.callbacks_:
         if isinstance(callback, LRScheduler) and (net.stages or again):
             what = "stages" if net.stages else "warm_start and partial_fit"
             raise ValueError(
-                f"callbacks: {name} cannot go on from one optimizer to the next, as "
-                f"{what} need; use lr_schedule= instead."
+                f"callbacks: {name} does not support {what}, which use several "
+                "optimizers; set lr_schedule instead."
             )
         if isinstance(callback, ParamMapper) and net.stages:
             raise ValueError(
-                f"callbacks: stages decide what learns, {name} cannot; name the parts "
-                "in Stage(train=...), or freeze weights before the fit."
+                f"callbacks: {name} has no effect with stages, which select the "
+                "weights to train; set Stage(train=...), or freeze weights before fit."
             )
 
 
 def overrides_batch_hook(callback):
-    """Whether a callback wants to be called for every batch."""
+    """Whether a callback is called for every batch."""
     hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)
 
 
 def raised_on_purpose(error):
-    """Whether a KeyboardInterrupt comes from a callback's ``raise``, not from Ctrl-C.
+    """Whether a KeyboardInterrupt was raised by a callback, and not by Ctrl-C.
 
-    skorch's EarlyStopping ends training by raising KeyboardInterrupt. A handler of
-    signals that is written in Python raises too, but is no method of a callback.
+    skorch's EarlyStopping raises KeyboardInterrupt to end training. A signal handler
+    may raise it as well, but is not a method of a callback.
     """
     trace = error.__traceback__
     while trace.tb_next is not None:
@@ -177,16 +184,15 @@ def raised_on_purpose(error):
 
 
 class GateSchedule(Callback):
-    """Let a gate weigh where it learns, at a temperature that moves by equal factors.
+    """Activate a gate in training, at a temperature that changes geometrically.
 
-    A run of fewer epochs than the net's `max_epochs`, as of ``partial_fit``, goes on
-    where the epochs before it left the temperature.
+    In ``partial_fit``, the schedule continues from call to call.
 
     Parameters
     ----------
     start, end : float
-        Temperature in the first and the last epoch of every stage; where there is but
-        one epoch, that of `end`.
+        Temperature in the first and the last epoch of every stage; `end` if there is
+        only one epoch.
     """
 
     def __init__(self, start, end):
@@ -194,12 +200,37 @@ class GateSchedule(Callback):
         self.end = end
 
     def on_train_begin(self, net, **kwargs):
-        """Tell the module, and count from here, or on."""
+        """Activate the gate, and restart the schedule unless in ``partial_fit``."""
         net.module_.begin()
         self.before_ = len(net.history) if net.epochs_ == net.max_epochs else 0
 
     def on_epoch_begin(self, net, **kwargs):
-        """Set the temperature of this epoch."""
+        """Set the temperature of the epoch."""
         epoch, last = len(net.history) - 1 - self.before_, net.max_epochs - 1
         share = min(1.0, epoch / last) if last else 1.0
         net.module_.temperature.fill_(self.start * (self.end / self.start) ** share)
+
+
+RENAMED = {
+    "AfterEpoch": EpochCallback,
+    "BestWeights": EarlyStopping,
+    "EpochBar": ProgressBar,
+}
+
+
+def __getattr__(name):
+    """Return a class by its deprecated name."""
+    return renamed(name, __name__)
+
+
+def renamed(name, module):
+    """Return a class by its deprecated name, for ``__getattr__`` of a module."""
+    if name not in RENAMED:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    new = RENAMED[name]
+    warnings.warn(
+        f"{name} was renamed to {new.__name__}; the old name will be removed.",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return new

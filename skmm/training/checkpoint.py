@@ -7,7 +7,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm.data.tensors import tensors_in
-from skmm.training.callbacks import BestWeights
+from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import describe, digest
 
 VERSION = 3
@@ -113,7 +113,7 @@ class ResumeFile(Callback):
 
 
 def _stoppers(net):
-    return [c for _, c in net.callbacks_ if isinstance(c, BestWeights)]
+    return [c for _, c in net.callbacks_ if isinstance(c, EarlyStopping)]
 
 
 def _best(stopper):

@@ -1,4 +1,4 @@
-"""Embeddings of frozen encoders, computed once per stage and not once per epoch."""
+"""Cache of the embeddings of frozen encoders, so as not to encode every epoch."""
 
 import copy
 import random
@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skmm._random import generators_put_back
+from skmm._random import restored_generators
 from skmm.data.tensors import LazyRows, tensors_in
 from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.parts import ENCODERS, parts_of
 
 
 class EmbeddingCache:
-    """Embeddings of encoders that neither learn nor draw random numbers.
+    """Embeddings of frozen, deterministic encoders.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ class EmbeddingCache:
 
     def __init__(self, module):
         self.module = module
-        self.known = {}  # (modality, number of the rows): embeddings
-        self.varying = {}  # by modality
+        self.known = {}  # (modality, index of the data): embeddings
+        self.varying = {}  # modality: whether the encoder cannot be cached
 
     def forget(self, parts):
-        """Drop embeddings of parts whose weights change.
+        """Delete embeddings of parts whose weights change.
 
         Parameters
         ----------
@@ -37,13 +37,18 @@ class EmbeddingCache:
         self.known = {key: self.known[key] for key in kept}
 
     def replace(self, frozen, *pairs):
-        """Return (rows, target) pairs in which rows of frozen encoders are embeddings.
+        """Replace modalities of frozen encoders by their embeddings.
 
         Parameters
         ----------
         frozen : list of Module
-            Parts that do not learn, in evaluation mode.
+            Parts that are not trained, in evaluation mode.
         *pairs : (TensorRows, Tensor) or None
+            Samples and target.
+
+        Returns
+        -------
+        list of (TensorRows, Tensor) or None
         """
         names = [
             name.removeprefix(ENCODERS)
@@ -59,7 +64,7 @@ class EmbeddingCache:
         return (rows.with_embeddings(found) if found else rows), target
 
     def _embeddings(self, name, number, rows, device):
-        """Embeddings of all rows, or None if they are not always the same."""
+        """Embeddings of all samples, or None if they cannot be cached."""
         key = (name, number)
         if name not in self.varying:
             self.varying[name] = _varies(self.module, name, rows, device)
@@ -71,29 +76,29 @@ class EmbeddingCache:
 
 
 def _varies(module, name, rows, device):
-    """Whether an encoder, though frozen, answers rows not always in the same way.
+    """Whether a frozen encoder is not deterministic, or caching would waste memory.
 
-    A copy is tried, and generators are put back, so that nothing is changed by it.
+    Two samples are encoded twice by a copy. Random generators are restored.
     """
     parts = list(module.encoders[name].modules())
-    if any(part.training or _looks_across_rows(part) for part in parts):
+    if any(part.training or _mixes_samples(part) for part in parts):
         return True
     source = rows.x[name]
     sample, copied = source[:2], copy.deepcopy(module.encoders[name])
     for part in copied.modules():
         part._forward_hooks.clear()
         part._forward_pre_hooks.clear()
-    with generators_put_back(device), torch.no_grad():
+    with restored_generators(device), torch.no_grad():
         before = _random_states(device)
         first = copied(sample)
         state = copy.deepcopy(copied.state_dict())
         second = copied(sample)
         drew = before != _random_states(device)
     same = torch.equal(first, second) and _equal(state, copied.state_dict())
-    return drew or not same or _wastes(source, sample, first)
+    return drew or not same or _wastes_memory(source, sample, first)
 
 
-def _looks_across_rows(part):
+def _mixes_samples(part):
     return isinstance(part, _BatchNorm) and part.running_mean is None
 
 
@@ -101,14 +106,14 @@ def _equal(state, other):
     return all(torch.equal(value, other[key]) for key, value in state.items())
 
 
-def _wastes(source, sample, embedding):
-    """Whether rows that are not in memory would come into it, little reduced."""
+def _wastes_memory(source, sample, embedding):
+    """Whether lazy samples are hardly larger than their embeddings."""
     return isinstance(source, LazyRows) and 2 * embedding.numel() > sample.numel()
 
 
 @torch.no_grad()
 def _encode(module, name, rows):
-    """Embeddings of all rows, slice by slice."""
+    """Embeddings of all samples, computed in slices."""
     source, mask = rows.x[name], None
     if rows.present is not None:
         mask = rows.present[:, list(module.encoders).index(name)]
@@ -119,7 +124,7 @@ def _encode(module, name, rows):
 
 
 def _random_states(device):
-    """What the generators are at that a forward pass may draw from."""
+    """States of the generators that a forward pass may draw from."""
     states = [torch.get_rng_state(), random.getstate(), np.random.get_state()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))
@@ -127,7 +132,7 @@ def _random_states(device):
 
 
 def _comparable(state):
-    """Bytes or text that differ when a state does."""
+    """State of a generator in a form that can be compared."""
     if isinstance(state, torch.Tensor):
         return state.numpy().tobytes()
     if isinstance(state, tuple) and isinstance(state[1], np.ndarray):

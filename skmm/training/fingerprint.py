@@ -1,9 +1,9 @@
-"""What a parameter is, as bytes that differ when it does: the key of a checkpoint.
+"""Fingerprints of parameters, used as the key of a checkpoint.
 
-``repr`` would not do: it leaves out weights, scikit-learn's shortens long lists, and
-that of an object without one of its own is an address. So objects are what pickle would
-write: their class and state. A class that is of none of the libraries below is its
-methods' code too; what those call in their turn is not looked at.
+``repr`` does not suffice: it omits weights, shortens long lists in scikit-learn, and is
+an address for many objects. Instead, an object is described by its class and the state
+that pickle would write. For classes outside the libraries below, the code of their
+methods is included, but not the functions that these call.
 """
 
 import inspect
@@ -24,16 +24,15 @@ LIBRARIES |= {"builtins"}
 
 
 def describe(value, weights=True):
-    """Bytes that say what a value is, in this process and in any other.
+    """Describe a value by bytes that are the same in every process.
 
     Parameters
     ----------
     value : object
-        Of parameters of an estimator: numbers, names, containers, Blocks, modules,
-        objects of any class …
+        Such as parameters of an estimator.
     weights : bool, default=True
-        Whether the weights of modules count, and objects must have a state that can
-        be read.
+        Include the weights of modules, and raise an error for objects whose state
+        cannot be read.
 
     Yields
     ------
@@ -42,13 +41,13 @@ def describe(value, weights=True):
     Raises
     ------
     TypeError
-        If the state of an object cannot be read, as that of a lock or an open file.
+        If the state of an object cannot be read, such as that of a lock.
     """
     yield _Digests(weights).of(value)[0]
 
 
 def digest(parts):
-    """Short text that differs when the parts of bytes do."""
+    """Hexadecimal digest of an iterable of bytes."""
     digest = blake2b(digest_size=16)
     for part in parts:
         digest.update(part)
@@ -56,55 +55,57 @@ def digest(parts):
 
 
 class _Digests:
-    """Digests of values; an object that is met again is not described again.
+    """Digests of values. Each object is described only once.
 
-    Equal values have equal digests, whether they share objects or not.
+    Equal values have equal digests, whether or not they share objects.
 
     Parameters
     ----------
     weights : bool
-        As for `describe`.
+        See `describe`.
     """
 
     def __init__(self, weights):
         self.weights = weights
-        self.known = {}  # with the objects: an id is free for another after its end
+        self.known = {}  # keeps the objects alive, so that their ids stay unique
 
     def of(self, value, above=()):
-        """Digest of a value, and whether something in it refers to what it lies in.
+        """Digest of a value, and whether it refers to an object that contains it.
 
         Parameters
         ----------
         value : object
-        above : tuple of int
-            Ids of the objects that the value lies in.
+        above : tuple of int, default=()
+            Ids of the objects that contain the value, from the outermost on.
         """
-        if type(value) is bytes:  # of weights; a repr would take four times the room
+        if type(value) is bytes:  # of weights; repr would need four times the memory
             return _joined([b"bytes", value]), False
         name = type(value).__qualname__.encode()
         if type(value) in PLAIN or isinstance(value, np.generic):
             return _joined([name, repr(value).encode()]), False
-        if id(value) in above:  # counted from here, so that it is the same at any depth
+        if id(value) in above:  # relative, so that it is the same at any depth
             distance = len(above) - above.index(id(value))
             return _joined([b"above", name, str(distance).encode()]), True
         for key in (id(value), (id(value), above)):
             if key in self.known:
                 return self.known[key][1]
-        return self._note(value, name, above)
+        return self._add(value, name, above)
 
-    def _note(self, value, name, above):
+    def _add(self, value, name, above):
         inner = (*above, id(value))
         found = [self.of(part, inner) for part in _parts(value, self.weights)]
-        digests, in_ring = [part for part, _ in found], any(ring for _, ring in found)
-        if isinstance(value, Set):  # whose order differs between processes
+        digests, cyclic = [part for part, _ in found], any(cycle for _, cycle in found)
+        if isinstance(value, Set):  # the order differs between processes
             digests.sort()
-        key = (id(value), above) if in_ring else id(value)  # a ring is where it begins
-        self.known[key] = value, (_joined([name, *digests]), in_ring)
+        key = (
+            (id(value), above) if cyclic else id(value)
+        )  # a cycle depends on its start
+        self.known[key] = value, (_joined([name, *digests]), cyclic)
         return self.known[key][1]
 
 
 def _joined(parts):
-    """Digest of some bytes, in their order."""
+    """Digest of a sequence of bytes."""
     digest = blake2b(digest_size=32)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -113,7 +114,7 @@ def _joined(parts):
 
 
 def _parts(value, weights):
-    """Return what a value consists of, to be described in turn."""
+    """Parts of a value that describe it."""
     if isinstance(value, (Mapping, Set, list, tuple)):
         return _of_container(value)
     if isinstance(value, nn.Module):
@@ -137,7 +138,7 @@ def _of_container(value):
 
 
 def _of_name(value):
-    """What a class, function or Python module is: its name, and a function's code."""
+    """Name of a class, function or Python module, and code of functions."""
     yield getattr(value, "__module__", None)
     yield getattr(value, "__qualname__", value.__name__)
     if inspect.isfunction(value):
@@ -151,24 +152,24 @@ def _of_name(value):
 def _content(cell):
     try:
         return cell.cell_contents
-    except ValueError:  # not yet assigned
+    except ValueError:  # not assigned yet
         return None
 
 
 def _of_object(value, weights):
-    """What pickle would write."""
+    """Class and state, as in a pickle."""
     try:
         made = value.__reduce_ex__(2)
     except Exception as error:
         if weights:
             raise TypeError(
-                f"a {type(value).__name__} has no state that can be compared ({error})"
+                f"the state of a {type(value).__name__} cannot be compared ({error})"
             ) from error
         return
     if isinstance(made, str):
         yield from (getattr(value, "__module__", None), made)
         return
-    made = made[:5]  # a function, its arguments, the state, items of lists and dicts
+    made = made[:5]  # function, arguments, state, items of lists, items of dicts
     yield from (list(part) if hasattr(part, "__next__") else part for part in made)
 
 
@@ -185,10 +186,10 @@ def _of_array(array):
 
 
 def _of_module(module, weights):
-    """Parameters or attributes, and weights."""
+    """Parameters or attributes of a module, and its weights."""
     if isinstance(module, BaseEstimator):
         yield from (type(module), module.get_params(deep=False))
-    if "_modules" not in vars(module):  # its constructor forgot, which `build` refuses
+    if "_modules" not in vars(module):  # no super().__init__(); `build` raises
         return
     if not isinstance(module, BaseEstimator):
         yield {name: attributes_of(part) for name, part in module.named_modules()}
@@ -200,7 +201,7 @@ def _of_module(module, weights):
 
 
 def attributes_of(module):
-    """Class and attributes of a module, without those that all modules have."""
+    """Class and attributes of a module except those of nn.Module."""
     own = vars(module).keys() - vars(nn.Module()).keys() - {"_compiled_call_impl"}
     kept = {name: vars(module)[name] for name in sorted(own)}
     kept = {n: v for n, v in kept.items() if not isinstance(v, RemovableHandle)}

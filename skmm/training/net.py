@@ -14,10 +14,10 @@ from skmm.nn.named_outputs import check_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import (
-    BestWeights,
+    EarlyStopping,
+    check_callbacks,
     overrides_batch_hook,
     raised_on_purpose,
-    refuse_callbacks,
 )
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.optimizers import (
@@ -200,7 +200,7 @@ class TensorNet(NeuralNet):
 
     def best_epoch(self):
         """Epoch whose weights early stopping kept, counted from 1."""
-        own = [c for _, c in self.callbacks_ if isinstance(c, BestWeights)]
+        own = [c for _, c in self.callbacks_ if isinstance(c, EarlyStopping)]
         return own[0].best_epoch_
 
     def progress(self):
@@ -269,7 +269,7 @@ class TensorNet(NeuralNet):
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
-        refuse_callbacks(self)
+        check_callbacks(self)
         try:
             if self.stages:
                 self._run_stages(train, valid, epochs)
@@ -337,7 +337,7 @@ class TensorNet(NeuralNet):
     def _keep_start(self, valid):
         """Compare the weights before the first epoch, if a callback keeps them."""
         for _, callback in self.callbacks_:
-            if isinstance(callback, BestWeights) and callback.keep_start:
+            if isinstance(callback, EarlyStopping) and callback.keep_start:
                 callback.compare(self, self.loss_on(*valid), len(self.history))
 
     def _follow(self, schedule):

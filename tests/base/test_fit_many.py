@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm import FusionClassifier
-from skmm.base.fit_many import fit_together
+from skmm.base.fit_many import fit_many
 from skmm.nn import ConvEncoder, MLPEncoder
 from tests.toys import two_tables
 
@@ -22,7 +22,7 @@ def test_each_is_as_if_fitted_alone():
     weight = np.linspace(1, 2, 60)
     data = [(X[i:], Y[i:], weight[i:]) for i in range(3)]
     for fitted, alone, part in zip(
-        fit_together(models(), data), models(), data, strict=True
+        fit_many(models(), data), models(), data, strict=True
     ):
         wanted = alone.fit(*part).predict_proba(X)
         np.testing.assert_allclose(fitted.predict_proba(X), wanted, atol=1e-5)
@@ -31,7 +31,7 @@ def test_each_is_as_if_fitted_alone():
 def test_what_cannot_be_stacked_is_fitted_alone():
     images = {"image": np.random.default_rng(0).normal(size=(60, 1, 8, 8))}
     encoder = ConvEncoder((2,), hidden=(4,))
-    found = fit_together(models(encoder), [(images, Y, None)] * 3)
+    found = fit_many(models(encoder), [(images, Y, None)] * 3)
     for fitted, alone in zip(found, models(encoder), strict=True):
         wanted = alone.fit(images, Y).predict_proba(images)
         np.testing.assert_array_equal(fitted.predict_proba(images), wanted)
@@ -40,7 +40,7 @@ def test_what_cannot_be_stacked_is_fitted_alone():
 def test_some_may_lack_a_class():
     rows = np.flatnonzero(Y == 0)
     data = [(X, Y, None), (X[rows], Y[rows], None)]
-    found = fit_together(models()[:2], data, classes=[0, 1])
+    found = fit_many(models()[:2], data, classes=[0, 1])
     assert [m.predict_proba(X).shape for m in found] == [(60, 2)] * 2
 
 
@@ -55,5 +55,5 @@ def test_rows_are_held_up_to_a_budget(monkeypatch):
 
     monkeypatch.setattr(together, "train_prepared", spy)
     one = 60 * 8 * 4  # rows, columns of both tables, bytes
-    fit_together(models(), [(X, Y, None)] * 3, memory=one)
+    fit_many(models(), [(X, Y, None)] * 3, memory=one)
     assert sizes == [2, 1]

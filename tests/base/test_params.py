@@ -31,7 +31,7 @@ def test_nested_parameters_are_listed():
     assert set(Holder().get_params()) == {"parts", "plain"}
 
 
-def test_setting_leaves_what_the_user_passed_alone():
+def test_setting_does_not_change_objects_of_the_user():
     scaler = StandardScaler()
     parts = {"a": scaler, "b": None}
     holder = Holder(parts).set_params(parts__a__with_mean=False, plain=2)
@@ -78,14 +78,14 @@ def test_getting_and_setting_round_trip():
 
 
 @pytest.mark.parametrize("parts, listed", [(None, r"\[\]"), ({"a": None}, r"\['a'\]")])
-def test_an_unknown_part_is_named(parts, listed):
+def test_error_names_an_unknown_part(parts, listed):
     expected = f"'parts__zz__with_mean' for Holder: parts has the parts {listed}"
     with pytest.raises(ValueError, match=expected):
         Holder(parts).set_params(parts__zz__with_mean=False)
 
 
 @pytest.mark.parametrize("part", [None, "drop", nn.Linear(2, 2), StandardScaler])
-def test_a_part_without_parameters_is_named(part):
+def test_error_names_a_part_without_parameters(part):
     holder = Holder({"a": part})
     assert "parts__a" in holder.get_params()
     with pytest.raises(ValueError, match="'parts__a__with_mean' for Holder: parts"):
@@ -93,7 +93,7 @@ def test_a_part_without_parameters_is_named(part):
     assert holder.set_params(parts__a=StandardScaler()).parts["a"].with_mean
 
 
-def test_a_misspelt_parameter_is_named():
+def test_error_names_a_misspelt_parameter():
     with pytest.raises(ValueError, match="Invalid parameter 'with_maen'"):
         Holder({"a": StandardScaler()}).set_params(parts__a__with_maen=False)
     with pytest.raises(ValueError, match="Invalid parameter 'plian'"):
@@ -110,7 +110,7 @@ def test_a_misspelt_parameter_is_named():
         (ModalityTransformer({"a": StandardScaler()}), "transformers__a__with_std"),
     ],
 )
-def test_where_we_use_it(estimator, key):
+def test_parameters_of_our_estimators(estimator, key):
     changed = clone(estimator).set_params(**{key: (3,)})
     assert changed.get_params()[key] == (3,)
     assert estimator.get_params()[key] != (3,)

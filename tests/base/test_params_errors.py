@@ -1,4 +1,4 @@
-"""Nested parameters of what has none, and names that are no strings."""
+"""Errors of nested parameters, and names that are not strings."""
 
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -13,12 +13,12 @@ from tests.toys import two_tables
 @pytest.mark.parametrize(
     "model, key, words",
     [
-        (FusionClassifier(), "head__hidden", "head is None.*give head an instance"),
+        (FusionClassifier(), "head__hidden", "head is None.*Set head to an instance"),
         (FusionClassifier(), "fusion__width", "fusion is 'concat'.*an instance"),
         (
             FusionClassifier(MLPEncoder()),
             "encoders__a__hidden",
-            r"encoders is MLPEncoder\(\).*encoders a dict of parts by modality",
+            r"encoders is MLPEncoder\(\).*Set encoders to a dict of parts by modality",
         ),
         (
             LateFusionClassifier(LogisticRegression()),
@@ -28,12 +28,12 @@ from tests.toys import two_tables
         (ModalityTransformer(), "remainder__with_mean", "remainder is 'passthrough'"),
     ],
 )
-def test_a_parameter_of_what_has_none_is_refused(model, key, words):
+def test_error_for_a_parameter_that_does_not_exist(model, key, words):
     with pytest.raises(ValueError, match=f"Invalid parameter '{key}'.*{words}"):
         model.set_params(**{key: 1})
 
 
-def test_the_instance_may_come_along():
+def test_an_instance_and_its_parameters_at_once():
     model = FusionClassifier(MLPEncoder()).set_params(
         head=MLPHead(), head__hidden=(3,), fusion=SumFusion(), fusion__width=4
     )
@@ -42,7 +42,7 @@ def test_the_instance_may_come_along():
     assert model.encoders.hidden == (5,)
 
 
-def test_integer_names_are_their_strings_everywhere():
+def test_integer_names_become_strings():
     X, y = two_tables()
     X = {0: X["a"], 1: X["b"]}
     model = FusionClassifier({0: MLPEncoder((3,))}, max_epochs=1, random_state=0)

@@ -1,9 +1,17 @@
 import numpy as np
+import pytest
 import torch
+from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
 
 from skmm import ModalityDict
-from skmm.base.training_data import TrainingData
+from skmm.base.training_data import (
+    TrainingData,
+    check_weight,
+    combined_weight,
+    mean_one,
+    split_samples,
+)
 from skmm.data.tensors import to_rows
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
@@ -15,6 +23,7 @@ X = ModalityDict(
     a=np.arange(30.0).reshape(10, 3),
     present={"a": np.arange(10) != 4},
 )
+Y = np.array(["a"] * 6 + ["b"] * 3)
 
 
 def module(note):
@@ -40,16 +49,121 @@ def test_a_plain_module_reads_text_as_tokens():
     assert rows.weight.dtype == torch.float32
 
 
-def test_setting_aside_keeps_rows_together():
+def test_split_keeps_samples_together():
     rows = to_rows(X, module(MeanEmbedding()), torch.device("cpu"), np.arange(10.0))
-    problem = TrainingData(None, (rows, torch.arange(10)))
-    problem.set_aside(np.array([0, 1, 2, 5, 6, 8, 9]), np.array([3, 4, 7]))
-    (train, target), (valid, held) = problem.train, problem.valid
+    data = TrainingData(None, (rows, torch.arange(10)))
+    data.split(np.array([0, 1, 2, 5, 6, 8, 9]), np.array([3, 4, 7]))
+    (train, target), (valid, held) = data.train, data.valid
     assert (len(train), len(valid)) == (7, 3)
     assert sorted([*target.tolist(), *held.tolist()]) == list(range(10))
-    for part, numbers in (problem.train, problem.valid):
+    for part, numbers in (data.train, data.valid):
         there = part.present[:, 1]
         assert torch.equal(part.x["a"][:][there, 0], numbers[there] * 3.0)
         assert there.tolist() == (numbers != 4).tolist()
         torch.testing.assert_close(part.weight.mean(), torch.tensor(1.0))
         torch.testing.assert_close(part.weight, numbers / numbers.float().mean())
+
+
+# -- weights -----------------------------------------------------------------------
+
+
+def test_no_weights_are_none():
+    assert combined_weight(9, Y) is None
+
+
+def test_weights_have_mean_one():
+    weight = np.arange(9.0)
+    np.testing.assert_allclose(combined_weight(9, Y, weight), weight / weight.mean())
+    np.testing.assert_allclose(
+        combined_weight(9, Y, weight * 1e6), weight / weight.mean()
+    )
+
+
+def test_class_weights_multiply():
+    weight = np.arange(9.0)
+    product = weight * compute_sample_weight("balanced", Y)
+    both = combined_weight(9, Y, weight, "balanced")
+    np.testing.assert_allclose(both, product / product.mean())
+    only = combined_weight(9, Y, None, {"a": 1, "b": 3})
+    np.testing.assert_allclose(only[-1] / only[0], 3)
+
+
+def test_one_number_is_equal_weights():
+    np.testing.assert_array_equal(combined_weight(9, Y, 3.0), np.ones(9))
+    np.testing.assert_array_equal(check_weight(4, None), np.ones(4))
+
+
+@pytest.mark.parametrize(
+    "weight, message",
+    [
+        (np.zeros(9), "at least one non-zero"),
+        (-np.ones(9), "Negative values"),
+        (np.ones(8), "sample_weight.shape"),
+        (np.ones((9, 2)), "1D"),
+        (np.full(9, np.nan), "NaN"),
+    ],
+)
+def test_bad_weights_raise(weight, message):
+    with pytest.raises(ValueError, match=message):
+        combined_weight(9, Y, weight)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor])
+def test_mean_one(kind):
+    weight = kind([1.0, 2.0, 3.0])
+    assert float(mean_one(weight).mean()) == 1.0
+    assert not mean_one(weight * 0).any()
+    assert mean_one(None) is None
+
+
+# -- training and validation set ---------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(40) % 3])
+@pytest.mark.parametrize("fraction", [0.1, 0.15, 0.5, 0.9])
+def test_split_is_a_partition(labels, fraction):
+    train, valid = split_samples(40, fraction, labels, 0)
+    assert sorted([*train, *valid]) == list(range(40))
+    assert len(valid) == round(fraction * 40)
+    assert (np.diff(train) > 0).all() and (np.diff(valid) > 0).all()
+
+
+def test_split_is_stratified():
+    labels = np.repeat(["a", "b", "c"], [60, 30, 10])
+    _, valid = split_samples(100, 0.2, labels, 0)
+    assert np.unique(labels[valid], return_counts=True)[1].tolist() == [12, 6, 2]
+
+
+def test_split_depends_on_the_seed_only():
+    splits = [
+        split_samples(40, 0.2, None, seed)[1].tolist() for seed in (0, 0, 2**62 + 1)
+    ]
+    assert splits[0] == splits[1] != splits[2]
+
+
+@pytest.mark.parametrize("n", [3, 4, 5])
+@pytest.mark.parametrize("fraction", [0.001, 0.5, 0.999])
+def test_split_of_few_samples(n, fraction):
+    train, valid = split_samples(n, fraction, None, 0)
+    assert len(train) >= 2 and len(valid) >= 1
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_split_of_too_few_samples(n):
+    with pytest.raises(ValueError, match=f"at least 3 samples .*; got {n}"):
+        split_samples(n, 0.5, None, 0)
+
+
+@pytest.mark.parametrize(
+    "labels, fraction, message",
+    [
+        (["a"] * 9 + ["b"], 0.3, "class 'b' has 1 sample"),
+        ([0, 0, 1, 1, 2, 2], 0.2, "1 validation sample.* for 3 classes"),
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2], 0.9, "2 training and 7 validation"),
+        (np.array(["x", "x", "y"], dtype=object), 0.4, "class 'y' has 1 sample"),
+    ],
+)
+def test_split_warns_if_not_stratified(labels, fraction, message):
+    with pytest.warns(UserWarning, match=f"not stratified: .*{message}"):
+        train, valid = split_samples(len(labels), fraction, np.asarray(labels), 0)
+    assert len(train) + len(valid) == len(labels)

@@ -9,7 +9,7 @@ import skmm
 from skmm import DynamicFusionClassifier, FusionClassifier, ModalityDict, nn
 from skmm.nn.composite.gated import straight_through
 from skmm.nn.flops import operations
-from skmm.training import AfterEpoch
+from skmm.training import EpochCallback
 from tests.toys import assert_same_state, state_of, two_tables, with_holes
 
 FAST = {"max_epochs": 3, "lr": 0.01, "random_state": 0}
@@ -202,7 +202,7 @@ def test_soft_weights_are_scores_over_the_temperature(temperature):
 @pytest.mark.parametrize("training", ["two_stage", "frozen"])
 def test_temperature_falls_in_every_stage(training):
     ends, seen = {"temperature": 4.0, "final_temperature": 0.25}, []
-    note = AfterEpoch(lambda net: seen.append(net.module_.temperature.item()))
+    note = EpochCallback(lambda net: seen.append(net.module_.temperature.item()))
     fitted(**ends, training=training, callbacks=[note])
     np.testing.assert_allclose(seen, [4.0, 1.0, 0.25] * 2, rtol=1e-6)
 
@@ -227,7 +227,7 @@ def test_temperature_goes_on_in_partial_fits():
 
 def test_branches_learn_for_themselves_first_also_when_fitting_goes_on():
     weighs = []
-    note = AfterEpoch(lambda net: weighs.append(bool(net.module_.gating)))
+    note = EpochCallback(lambda net: weighs.append(bool(net.module_.gating)))
     model = fitted(callbacks=[note], max_epochs=2, warm_start=True).fit(X, Y)
     assert weighs == [False, False, True, True] * 2
     assert model.net_.module_.gating

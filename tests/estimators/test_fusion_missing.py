@@ -113,7 +113,7 @@ def test_the_split_is_stratified_and_seeded():
 
 def test_a_class_of_one_row_warns():
     X, _ = two_tables()
-    with pytest.warns(UserWarning, match="not stratified: class 'rare' has 1 row"):
+    with pytest.warns(UserWarning, match="not stratified: class 'rare' has 1 sample"):
         classifier(early_stopping=True).fit(X, ["often"] * 39 + ["rare"])
 
 
@@ -126,7 +126,7 @@ def test_few_rows(n):
 
 def test_too_few_rows():
     X, y = values(2)
-    with pytest.raises(ValueError, match=r"early_stopping.* need at least 3 rows"):
+    with pytest.raises(ValueError, match=r"early_stopping.* need at least 3 samples"):
         regressor(early_stopping=True).fit(X, y)
 
 

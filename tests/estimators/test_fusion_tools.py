@@ -46,7 +46,7 @@ def test_callbacks_are_copied():
 @pytest.mark.parametrize("wrong", [5, "stop", ("name", 3), two_tables, dict])
 def test_what_is_no_callback_is_refused(wrong):
     X, y = two_tables()
-    with pytest.raises(TypeError, match=r"list of skorch callbacks.*got .* in it"):
+    with pytest.raises(TypeError, match=r"list of skorch callbacks.*got the item"):
         classifier(callbacks=[wrong]).fit(X, y)
 
 
@@ -55,6 +55,14 @@ def test_early_stopping_of_skorch():
     stopper = EarlyStopping("train_loss", patience=2, threshold=10.0)
     model = classifier(callbacks=[stopper], max_epochs=20).fit(X, y)
     assert model.n_iter_ < 5 and model.predict(X).shape == (40,)
+
+
+@pytest.mark.parametrize("given", [EarlyStopping(), ("EarlyStopping", EarlyStopping())])
+def test_both_early_stoppings(given):
+    X, y = two_tables()
+    model = classifier(callbacks=[given], early_stopping=True).fit(X, y)
+    names = [name for name, _ in model.net_.callbacks_]
+    assert names[-2:] == ["EarlyStopping", "skmm_early_stopping"]
 
 
 def test_verbosity(capsys):

@@ -73,7 +73,7 @@ def test_partial_fit_keeps_the_scale_of_weights_and_the_class_weights():
         small.predict_proba(X), start.predict_proba(X), atol=1e-4
     )
     assert plain.n_iter_ == 1
-    with pytest.raises(ValueError, match="cannot balance"):
+    with pytest.raises(ValueError, match="support class_weight='balanced'"):
         classifier(class_weight="balanced").partial_fit(X, Y)
 
 

@@ -236,7 +236,9 @@ def test_groups_reach_the_splitter():
     groups = np.arange(60) // 5
     found = search(cv=GroupKFold(4), n_trials=1).fit(X, Y, groups=groups)
     assert found.n_splits_ == 4
-    with pytest.raises(ValueError, match="needs groups: give them with X and y"):
+    with pytest.raises(
+        ValueError, match="needs groups; pass groups=groups along with X"
+    ):
         search(cv=GroupKFold(4)).fit(X, Y)
 
 
@@ -251,7 +253,7 @@ def test_a_number_of_folds_keeps_groups_together(cv, model):
         one.fit(TABLE, Y, groups=groups.tolist())
     key = "split2_test_score"
     assert found.cv_results_[key] == known.cv_results_[key]
-    with pytest.raises(ValueError, match=r"cv=KFold.* separates rows of one group"):
+    with pytest.raises(ValueError, match=r"cv=KFold.* splits group"):
         search(model, {"tol": [1e-3]}, cv=KFold(3)).fit(TABLE, Y, groups=groups)
 
 

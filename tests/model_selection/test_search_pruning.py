@@ -13,7 +13,7 @@ import skmm
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
 from skmm.preprocessing import ModalityTransformer
-from skmm.training import AfterEpoch, Stage
+from skmm.training import EpochCallback, Stage
 from tests.toys import two_tables
 
 optuna = pytest.importorskip("optuna")
@@ -115,7 +115,7 @@ def test_reporting_with_batch_norm_and_dropout():
         net.loss_on(*rows["valid"])
 
     watched = quick(encoders=encoders, callbacks=[])
-    watched.set_params(callbacks=[AfterEpoch(_Kept(look))]).fit(X, Y)
+    watched.set_params(callbacks=[EpochCallback(_Kept(look))]).fit(X, Y)
     np.testing.assert_array_equal(plain.predict_proba(X), watched.predict_proba(X))
 
 
@@ -172,7 +172,7 @@ def test_the_last_step_of_a_pipeline_reports():
 
 def test_callbacks_of_the_user_are_called_as_well():
     seen = []
-    model = quick(callbacks=[AfterEpoch(_Kept(lambda net: seen.append(1)))])
+    model = quick(callbacks=[EpochCallback(_Kept(lambda net: seen.append(1)))])
     search(model, n_trials=1, refit=False).fit(X, Y)
     assert len(seen) == 12
 

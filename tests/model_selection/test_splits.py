@@ -32,7 +32,7 @@ def test_groups_stay_together(resampling):
 
 def test_splitters_that_separate_groups_are_rejected():
     groups = np.repeat(np.arange(15), 4)
-    with pytest.raises(ValueError, match=r"resampling=KFold.* separates rows of one"):
+    with pytest.raises(ValueError, match=r"resampling=KFold.* splits group"):
         make_splits(KFold(3, shuffle=True), LogisticRegression(), X, Y, groups, 0)
     with pytest.raises(ValueError, match=r"cv=GroupKFold.* needs groups"):
         make_splits(GroupKFold(3), LogisticRegression(), X, Y, None, 0, "cv")

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from skmm.persistence.json_codec import JsonCodec
 
 
-def there_and_back(value):
+def round_trip(value):
     text = json.dumps(JsonCodec().pack(value, "value"), allow_nan=False)
     return JsonCodec().unpack(json.loads(text))
 
@@ -72,12 +72,12 @@ values = st.recursive(
 @example(np.zeros((3, 0)))
 @example(np.asfortranarray(np.arange(6).reshape(2, 3)))
 @example(np.empty(0, dtype=object))
-def test_values_come_back(value):
-    assert same(there_and_back(value), value)
+def test_round_trip(value):
+    assert same(round_trip(value), value)
 
 
-def test_arrays_can_be_written_to():
-    array = there_and_back(np.arange(3.0))
+def test_arrays_are_writable():
+    array = round_trip(np.arange(3.0))
     array += 1
     assert array.tolist() == [1, 2, 3]
 
@@ -97,12 +97,12 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("value", STRANGE.values(), ids=STRANGE)
-def test_what_is_no_data_is_refused_with_its_place(value):
+def test_error_names_an_unsupported_value(value):
     with pytest.raises(TypeError, match=r"^here\.deep\.1.* cannot be saved"):
         JsonCodec().pack({"deep": [0, value]}, "here")
 
 
-def test_keys_are_checked_too():
+def test_error_for_an_unsupported_key():
     with pytest.raises(TypeError, match="a key of here cannot be saved"):
         JsonCodec().pack({len: 1}, "here")
 
@@ -119,7 +119,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("data", WRONG.values(), ids=WRONG)
-def test_wrong_data_are_refused(data):
+def test_wrong_data_raise(data):
     data = data if "$" in data else {"$": "array", "value": data}
     with pytest.raises((ValueError, TypeError, KeyError)):
         JsonCodec().unpack(data)

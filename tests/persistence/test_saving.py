@@ -78,7 +78,7 @@ HOLDERS = {"net_", "estimators_", "unimodal_", "fused_"}
 
 
 def assert_equal_models(a, b):
-    """The same class, parameters and attributes, but for what holds them."""
+    """Same class, parameters, fitted attributes and nets."""
     assert type(a) is type(b)
     assert repr(a.get_params(deep=False)) == repr(b.get_params(deep=False))
     mine, other = vars(a), vars(b)
@@ -107,7 +107,7 @@ def nets(model):
 
 
 @pytest.mark.parametrize("estimator", [*QUICK, *DEFAULTS], ids=repr)
-def test_every_estimator_comes_back(estimator, path):
+def test_round_trip_of_every_estimator(estimator, path):
     X, y = make_data(estimator)
     X = X.with_missing("table", slice(0, None, 3))
     model = clone(estimator).fit(X, y)
@@ -115,16 +115,16 @@ def test_every_estimator_comes_back(estimator, path):
     assert_equal_models(loaded, model)
     assert not any(net.module_.training for net in nets(loaded))
     np.testing.assert_array_equal(answers(loaded, X), answers(model, X))
-    for ask in ("predict", "transform", "decision_function"):
-        if hasattr(model, ask):
-            assert np.all(getattr(loaded, ask)(X) == getattr(model, ask)(X))
+    for method in ("predict", "transform", "decision_function"):
+        if hasattr(model, method):
+            assert np.all(getattr(loaded, method)(X) == getattr(model, method)(X))
     if hasattr(model, "embed"):
         for name, out in model.embed(X).items():
             np.testing.assert_array_equal(loaded.embed(X)[name], out)
 
 
 @pytest.mark.parametrize("estimator", QUICK, ids=repr)
-def test_a_loaded_model_is_a_whole_model(estimator, path):
+def test_a_loaded_model_can_be_saved_pickled_and_cloned(estimator, path):
     X, y = make_data(estimator)
     model = clone(estimator).fit(X, y)
     loaded = again(model, path)
@@ -188,7 +188,7 @@ DATA = {
 
 
 @pytest.mark.parametrize("change", DATA.values(), ids=DATA)
-def test_what_is_known_of_the_data(change, path):
+def test_attributes_of_the_data(change, path):
     X, y = two_tables()
     X = change(X)
     model = classifier().fit(X, y)
@@ -197,7 +197,7 @@ def test_what_is_known_of_the_data(change, path):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-def test_names_that_make_one_key_are_told_apart(path):
+def test_names_with_the_same_key(path):
     X, y = two_tables()
     X = {"a": X["a"], "a.layers": X["b"]}
     given = {
@@ -324,7 +324,7 @@ def test_blocks_in_blocks(build, path):
     assert loaded.encoders["a"].inner.is_built == build
 
 
-def test_the_shape_of_a_built_block_is_noted():
+def test_in_shape_of_a_built_block():
     assert MLPEncoder((4,)).build((3, 2)).in_shape_ == (3, 2)
     assert Twice().build((3,)).in_shape_ == (3,)
     assert OneMore().build((3,)).in_shape_ == (3,)
@@ -392,7 +392,7 @@ class OwnEntropy(CrossEntropy):
 
 
 class OwnModule(nn.Module):
-    """A plain module that keeps its argument."""
+    """A plain module that stores its argument."""
 
     def __init__(self, width=4):
         super().__init__()
@@ -404,14 +404,14 @@ class OwnModule(nn.Module):
 
 
 class Forgetful(OwnModule):
-    """A plain module that does not."""
+    """A plain module that does not store its argument."""
 
     def __init__(self, wide):
         super().__init__(wide)
 
 
 class Liar(OwnModule):
-    """A plain module that keeps something else by its argument's name."""
+    """A plain module that stores another value under its argument's name."""
 
     def __init__(self, factor):
         super().__init__()
@@ -459,14 +459,14 @@ def test_text_through_an_own_block(path):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-def test_what_classes_may_be():
-    with pytest.raises(TypeError, match=r"classes must be a list of classes: \[Ridge"):
+def test_invalid_classes():
+    with pytest.raises(TypeError, match=r"classes must be a list; pass \[Ridge"):
         skmm.persistence.class_registry.ClassRegistry(Ridge)
     for wrong in (os.system, "Ridge", int, subprocess.Popen):
         with pytest.raises(TypeError, match="classes must be classes of Blocks"):
             skmm.persistence.class_registry.ClassRegistry([wrong])
     other = type("Ridge", (Block,), {})
-    with pytest.raises(ValueError, match="two of the same name"):
+    with pytest.raises(ValueError, match="must have different names"):
         skmm.persistence.class_registry.ClassRegistry([Ridge, other])
 
 
@@ -485,17 +485,17 @@ def my_objective(outputs, target, weight):
     return outputs.square().mean()
 
 
-REFUSED = {
+UNSUPPORTED = {
     "callbacks": ({"callbacks": [EpochScoring("accuracy")]}, "callbacks=None"),
     "function": ({"objective": my_objective}, "objective cannot be saved.*a class"),
     "factory": ({"optimizer": lambda p, lr: torch.optim.SGD(p, lr)}, "optimizer canno"),
     "module": ({"encoders": {"a": Forgetful(4)}}, "encoders.a cannot.*'wide'.*Block"),
-    "changed": ({"encoders": {"a": Liar(0.5)}}, "predicts something else"),
+    "changed": ({"encoders": {"a": Liar(0.5)}}, "predictions of a copy.* differ"),
 }
 
 
-@pytest.mark.parametrize(("params", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_data_is_named(params, message, path):
+@pytest.mark.parametrize(("params", "message"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_error_for_an_unsupported_parameter(params, message, path):
     X, y = two_tables()
     model = classifier(**params)
     if "callbacks" in params:  # scoring would want skorch's own loop over data
@@ -507,7 +507,7 @@ def test_what_is_no_data_is_named(params, message, path):
     assert not list(path.parent.iterdir())
 
 
-def test_members_of_scikit_learn_are_named(path):
+def test_error_for_members_of_scikit_learn(path):
     X, y = two_tables()
     given = {"b": LogisticRegression()}
     for members in (given, LogisticRegression()):
@@ -517,7 +517,7 @@ def test_members_of_scikit_learn_are_named(path):
 
 
 class Unsaved(Ridge):
-    """Keeps a number that is no parameter, weight or buffer."""
+    """Has an attribute that is not a parameter, weight or buffer."""
 
     factor = 1.0
 
@@ -525,12 +525,12 @@ class Unsaved(Ridge):
         return self.factor * super().forward(x)
 
 
-def test_a_block_with_a_hidden_state_is_noticed(path):
+def test_error_for_a_block_with_hidden_state(path):
     X, y = two_tables()
     block = Unsaved().build((3,))
     block.factor = 3.0
     model = classifier({"a": block}).fit(X, y)
-    with pytest.raises(TypeError, match=r"predicts something else. A Block"):
+    with pytest.raises(TypeError, match=r"predictions of a copy.* differ. A Block"):
         model.save(path)
 
 
@@ -542,7 +542,7 @@ class Complex(Ridge):
         return super().build(in_shape)
 
 
-def test_tensors_of_other_kinds(path):
+def test_error_for_a_dtype_that_safetensors_does_not_support(path):
     X, y = two_tables()
     model = classifier({"a": Complex()}).fit(X, y)
     with pytest.raises(TypeError, match=r"cannot store a tensor.*complex128"):
@@ -556,12 +556,12 @@ def test_before_fit(estimator, path):
     assert not path.exists()
 
 
-# -- training goes on --------------------------------------------------------------
+# -- continued training -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop", torch.optim.LBFGS])
 @pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
-def test_training_goes_on_as_without_saving(way, optimizer, path):
+def test_training_continues_after_loading(way, optimizer, path):
     X, y = two_tables()
     model = classifier(
         MLPEncoder((8,), dropout=0.3), optimizer=optimizer, warm_start=True
@@ -575,7 +575,7 @@ def test_training_goes_on_as_without_saving(way, optimizer, path):
     assert loaded.history_[columns].equals(model.history_[columns])
 
 
-def test_a_replica_goes_on(path):
+def test_training_of_a_replica_continues(path):
     X, y = two_tables()
     rows = [np.arange(0, 40, 2), np.arange(30)]
     model = fit_replicas(classifier(), X, y, rows)[1]
@@ -584,7 +584,7 @@ def test_a_replica_goes_on(path):
     np.testing.assert_array_equal(a, b)
 
 
-def test_early_stopping_goes_on(path):
+def test_training_with_early_stopping_continues(path):
     X, y = two_tables()
     model = classifier(early_stopping=True, warm_start=True, patience=2).fit(X, y)
     loaded = again(model, path)
@@ -595,9 +595,9 @@ def test_early_stopping_goes_on(path):
 # -- devices, state, processes -----------------------------------------------------
 
 
-def test_a_device_that_is_not_here(path):
+def test_a_device_that_is_not_available(path):
     if torch.cuda.is_available():
-        pytest.skip("it is here")
+        pytest.skip("CUDA is available")
     X, y = two_tables()
     model = classifier().fit(X, y).set_params(device="cuda:0")
     loaded = again(model, path)
@@ -616,12 +616,12 @@ def test_from_one_device_to_another(path):
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     a, b = (m.partial_fit(X, y).predict_proba(X) for m in (model, loaded))
     np.testing.assert_allclose(a, b, atol=1e-6)
-    ask = (
+    script = (
         "import skmm, sys, torch; m = skmm.load(sys.argv[1]);"
         "print(next(m.net_.module_.parameters()).device)"
     )
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    assert run(ask, path, env=hidden).stdout.strip() == "cpu"
+    assert run(script, path, env=hidden).stdout.strip() == "cpu"
 
 
 def run(script, *arguments, **options):
@@ -670,7 +670,7 @@ def saved(path):
     return path
 
 
-def test_any_tool_for_safetensors_reads_the_weights(saved):
+def test_safetensors_reads_the_weights(saved):
     loaded = skmm.load(saved)
     with safe_open(saved, "pt") as file:
         weight = file.get_tensor("net_.parts.encoders.a.layers.0.weight")
@@ -684,7 +684,7 @@ def test_the_same_model_is_the_same_file(saved, tmp_path):
     assert other.read_bytes() == saved.read_bytes()
 
 
-def refuses(path, data, message):
+def assert_load_fails(path, data, message):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"^cannot load {re.escape(str(path))}: ") as e:
         skmm.load(path)
@@ -699,12 +699,12 @@ def torch_file(tmp_path):
 FOREIGN = {
     "nothing": (lambda p: b"", "only 0 bytes"),
     "a little": (lambda p: b"abc", "only 3 bytes"),
-    "random": (lambda p: random.Random(0).randbytes(5000), "of no known kind"),
+    "random": (lambda p: random.Random(0).randbytes(5000), "of unknown type"),
     "pickle": (lambda p: pickle.dumps(classifier()), "a pickle"),
     "old pickle": (lambda p: pickle.dumps(classifier(), 0), "begins with b'c"),
-    "torch": (torch_file, "zip archive, as torch.save"),
-    "text": (lambda p: b"a,b\n1,2\n3,4\n", "of no known kind"),
-    "json": (lambda p: b'{"a": 1, "b": 2, "c": 3}', "of no known kind"),
+    "torch": (torch_file, "zip archive, such as torch.save"),
+    "text": (lambda p: b"a,b\n1,2\n3,4\n", "of unknown type"),
+    "json": (lambda p: b'{"a": 1, "b": 2, "c": 3}', "of unknown type"),
     "weights": (lambda p: save_tensors({"a": torch.ones(1)}), "not saved by skmm"),
     "other": (lambda p: save_tensors({}, {"format": "pt"}), "not saved by skmm"),
     "no dict": (lambda p: (8).to_bytes(8, "little") + b"{[[]]}  ", "header cannot"),
@@ -713,36 +713,36 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize(("make", "message"), FOREIGN.values(), ids=FOREIGN)
-def test_files_of_others(make, message, path):
-    refuses(path, make(path.parent), message)
+def test_foreign_files(make, message, path):
+    assert_load_fails(path, make(path.parent), message)
 
 
-def test_cut_off_anywhere(saved):
+def test_truncated_files(saved):
     data = saved.read_bytes()
     for stop in [*range(0, 12), *range(12, len(data), 97), len(data) - 1]:
-        refuses(saved, data[:stop], "bytes|damaged")
-    refuses(saved, data + b"\0", "damaged")
+        assert_load_fails(saved, data[:stop], "bytes|damaged")
+    assert_load_fails(saved, data + b"\0", "damaged")
 
 
-def test_one_flipped_bit_anywhere(saved):
+def test_flipped_bits(saved):
     data = saved.read_bytes()
     header = 8 + int.from_bytes(data[:8], "little")
     places = [*range(150), *range(150, len(data), 89), header - 1, header, -1]
     for k, place in enumerate(places):
         flipped = bytearray(data)
         flipped[place] ^= 1 << k % 8
-        refuses(saved, bytes(flipped), "")
+        assert_load_fails(saved, bytes(flipped), "")
 
 
 def forged(path, change):
-    """The file with its content changed, and a checksum that fits."""
+    """Bytes of a file with changed content and a correct checksum."""
     content, tensors, _ = files.from_bytes(path.read_bytes())
     text = json.dumps(content)
     content = json.loads(change(text)) if callable(change) else change
     return files.to_bytes(content, tensors)
 
 
-def test_forging_works_in_these_tests(saved):
+def test_forged_files_without_changes_load(saved):
     saved.write_bytes(forged(saved, lambda text: text))
     skmm.load(saved)
 
@@ -753,7 +753,7 @@ def test_a_newer_format(saved, monkeypatch):
     content, tensors, _ = files.from_bytes(saved.read_bytes())
     data = files.to_bytes(content, tensors)
     monkeypatch.undo()
-    refuses(saved, data, r"in format \d+, written by skmm .*update")
+    assert_load_fails(saved, data, r"has format \d+, written by skmm .*update")
 
 
 @pytest.mark.parametrize(
@@ -777,23 +777,22 @@ def test_other_classes_are_neither_imported_nor_called(name, saved, monkeypatch)
     monkeypatch.setattr(os, "system", lambda *args, **kwargs: pytest.fail("called"))
     for ours in ("skmm.FusionClassifier", "skmm.nn.MLPEncoder", "skmm.nn.MLPHead"):
         data = forged(saved, lambda text, ours=ours: text.replace(ours, name))
-        modules = set(sys.modules)
-        refuses_forged = saved.with_name("forged")
-        refuses(refuses_forged, data, "does not know|does not belong")
+        modules, path = set(sys.modules), saved.with_name("forged")
+        assert_load_fails(path, data, "unknown class|in the wrong place")
         assert set(sys.modules) == modules
 
 
 FORGED = {
-    "another class": ('"skmm.FusionClassifier"', '"skmm.nn.MLPHead"', "not belong"),
+    "another class": ('"skmm.FusionClassifier"', '"skmm.nn.MLPHead"', "wrong place"),
     "an unknown kind": ('"$": "tuple"', '"$": "code"', "unknown kind 'code'"),
-    "a parameter": ('"batch_size"', '"bath_size"', "does not fit.*bath_size"),
+    "a parameter": ('"batch_size"', '"bath_size"', "does not match.*bath_size"),
     "a method": ('"n_iter_"', '"predict"', "it sets .'predict'"),
     "a class": ('"n_iter_"', '"__class__"', "it sets .'__class__'"),
-    "a key": ('"net_.parts.head.predict.bias"', '"nowhere"', "does not fit.*nowhere"),
-    "a weight": ('"predict.bias": ', '"predict.b": ', "does not fit.*predict.b"),
+    "a key": ('"net_.parts.head.predict.bias"', '"nowhere"', "does not match.*nowhere"),
+    "a weight": ('"predict.bias": ', '"predict.b": ', "does not match.*predict.b"),
     "a shape": ('.head.predict.bias"', '.head.layers.0.bias"', "size mismatch"),
-    "no net": ('"net_": ', '"net": ', "does not fit.*net_"),
-    "an optimizer": ('"optimizer": "adam"', '"optimizer": "eve"', "does not fit"),
+    "no net": ('"net_": ', '"net": ', "does not match.*net_"),
+    "an optimizer": ('"optimizer": "adam"', '"optimizer": "eve"', "does not match"),
     "an objective": ('"skmm.objectives.CrossEntropy"', '"skmm.nn.MLPHead"', ""),
 }  # fmt: skip
 
@@ -801,24 +800,24 @@ FORGED = {
 @pytest.mark.parametrize(("old", "new", "message"), FORGED.values(), ids=FORGED)
 def test_forged_content(old, new, message, saved):
     data = forged(saved, lambda text: text.replace(old, new))
-    refuses(saved, data, message)
+    assert_load_fails(saved, data, message)
 
 
 @pytest.mark.parametrize("content", [None, 1, [], {}, "skmm", {"$": "fitted"}])
-def test_content_that_is_no_estimator(content, saved):
-    refuses(saved, forged(saved, content), "holds a|does not fit")
+def test_content_that_is_not_an_estimator(content, saved):
+    assert_load_fails(saved, forged(saved, content), "contains a|does not match")
 
 
-def test_content_nested_without_end(saved):
+def test_deeply_nested_content(saved):
     data = forged(saved, json.loads("[" * 900 + "]" * 900))
-    refuses(saved, data, "")
+    assert_load_fails(saved, data, "")
 
 
 # -- writing -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync"])
-def test_a_failure_while_writing_leaves_what_was_there(name, saved, monkeypatch):
+def test_a_failed_write_leaves_the_file_unchanged(name, saved, monkeypatch):
     before, model = saved.read_bytes(), skmm.load(saved)
     X, y = two_tables()
     model.partial_fit(X, y)
@@ -834,11 +833,11 @@ def test_a_failure_while_writing_leaves_what_was_there(name, saved, monkeypatch)
     assert list(saved.parent.iterdir()) == [saved]
 
 
-def test_where_a_file_may_be(saved, tmp_path):
+def test_invalid_paths(saved, tmp_path):
     model = skmm.load(saved)
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(IsADirectoryError, match="is a directory"):
         model.save(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"folder .*nowhere does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"directory .*nowhere does not exist"):
         model.save(tmp_path / "nowhere" / "model")
     with pytest.raises(FileNotFoundError):
         skmm.load(tmp_path / "nowhere")
@@ -855,13 +854,13 @@ def test_a_link_stays_a_link(saved, tmp_path):
     skmm.load(saved)
 
 
-def test_the_file_has_the_usual_rights(saved):
+def test_file_permissions(saved):
     other = saved.with_name("other")
     other.write_bytes(b"")
     assert saved.stat().st_mode == other.stat().st_mode
 
 
-def test_a_name_relative_to_the_folder(saved, monkeypatch):
+def test_a_relative_path(saved, monkeypatch):
     model = skmm.load(saved)
     monkeypatch.chdir(saved.parent)
     model.save("here")

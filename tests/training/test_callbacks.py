@@ -1,21 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from skorch import callbacks as of_skorch
 from skorch.callbacks import (
     Callback,
     Checkpoint,
-    EarlyStopping,
     EpochScoring,
     Freezer,
     GradientNormClipping,
     LRScheduler,
     PrintLog,
-    ProgressBar,
     TrainEndCheckpoint,
 )
 
+from skmm import training
 from skmm._random import seeded
-from skmm.training import BestWeights, EpochBar, predict_outputs
+from skmm.training import EarlyStopping, EpochCallback, ProgressBar, predict_outputs
 from skmm.training.callbacks import overrides_batch_hook
 from tests.toys import assert_same_state, state_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net
@@ -28,7 +28,7 @@ def fitted(callbacks, epochs=6, valid=True, **settings):
 
 
 class Losses(Callback):
-    """Replaces the validation loss by given ones and keeps the weights."""
+    """Record given validation losses and keep the weights."""
 
     def __init__(self, losses):
         self.losses = losses
@@ -41,7 +41,7 @@ class Losses(Callback):
         self.states.append(state_of(net.module_))
 
 
-# -- our own -----------------------------------------------------------------------
+# -- of skmm -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ class Losses(Callback):
         ([3, 4, 2, 3, 1, 3], 2, 6, 5),
     ],
 )
-def test_stops_and_goes_back(losses, patience, epochs, best):
-    fake, own = Losses(losses), BestWeights(patience)
+def test_early_stopping_restores_the_best_weights(losses, patience, epochs, best):
+    fake, own = Losses(losses), EarlyStopping(patience)
     net = fitted([fake, own])
     assert len(net.history) == epochs
     assert (own.best_epoch_, own.best_loss_) == (best, losses[best - 1])
@@ -64,31 +64,31 @@ def test_stops_and_goes_back(losses, patience, epochs, best):
 
 
 def test_min_delta():
-    own = BestWeights(3, min_delta=0.5)
+    own = EarlyStopping(3, min_delta=0.5)
     net = fitted([Losses([3, 2.8, 2.6, 2.2, 2.1, 2.0]), own])
     assert own.best_epoch_ == 4 and len(net.history) == 6
 
 
 def test_the_best_weights_have_the_best_loss():
     valid = data(20)
-    net = fitted([BestWeights(3)], epochs=60, lr=0.1)
+    net = fitted([EarlyStopping(3)], epochs=60, lr=0.1)
     assert len(net.history) < 60
     outputs = predict_outputs(net.module_, valid[0], 100)
     loss = net.criterion_(outputs, valid[1])
     assert loss.item() == pytest.approx(min(losses_of(net, "valid_loss")), rel=1e-5)
 
 
-def test_another_callback_may_stop_too():
+def test_other_callbacks_may_stop_training():
     class Enough(Callback):
         def on_epoch_end(self, net, **kwargs):
             net.stop_training = len(net.history) == 2
 
-    assert len(fitted([Enough(), BestWeights(5)]).history) == 2
+    assert len(fitted([Enough(), EarlyStopping(5)]).history) == 2
     assert len(fitted([Enough()]).history) == 2
 
 
 def test_the_bar_shows_the_losses(capsys):
-    fitted([EpochBar()])
+    fitted([ProgressBar()])
     shown = capsys.readouterr()
     assert (
         "6/6" in shown.err and "train_loss" in shown.err and "valid_loss" in shown.err
@@ -101,28 +101,49 @@ def test_the_bar_closes_after_an_error(capsys):
         def on_epoch_end(self, net, **kwargs):
             raise RuntimeError("stop")
 
-    bar = EpochBar()
+    bar = ProgressBar()
     with pytest.raises(RuntimeError, match="stop"):
         fitted([bar, Fail()])
     assert bar.bar_ is None
     assert "1/6" in capsys.readouterr().err
 
 
-def test_which_callbacks_want_every_batch():
+def test_overrides_batch_hook():
     assert overrides_batch_hook(EveryBatch())
     assert overrides_batch_hook(GradientNormClipping(1.0))
-    assert not overrides_batch_hook(BestWeights(1))
-    assert not overrides_batch_hook(EpochBar())
+    assert not overrides_batch_hook(EarlyStopping(1))
+    assert not overrides_batch_hook(ProgressBar())
     assert not overrides_batch_hook(Callback())
 
 
-# -- skorch's ----------------------------------------------------------------------
+RENAMED = [
+    ("AfterEpoch", EpochCallback),
+    ("BestWeights", EarlyStopping),
+    ("EpochBar", ProgressBar),
+]
 
 
-def test_early_stopping_ends_quietly():
-    """Its KeyboardInterrupt is no interrupt by the user."""
+@pytest.mark.parametrize("module", [training, training.callbacks])
+@pytest.mark.parametrize(("old", "new"), RENAMED)
+def test_old_names_warn(module, old, new):
+    with pytest.warns(FutureWarning, match=f"{old} was renamed to {new.__name__}") as w:
+        assert getattr(module, old) is new
+    assert w[0].filename == __file__
+
+
+@pytest.mark.parametrize("module", [training, training.callbacks])
+def test_unknown_names_raise(module):
+    with pytest.raises(AttributeError, match=f"'{module.__name__}' has no attribute"):
+        module.Unknown
+
+
+# -- of skorch --------------------------------------------------------------------
+
+
+def test_early_stopping_of_skorch():
+    """Its KeyboardInterrupt is not taken for Ctrl-C."""
     fake = Losses([1, 2, 3, 4, 5, 6])
-    net = fitted([fake, EarlyStopping(patience=2, load_best=True)])
+    net = fitted([fake, of_skorch.EarlyStopping(patience=2, load_best=True)])
     assert len(net.history) == 3
     assert_same_state(state_of(net.module_), fake.states[0])
 
@@ -209,8 +230,8 @@ def test_frozen_parts_stay():
     assert not torch.equal(net.module_.head.predict.weight, start.head.predict.weight)
 
 
-def test_what_prints_prints(capsys):
-    fitted([PrintLog(), ProgressBar()], epochs=2, verbose=1)
+def test_callbacks_that_print(capsys):
+    fitted([PrintLog(), of_skorch.ProgressBar()], epochs=2, verbose=1)
     shown = capsys.readouterr()
     assert "train_loss" in shown.out and "valid_loss" in shown.out
     assert "/8" in shown.err  # batches: 5 of training and 3 (as skorch counts)
@@ -230,18 +251,18 @@ def test_hooks_get_the_data(hook):
     assert any(value is not None for value in values)
 
 
-def test_the_start_is_kept_if_no_epoch_is_better():
-    """With an absurd rate every epoch is worse than the start."""
-    net = make_net(lr=1e3, callbacks=[BestWeights(3, keep_start=True)])
+def test_keep_start_restores_the_initial_weights():
+    """With a huge learning rate every epoch is worse."""
+    net = make_net(lr=1e3, callbacks=[EarlyStopping(3, keep_start=True)])
     before = state_of(net.module_)
     net.run(data(), data(20))
     assert net.best_epoch() == 0 and len(net.history) == 3
     assert_same_state(state_of(net.module_), before)
 
 
-def test_the_start_is_left_for_a_better_epoch():
+def test_keep_start_prefers_a_better_epoch():
     kept, plain = (
-        make_net(max_epochs=8, callbacks=[BestWeights(8, keep_start=flag)])
+        make_net(max_epochs=8, callbacks=[EarlyStopping(8, keep_start=flag)])
         for flag in (True, False)
     )
     for net in (kept, plain):

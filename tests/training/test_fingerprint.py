@@ -1,4 +1,4 @@
-"""What parameters are, as bytes: equal in every process, and different if they are."""
+"""Fingerprints of equal parameters are equal, in every process, and others differ."""
 
 import collections
 import copy
@@ -23,7 +23,7 @@ from skmm.training.fingerprint import describe, digest
 
 
 class Plain:
-    """An object that prints as an address."""
+    """An object whose repr is an address."""
 
     def __init__(self, state):
         self.state = state
@@ -56,7 +56,7 @@ class Named(Objective):
 
 
 class Scaled(torch.nn.Module):
-    """Prints the same whatever its attributes are."""
+    """Its repr does not show its attributes."""
 
     def __init__(self, state):
         super().__init__()
@@ -136,8 +136,8 @@ def test_equal_states_are_equal_and_others_not(make):
     assert key(one, weights=False) == key(same, weights=False)
 
 
-def test_every_process_says_the_same():
-    """With another seed of the hashes, by which sets are in order."""
+def test_fingerprints_are_the_same_in_every_process():
+    """The hash seed affects the order of sets."""
     keys = [key(make(1)) for make in MAKERS]
     script = (
         "from tests.training.test_fingerprint import MAKERS, key\n"
@@ -154,7 +154,7 @@ def test_every_process_says_the_same():
         assert run.stdout.split() == keys
 
 
-def test_what_contains_itself():
+def test_cyclic_objects():
     def ring(state):
         value = Plain([state])
         value.state.append(value)
@@ -181,7 +181,7 @@ def nested(share, depth, kind=list, end=0):
 
 
 @pytest.mark.parametrize("kind", [list, tuple, Plain])
-def test_shared_objects_are_as_equal_ones(kind):
+def test_sharing_of_objects_does_not_matter(kind):
     one, same = (nested(share, 5, kind) for share in (True, False))
     assert key(one) == key(same) != key(nested(True, 5, kind, end=1))
     assert key(one) != key(nested(True, 4, kind))
@@ -200,8 +200,8 @@ def test_shared_objects_are_described_once(kind, monkeypatch):
     assert len(calls) < 2000
 
 
-def test_shared_rings_are_as_equal_ones():
-    """At whatever depth they are met first."""
+def test_sharing_of_cyclic_objects_does_not_matter():
+    """At whatever depth they occur first."""
 
     def ring():
         value = [0]
@@ -214,8 +214,8 @@ def test_shared_rings_are_as_equal_ones():
     assert key([one, one[1]]) == key([ring(), ring()[1]])
 
 
-def test_objects_that_live_briefly_do_not_stand_for_others():
-    """Those made while an object is read are gone before the next is."""
+def test_ids_of_deleted_objects_are_not_reused():
+    """Objects made while reading one are deleted before the next is read."""
 
     class Fleeting:
         def __init__(self, state):
@@ -229,7 +229,7 @@ def test_objects_that_live_briefly_do_not_stand_for_others():
     assert len({key([Fleeting(0), each]) for each in many[0]}) == 200
 
 
-def test_weights_count_unless_told_not_to():
+def test_weights_are_optional():
     one, other = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
     assert key(one) != key(other)
     assert key(one, weights=False) == key(other, weights=False)
@@ -245,28 +245,28 @@ def test_modules_are_the_same_in_training_and_evaluation_and_compiled():
     assert key(module) == before
 
 
-def test_what_has_no_state_that_can_be_read():
+def test_error_if_the_state_cannot_be_read():
     lock = Plain(threading.Lock())
-    with pytest.raises(TypeError, match="a lock has no state that can be compared"):
+    with pytest.raises(TypeError, match="the state of a lock cannot be compared"):
         key(lock)
     assert key(lock, weights=False) == key(Plain(threading.Lock()), weights=False)
 
 
 def made(body, base=object):
-    """An object of a class of the user's, with a method of this body."""
+    """An object of a user's class with a method of this body."""
     space = {"__name__": "own", "base": base}
     exec(f"class Own(base):\n    def call(self, x):\n        return {body}\n", space)
     return space["Own"]()
 
 
 @pytest.mark.parametrize("base", [object, BaseEstimator, torch.nn.Module])
-def test_the_code_of_own_classes_counts(base):
+def test_code_of_classes_of_the_user(base):
     codes = ("x + 1", "x + 1", "x")
     one, same, other = (digest(describe(made(body, base))) for body in codes)
     assert one == same != other
 
 
-def test_the_code_of_inherited_methods_counts():
+def test_code_of_inherited_methods():
     parents = [type(made(body)) for body in ("x + 1", "x")]
     heirs = [type("Heir", (parent,), {"__module__": "own"})() for parent in parents]
     assert digest(describe(heirs[0])) != digest(describe(heirs[1]))

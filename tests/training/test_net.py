@@ -6,7 +6,7 @@ from skorch.callbacks import Callback
 
 from skmm._random import seeded
 from skmm.objectives import CrossEntropy, SquaredError
-from skmm.training import EpochBar, TensorNet, predict_outputs
+from skmm.training import ProgressBar, TensorNet, predict_outputs
 from skmm.training.optimizers import make_optimizer
 from tests.toys import Normed, Ridge, assert_same_state, state_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net, module
@@ -375,10 +375,10 @@ def test_methods():
 
 
 def test_only_one_default_callback():
-    net = TensorNet(module(), SquaredError(), callbacks=[EpochBar()])
+    net = TensorNet(module(), SquaredError(), callbacks=[ProgressBar()])
     assert [name for name, _ in net.initialize().callbacks_] == [
         "epoch_timer",
-        "EpochBar",
+        "ProgressBar",
     ]
 
 

@@ -14,7 +14,7 @@ from skmm import ModalityDict
 from skmm.data.tensors import to_tensors
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
-from skmm.training import BestWeights, Stage
+from skmm.training import EarlyStopping, Stage
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.parts import parts_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net, module
@@ -260,7 +260,7 @@ def test_training_encoders_see_the_rows():
 
 def test_early_stopping_in_every_stage():
     stages = [Stage(epochs=50, lr=0.1), Stage("head", epochs=50, lr=0.1)]
-    net = make_net(stages=stages, callbacks=[BestWeights(2)])
+    net = make_net(stages=stages, callbacks=[EarlyStopping(2)])
     net.run(data(), data(10))
     epochs = [row["stage"] for row in net.history]
     assert 0 < epochs.count(1) < 50 and 0 < epochs.count(2) < 50
@@ -328,8 +328,8 @@ def test_parts_without_a_rate_of_their_own_keep_the_net_s():
 @pytest.mark.parametrize(
     ("callback", "words"),
     [
-        (LRScheduler(), "use lr_schedule= instead"),
-        (Freezer("encoders*"), "stages decide what learns"),
+        (LRScheduler(), "set lr_schedule instead"),
+        (Freezer("encoders*"), "has no effect with stages"),
     ],
 )
 def test_callbacks_that_stages_would_undo_are_refused(callback, words):
@@ -342,7 +342,7 @@ def test_a_scheduler_cannot_go_on_in_a_warm_start():
     first = make_net()
     first.run(data())
     again = make_net(first.module_, callbacks=[LRScheduler()]).resume(first)
-    with pytest.raises(ValueError, match="warm_start and partial_fit need"):
+    with pytest.raises(ValueError, match="not support warm_start and partial_fit"):
         again.run(data())
 
 

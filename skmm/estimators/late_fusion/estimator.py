@@ -26,7 +26,7 @@ from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
 from skmm.base.search_space import with_present
-from skmm.base.training_data import row_weights
+from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
 from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
@@ -122,7 +122,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         check_groups(self.rule, groups)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         check_target(self, y, len(X))
-        weight = row_weights(len(X), y, sample_weight, scaled=False)
+        weight = combined_weight(len(X), y, sample_weight, scaled=False)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)
         y = self._read_target(y, weight)

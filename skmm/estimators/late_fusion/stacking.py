@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
 from skmm.base.estimator import ModalityEstimator
-from skmm.base.fit_many import fit_together
-from skmm.base.groups import pairs_of, refuse_one_group, refuse_split_groups
+from skmm.base.fit_many import fit_many
+from skmm.base.groups import check_groups_together, check_several_groups, split_pairs
 
 
 def folds(cv, y, is_class, groups=None):
@@ -31,7 +31,7 @@ def folds(cv, y, is_class, groups=None):
             "rule='stack' needs at least 2 samples, to hold some out; got "
             f"n_samples = {len(y)}."
         )
-    refuse_one_group(groups, "to hold one out")
+    check_several_groups(groups, "to hold one out")
     if isinstance(cv, Integral) and groups is not None:
         cv = _whole_groups(cv, y, is_class, groups)
     elif isinstance(cv, Integral):
@@ -39,8 +39,8 @@ def folds(cv, y, is_class, groups=None):
         is_class = bool(most > 1)
         cv = int(min(cv, most if is_class else len(y)))
     splitter = check_cv(cv, y, classifier=is_class)
-    pairs = pairs_of(splitter, y, groups)
-    refuse_split_groups(cv, pairs, groups)
+    pairs = split_pairs(splitter, y, groups)
+    check_groups_together(cv, pairs, groups)
     return pairs
 
 
@@ -85,7 +85,7 @@ def fit_folds(member, data):
     is_net = isinstance(member, ModalityEstimator) and member.checkpoint is None
     if is_net and all({*params} <= {"sample_weight"} for *_, params in data):
         rows = [(X, y, params.get("sample_weight")) for X, y, params in data]
-        return fit_together(models, rows)
+        return fit_many(models, rows)
     return [
         model.fit(X, y, **params)
         for model, (X, y, params) in zip(models, data, strict=True)

@@ -21,9 +21,9 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._random import derive
-from skmm.base.fit_many import fit_together
-from skmm.base.groups import pairs_of, refuse_one_group, refuse_split_groups
-from skmm.base.training_data import row_weights
+from skmm.base.fit_many import fit_many
+from skmm.base.groups import check_groups_together, check_several_groups, split_pairs
+from skmm.base.training_data import combined_weight
 from skmm.nn import ConcatFusion, Flatten, ResidualHead
 
 BEST_SINGLE = "(best single)"  # the modality that holds outputs of the best single net
@@ -63,7 +63,7 @@ class Samples:
     @classmethod
     def read(cls, X, y, sample_weight, groups):
         """Return the samples with non-zero weight of checked X and y."""
-        weight = row_weights(len(X), y, sample_weight)
+        weight = combined_weight(len(X), y, sample_weight)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)
         samples = cls(X, y, weight, groups, np.arange(len(y)), y, groups)
@@ -103,16 +103,16 @@ def cv_splits(cv, samples, stratify, seed):
     ValueError
         If there is only one group, or a splitter separates rows of one group.
     """
-    refuse_one_group(samples.groups, "to hold one out")
+    check_several_groups(samples.groups, "to hold one out")
     if isinstance(cv, (int, np.integer)):
         splitter = _splitter(cv, samples, stratify, seed)
-        return pairs_of(splitter, samples.y, samples.groups)
+        return split_pairs(splitter, samples.y, samples.groups)
     position = np.full(len(samples.all_y), -1)
     position[samples.index] = np.arange(len(samples.index))
-    found = pairs_of(cv, samples.all_y, samples.all_groups)
+    found = split_pairs(cv, samples.all_y, samples.all_groups)
     pairs = [tuple(position[r][position[r] >= 0] for r in pair) for pair in found]
     pairs = [(train, test) for train, test in pairs if len(train) and len(test)]
-    refuse_split_groups(cv, pairs, samples.groups)
+    check_groups_together(cv, pairs, samples.groups)
     return pairs
 
 
@@ -131,7 +131,7 @@ def _splitter(cv, samples, stratify, seed):
 def calibration_split(samples, fraction, stratify, seed):
     """Rows to fit on and rows to test on."""
     y, groups = samples.y, samples.groups
-    refuse_one_group(groups, "to set one aside")
+    check_several_groups(groups, "to set one aside")
     kind = ShuffleSplit if groups is None else GroupShuffleSplit
     if groups is None and stratify and _enough_of_each_class(y, fraction):
         kind = StratifiedShuffleSplit
@@ -285,7 +285,7 @@ class CrossFit:
         data = [(X[r], samples.y[r], take(samples.weight, r)) for r in rows]
         pairs = zip(folds, rows, strict=True)
         masks = [self._validation_mask(fold, r, samples) for fold, r in pairs]
-        fit_together(models, data, classes=self.task.classes, valid=masks)
+        fit_many(models, data, classes=self.task.classes, valid=masks)
         for fold, model in zip(folds, models, strict=True):
             fold.singles[name] = model
 
@@ -298,7 +298,7 @@ class CrossFit:
             y, weight = samples.y[fold.train], take(samples.weight, fold.train)
             data.append((X, y, weight))
         masks = [fold.validation[fold.train] for fold in folds]
-        fit_together(models, data, classes=self.task.classes, valid=masks)
+        fit_many(models, data, classes=self.task.classes, valid=masks)
         for fold, model in zip(folds, models, strict=True):
             fold.fused = model
 

@@ -4,7 +4,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skmm._random import derive
-from skmm.base.training_data import mean_one, row_weights, split_rows
+from skmm.base.training_data import combined_weight, mean_one, split_samples
 from skmm.data.validation import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.no_harm.crossfit import validation_groups
@@ -60,11 +60,11 @@ class Task:
         labels = None if self.classes is None else y
         if groups is not None and len(np.unique(groups)) > 1:
             return validation_groups(groups, labels, fraction, seed)
-        return split_rows(len(y), fraction, labels, seed)[1]
+        return split_samples(len(y), fraction, labels, seed)[1]
 
     def evidence_weight(self, y, weight):
         """Weights of the samples in held-out losses, or None."""
-        return row_weights(
+        return combined_weight(
             len(y), y, weight, getattr(self.params, "class_weight", None)
         )
 

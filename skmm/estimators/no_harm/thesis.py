@@ -7,7 +7,7 @@ embeddings of the modalities with a weight λ that is learnt with the net.
 import numpy as np
 
 from skmm._random import seeded
-from skmm.base.fit_many import fit_together
+from skmm.base.fit_many import fit_many
 from skmm.estimators.no_harm.crossfit import FUSED, MIN_SAMPLES, CrossFit, make_folds
 from skmm.nn import ConcatFusion, MLPHead, NoHarmFusion
 from skmm.nn.assemble import assemble, complete
@@ -53,7 +53,7 @@ def fit_thesis(params, task, samples, seed):
     if len(names) > 1:
         fold.fused, fold.corrects = _fused_net(params, task, fold, stages), False
         data, mask = (X, samples.y, samples.weight), fold.validation
-        fit_together([fold.fused], [data], valid=[mask])
+        fit_many([fold.fused], [data], valid=[mask])
         fold.fused.callbacks = None  # callbacks cannot be saved
     fitted = nets.attributes(names)
     fitted["unimodal_"] = {n: models[0] for n, models in fitted["unimodal_"].items()}

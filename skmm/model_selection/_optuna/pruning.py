@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skmm.model_selection.search_space import import_optuna, label_of
-from skmm.training import AfterEpoch
+from skmm.training import EpochCallback
 
 
 def last_step(model):
@@ -123,7 +123,7 @@ class Report:
         """
         if reports_epochs(model):
             last, epochs = last_step(model), _Epochs(self, model, fold, X, y)
-            callbacks = [*(last.callbacks or []), AfterEpoch(epochs)]
+            callbacks = [*(last.callbacks or []), EpochCallback(epochs)]
             last.set_params(callbacks=callbacks)
 
     def end_fold(self, model, fold, scores):

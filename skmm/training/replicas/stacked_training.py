@@ -8,7 +8,7 @@ import torch
 from skmm.data.tensors import map_tensors
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
-from skmm.training.callbacks import BestWeights
+from skmm.training.callbacks import EarlyStopping
 from skmm.training.optimizers import (
     make_schedule,
     names_without_decay,
@@ -46,7 +46,7 @@ class StackedTraining:
         Initialised, of one structure, objective, batch size and kind of optimizer;
         lr, weight decay and seeds may differ.
     train, valid : StackedRows, StackedRows or None
-    stopper : BestWeights or None
+    stopper : EarlyStopping or None
         The early stopping that all nets share.
     """
 
@@ -181,7 +181,7 @@ class StackedTraining:
         for net, rows, epoch in zip(self.nets, self.progress.rows, best, strict=True):
             net.history.extend(rows)
             for _, callback in net.callbacks_:
-                if isinstance(callback, BestWeights):
+                if isinstance(callback, EarlyStopping):
                     callback.best_epoch_ = epoch
 
 

@@ -12,7 +12,7 @@ from skmm.nn.composite.stack import can_stack
 from skmm.objectives import Objective
 from skmm.objectives.base import modules_in
 from skmm.training.batches import batch_bounds, slice_rows
-from skmm.training.callbacks import BestWeights
+from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import attributes_of, describe, digest
 from skmm.training.optimizers import optimizer_class, penalised
 from skmm.training.replicas.stacked_rows import StackedRows
@@ -76,7 +76,7 @@ def _groups(nets, problems):
 
 def _structure(net, problem):
     """What nets of one stack must share, or None if this one cannot be stacked."""
-    stoppers = [c for _, c in net.callbacks_ if isinstance(c, BestWeights)]
+    stoppers = [c for _, c in net.callbacks_ if isinstance(c, EarlyStopping)]
     if not can_be_stacked(net, problem):
         return None
     rows, target = problem.train
@@ -110,7 +110,7 @@ def can_be_stacked(net, problem):
     net : TensorNet
     problem : TrainingData
     """
-    known = (BestWeights, EpochTimer)
+    known = (EarlyStopping, EpochTimer)
     masked = problem.train[0].present is not None
     return (
         optimizer_class(net.optimizer) in ELEMENTWISE
@@ -182,7 +182,7 @@ def _in_a_stack(nets, problems, seed):
     valid = None
     if problems[0].valid is not None:
         valid = StackedRows.of([problem.valid for problem in problems])
-    stoppers = [c for _, c in nets[0].callbacks_ if isinstance(c, BestWeights)]
+    stoppers = [c for _, c in nets[0].callbacks_ if isinstance(c, EarlyStopping)]
     stopper = stoppers[0] if stoppers else None
     with seeded(seed, nets[0].device):
         StackedTraining(nets, train, valid, stopper).run(nets[0].max_epochs)

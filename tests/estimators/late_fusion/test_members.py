@@ -91,7 +91,9 @@ def test_a_misspelt_part_still_fails(settings):
 
 def test_stages_of_another_modality_alone():
     stages = [Stage("encoders__a")]
-    with pytest.raises(ValueError, match=r"modality 'b': stages train encoders of"):
+    with pytest.raises(
+        ValueError, match=r"modality 'b': stages train only encoders of"
+    ):
         LateFusionClassifier(net(stages=stages)).fit(X, y)
 
 

@@ -181,8 +181,8 @@ def test_groups_reach_the_splitter(routing):
     ("cv", "groups", "words"),
     [
         (GroupKFold(3), None, r"cv=GroupKFold.* needs groups.* groups=groups"),
-        (KFold(3), GROUPS, "separates rows of one group"),
-        (3, GROUPS * 0, "groups: at least two are needed to hold one out"),
+        (KFold(3), GROUPS, "splits group"),
+        (3, GROUPS * 0, "at least two groups to hold one out"),
         (3, GROUPS[1:], "inconsistent numbers of samples"),
     ],
 )

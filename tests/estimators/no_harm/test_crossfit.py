@@ -363,7 +363,7 @@ def test_a_new_fit_forgets_the_earlier_one():
 
 def test_a_failed_fit_leaves_no_private_attributes():
     model = classifier(cv=KFold(3))
-    with pytest.raises(ValueError, match="separates rows of one group"):
+    with pytest.raises(ValueError, match="splits group"):
         model.fit(X, Y, groups=np.arange(150) % 2)
     assert not [name for name in vars(model) if name.startswith("_")]
 
@@ -372,14 +372,14 @@ def test_nets_stop_early_by_the_same_rows(monkeypatch):
     """A fused net starts at nets that are not trained on its validation rows."""
     from skmm.estimators.no_harm import crossfit
 
-    seen, original = [], crossfit.fit_together
+    seen, original = [], crossfit.fit_many
 
     def spy(models, data, classes, valid):
         tables = [dict(part[0]).get("a") for part in data]
         seen.append(list(zip(tables, valid, strict=True)))
         return original(models, data, classes=classes, valid=valid)
 
-    monkeypatch.setattr(crossfit, "fit_together", spy)
+    monkeypatch.setattr(crossfit, "fit_many", spy)
     classifier().fit(X.with_missing("a", slice(0, 30)), Y)
     single, fused = seen[0], seen[-1]
     for (mine, aside), (other, also) in zip(single, fused, strict=True):

@@ -70,7 +70,7 @@ def test_a_number_of_folds_still_stratifies():
 )
 def test_a_splitter_that_separates_groups_raises(cv, guarantee):
     model = classifier(cv=cv, guarantee=guarantee, **FAST)
-    with pytest.raises(ValueError, match=r"cv=.* separates rows of one group.*number"):
+    with pytest.raises(ValueError, match=r"cv=.* splits group.*number"):
         model.fit(X, Y, groups=GROUPS)
     model.fit(X, Y)
 
@@ -89,7 +89,7 @@ def test_a_splitter_without_groups_says_how_to_pass_them():
 def test_samples_of_weight_zero_separate_no_group():
     cv = PredefinedSplit(np.arange(150) // 5 % 2)
     weight = np.where(np.arange(150) // 5 % 2 == GROUPS % 2, 1.0, 0.0)
-    with pytest.raises(ValueError, match="separates rows"):
+    with pytest.raises(ValueError, match="splits group"):
         classifier(cv=cv, **FAST).fit(X, Y, groups=GROUPS)
     classifier(cv=cv, **FAST).fit(X, Y, sample_weight=weight, groups=GROUPS)
 
@@ -101,12 +101,12 @@ def test_samples_of_weight_zero_separate_no_group():
 )
 def test_one_group_raises(guarantee, words, cv):
     model = classifier(guarantee=guarantee, cv=cv, **FAST)
-    with pytest.raises(ValueError, match=rf"groups: at least two.*{words}.*'ward 7'"):
+    with pytest.raises(ValueError, match=rf"at least two groups {words}.*'ward 7'"):
         model.fit(X, Y, groups=["ward 7"] * 150)
 
 
 def test_two_groups_leave_one_to_fit_on_in_holdout():
-    with pytest.raises(ValueError, match="at least two are needed to hold one out"):
+    with pytest.raises(ValueError, match="at least two groups to hold one out"):
         classifier(guarantee="holdout", **FAST).fit(X, Y, groups=np.arange(150) % 2)
 
 
@@ -121,7 +121,7 @@ def tagged(groups=GROUPS):
 @pytest.fixture
 def trained(monkeypatch):
     """Pairs of the groups that a net is trained on, and of those used to stop it."""
-    seen, original = [], crossfit.fit_together
+    seen, original = [], crossfit.fit_many
 
     def spy(models, data, classes, valid):
         for (part, *_), aside in zip(data, valid, strict=True):
@@ -129,7 +129,7 @@ def trained(monkeypatch):
             seen.append((set(tag[~aside]), set(tag[aside])))
         return original(models, data, classes=classes, valid=valid)
 
-    monkeypatch.setattr(crossfit, "fit_together", spy)
+    monkeypatch.setattr(crossfit, "fit_many", spy)
     return seen
 
 
