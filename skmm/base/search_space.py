@@ -15,7 +15,7 @@ BATCH_SIZES = (16, 32, 64, 128)
 
 
 def of_estimator(estimator):
-    """Search space of an estimator that trains nets: training, fusion, head, encoders.
+    """Search space of an estimator that trains nets: of its training and its parts.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ def of_estimator(estimator):
         space["head"] = heads()
     else:
         space |= of_part(head, "head")
+    space |= of_part(getattr(estimator, "objective", None), "objective")
     return space | of_parts(estimator, "encoders")
 
 
@@ -106,7 +107,7 @@ FUSIONS = ("concat", "mean", "product", "attention", "gated")  # none is best fo
 
 
 def of_part(part, prefix):
-    """Search space of an encoder, fusion, head or decoder.
+    """Search space of an encoder, fusion, head, decoder or objective.
 
     Parameters
     ----------
