@@ -1,5 +1,7 @@
 """Nested parameters of dicts of parts, as ``encoders__image__hidden``."""
 
+from functools import wraps
+
 from sklearn.base import clone
 
 from skmm._class_registry import register
@@ -18,6 +20,10 @@ class NestedParams:
         super().__init_subclass__(**kwargs)
         if hasattr(cls, "_fitted_by"):  # it can be saved
             register(cls, "")
+
+    def _net_to_train_further(self, method):
+        """The fitted net, if a fitting method of this name would change its weights."""
+        return None
 
     def _store(self, arguments):
         """Keep what the constructor was given, as it is: ``self._store(locals())``."""
@@ -131,3 +137,28 @@ def _by_name(parts):
 
 def _params_of(part):
     return {} if isinstance(part, type) else getattr(part, "get_params", dict)()
+
+
+def unchanged_on_error(fit):
+    """Decorator of a fitting method: an estimator whose fit fails is as it was before.
+
+    An interrupted training that has set `net_` is kept: it can predict and continue.
+    A net that the fit would train further is restored from its ``snapshot()``.
+    """
+
+    @wraps(fit)
+    def wrapper(self, *args, **kwargs):
+        attributes, net = dict(vars(self)), self._net_to_train_further(fit.__name__)
+        state = None if net is None else net.snapshot()
+        try:
+            return fit(self, *args, **kwargs)
+        except BaseException as error:
+            adopted = vars(self).get("net_") is not attributes.get("net_")
+            if not (isinstance(error, KeyboardInterrupt) and adopted):
+                vars(self).clear()
+                vars(self).update(attributes)
+                if net is not None:
+                    net.roll_back(state)
+            raise
+
+    return wrapper

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
-import pandas as pd
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmm import objectives, persistence
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
@@ -28,6 +27,7 @@ from skmm.base.modality_subset import (
     rates_in_use,
     stages_in_use,
 )
+from skmm.base.modality_weights import weights_table
 from skmm.base.training_data import TrainingData, mean_one, row_weights, split_rows
 from skmm.base.warm_start import (
     check_partial_fit,
@@ -126,6 +126,7 @@ class ModalityEstimator(
 
     # -- fitting -------------------------------------------------------------------
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None):
         """Train a net.
 
@@ -159,6 +160,7 @@ class ModalityEstimator(
             net.callbacks_.append(("checkpoint", resume_file(self, data)))
         return self._train(net, data, self.max_epochs)
 
+    @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Do what every `partial_fit` does."""
         check_partial_fit(self)
@@ -169,6 +171,10 @@ class ModalityEstimator(
         net.stages = None  # all parts learn
         net = net.resume(self.net_) if again else net
         return self._train(net, data, 1)
+
+    def _net_to_train_further(self, method):
+        further = self.warm_start or method != "fit"
+        return vars(self).get("net_") if further else None
 
     def prepare(
         self,
@@ -442,18 +448,7 @@ class ModalityEstimator(
             If its fusion does not have such weights.
         """
         check_is_fitted(self, "net_")
-        module = self.net_.module_
-        parts = [getattr(module, name, None) for name in ("head", "fusion")]
-        for part in parts:
-            if hasattr(part, "modality_weights"):
-                columns = {"weight": part.modality_weights()}
-                if hasattr(part, "variance_shares"):
-                    columns["variance_share"] = part.variance_shares()
-                return pd.DataFrame(columns).rename_axis("block")
-        raise AttributeError(
-            f"{type(parts[-1]).__name__} does not have weights of modalities; "
-            "LpNormFusion and NoHarmFusion do."
-        )
+        return weights_table(self.net_.module_)
 
     @property
     def _n_features_out(self):

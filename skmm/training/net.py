@@ -203,6 +203,16 @@ class TensorNet(NeuralNet):
         load_state(self.optimizer_, progress["optimizer"])
         return self
 
+    def snapshot(self):
+        """Copy everything that training changes, for `roll_back`."""
+        return deepcopy((self.module_.state_dict(), self.progress()))
+
+    def roll_back(self, snapshot):
+        """Undo the training since `snapshot` was called."""
+        state, progress = snapshot
+        self.module_.load_state_dict(state)
+        self.continue_from(progress)
+
     # -- the loop ------------------------------------------------------------------
 
     def run(self, train, valid=None, epochs=None):

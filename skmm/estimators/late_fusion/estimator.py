@@ -14,7 +14,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmm import persistence
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import (
     of_rows,
     refuse_without_weights,
@@ -27,8 +27,7 @@ from skmm._views import naming
 from skmm.base.search_space import with_present
 from skmm.base.training_data import row_weights
 from skmm.data import check_modalities, leaves
-from skmm.data.validation import check_target as require_target
-from skmm.data.validation import parts_in_use
+from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
 from skmm.estimators.late_fusion.members import (
@@ -91,6 +90,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
     ):
         self._store(locals())
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None, groups=None, **params):
         """Fit one model per modality, on the samples in which it is present.
 
@@ -122,7 +122,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         check_rule_params(self, self._rule_params)
         check_groups(self.rule, groups)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        require_target(self, y, len(X))
+        check_target(self, y, len(X))
         weight = row_weights(len(X), y, sample_weight, scaled=False)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)

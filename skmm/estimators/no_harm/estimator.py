@@ -10,7 +10,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm import persistence
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base.diagram import encoders_block
@@ -18,8 +18,7 @@ from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
-from skmm.data.validation import check_names
-from skmm.data.validation import check_target as require_target
+from skmm.data.validation import check_names, check_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
     BEST_SINGLE,
@@ -87,6 +86,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         "early_stopping": ["boolean"],
     }
 
+    @unchanged_on_error
     def fit(self, X, y, sample_weight=None, groups=None):
         """Fit single-modality and fused nets, and choose the weight of the latter.
 
@@ -117,7 +117,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
         X = check_modalities(X, self, modalities=self.modalities)
-        require_target(self, y, len(X))
+        check_target(self, y, len(X))
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
         self._check_enough(samples.y)
