@@ -32,7 +32,7 @@ def of_estimator(estimator):
         space["head"] = heads()
     else:
         space |= of_part(head, "head")
-    space |= of_part(getattr(estimator, "objective", None), "objective")
+    space |= of_part(estimator.get_params(deep=False).get("objective"), "objective")
     return space | of_parts(estimator, "encoders")
 
 
@@ -50,7 +50,7 @@ def of_training(estimator):
 
 def of_fusion(estimator):
     """Search space of the fusion: whole Blocks where it is a name."""
-    fusion = getattr(estimator, "fusion", None)
+    fusion = estimator.get_params(deep=False).get("fusion")
     if estimator.modalities is not None and len(estimator.modalities) < 2:
         return {}
     if isinstance(fusion, str) and not _brings_head(estimator):
