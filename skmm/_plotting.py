@@ -1,19 +1,19 @@
-"""What all pictures share."""
+"""Helpers of all plots."""
 
 import numpy as np
 
 
 def axes_of(n, axes=None, size=(3.0, 3.0)):
-    """Return n matplotlib axes: the given ones, or those of a new figure.
+    """Return matplotlib axes: the given ones, or those of a new figure.
 
     Parameters
     ----------
     n : int
-        How many axes are needed.
+        Number of axes.
     axes : matplotlib Axes or array of them, default=None
         Axes to draw on.
     size : tuple of 2 float, default=(3.0, 3.0)
-        Width and height of each new one, in inches.
+        Width and height of each new axes, in inches.
 
     Returns
     -------
@@ -22,7 +22,7 @@ def axes_of(n, axes=None, size=(3.0, 3.0)):
     Raises
     ------
     ValueError
-        If another number of axes is given.
+        If a different number of axes is given.
     ImportError
         If matplotlib is not installed.
     """
@@ -30,7 +30,7 @@ def axes_of(n, axes=None, size=(3.0, 3.0)):
         return _new_axes(n, size)
     axes = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
     if len(axes) != n:
-        raise ValueError(f"axes must hold {n} matplotlib axes; got {len(axes)}.")
+        raise ValueError(f"axes must have {n} matplotlib axes; got {len(axes)}.")
     return axes
 
 
@@ -47,12 +47,12 @@ def _new_axes(n, size):
 
 
 def close(figure):
-    """Forget a figure: pyplot keeps those that it has made."""
+    """Close a figure, which pyplot would keep open."""
     import matplotlib.pyplot as plt
 
     plt.close(figure)
 
 
 def plain(texts):
-    """Texts in which "$" begins no formula."""
+    """Return texts with "$" escaped, which would start a formula."""
     return [str(text).replace("$", r"\$") for text in texts]

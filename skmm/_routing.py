@@ -1,4 +1,4 @@
-"""Metadata, as sample_weight: from a meta-estimator's `fit` to its parts."""
+"""Metadata such as sample_weight, routed from a meta-estimator to its parts."""
 
 from inspect import Parameter, signature
 
@@ -13,18 +13,20 @@ from sklearn.utils.metadata_routing import (
 
 
 def routing_enabled():
-    """Whether scikit-learn's metadata routing is switched on."""
+    """Whether scikit-learn's metadata routing is enabled."""
     return get_config().get("enable_metadata_routing", False)
 
 
 def router(owner, parts, callers=("fit",)):
-    """Router from the methods `callers` of `owner` to the fitting of its parts.
+    """Return a router from methods of a meta-estimator to the fits of its parts.
 
     Parameters
     ----------
     owner : estimator
+        The meta-estimator.
     parts : dict of str to estimator
-    callers : sequence of str
+    callers : sequence of str, default=("fit",)
+        Methods of `owner`.
     """
     made = MetadataRouter(owner=owner)
     for key, part in parts.items():
@@ -37,15 +39,15 @@ def router(owner, parts, callers=("fit",)):
 
 
 def routed(owner, method, params):
-    """``{key of a part: its parameters}``; refuses any if routing is off."""
+    """Return ``{key of a part: its parameters}``; an error without routing."""
     params = {key: value for key, value in params.items() if value is not None}
     if not params:
         return {}
     if not routing_enabled():
         raise ValueError(
-            f"{type(owner).__name__}.{method} got {sorted(params)}, which it passes on "
-            "only with sklearn.set_config(enable_metadata_routing=True); parts then "
-            "ask for them, as StandardScaler().set_fit_request(sample_weight=True)."
+            f"{type(owner).__name__}.{method} got {sorted(params)}, which requires "
+            "sklearn.set_config(enable_metadata_routing=True) and parts that request "
+            "them, such as StandardScaler().set_fit_request(sample_weight=True)."
         )
     shares = process_routing(owner, method, **params)
     return {
@@ -55,7 +57,7 @@ def routed(owner, method, params):
 
 
 def of_rows(params, rows, n_rows):
-    """Parameters of some rows: what has one entry per row is indexed."""
+    """Return the parameters of some samples; per-sample values are indexed."""
     return {key: _taken(value, rows, n_rows) for key, value in params.items()}
 
 
@@ -64,14 +66,14 @@ def _taken(value, rows, n_rows):
     return np.asarray(value)[rows] if per_row and len(value) == n_rows else value
 
 
-def refuse_without_weights(part, where):
-    """Refuse a part whose `fit` takes no `sample_weight`, where routing is off.
+def check_accepts_sample_weight(part, where):
+    """Check that the `fit` of a part accepts `sample_weight`, without routing.
 
     Parameters
     ----------
     part : estimator
     where : str
-        Opens the message, as "modality 'image'".
+        Start of the message, such as "modality 'image'".
     """
     parameters = signature(part.fit).parameters
     takes_any = any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
@@ -79,8 +81,8 @@ def refuse_without_weights(part, where):
         return
     if isinstance(part, Pipeline) or not takes_any:
         raise TypeError(
-            f"{where}: {type(part).__name__}.fit takes no sample_weight. Fit "
-            "without, use another estimator, or have scikit-learn route weights to "
-            "what asks for them: sklearn.set_config(enable_metadata_routing=True) and "
-            "set_fit_request(sample_weight=True) on the parts that take them."
+            f"{where}: {type(part).__name__}.fit does not accept sample_weight. Fit "
+            "without weights, use another estimator, or route them: "
+            "sklearn.set_config(enable_metadata_routing=True), and "
+            "set_fit_request(sample_weight=True) on the parts that accept them."
         )

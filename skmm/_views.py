@@ -1,17 +1,17 @@
-"""One modality to a scikit-learn part: what it is given, and where its errors are."""
+"""A single modality as input of scikit-learn estimators, and notes on errors."""
 
 from contextlib import contextmanager
 
 
 def as_table(leaf):
-    """Return a leaf as scikit-learn reads it: one number per row is one column."""
+    """Return a leaf for scikit-learn; one number per sample becomes one column."""
     is_numbers = leaf.ndim == 1 and leaf.dtype != object
     return leaf[:, None] if is_numbers else leaf
 
 
 @contextmanager
 def naming(name):
-    """Add the modality's name to errors of its part."""
+    """Prepend the name of the modality to errors."""
     try:
         yield
     except (ValueError, TypeError, AttributeError) as error:
@@ -21,7 +21,7 @@ def naming(name):
 
 @contextmanager
 def noting(where):
-    """Add to errors where they happened, as a note."""
+    """Add a note to errors that says where they happened."""
     try:
         yield
     except Exception as error:

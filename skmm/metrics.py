@@ -8,23 +8,23 @@ __all__ = ["classification_error_rate", "classification_error_rate_scorer"]
 
 
 def classification_error_rate(y_true, y_pred, *, sample_weight=None):
-    r"""Balanced error rate: the mean share of each class that is predicted wrong.
+    r"""Balanced error rate: the mean over classes of the share predicted wrongly.
 
     .. math:: E_r = 1 - \frac{\text{specificity} + \text{sensitivity}}{2}
 
     With more than two classes, one minus the mean recall of the classes in `y_true`.
-    A constant prediction among K classes scores ``1 - 1 / K``, however unequal the
-    classes are. Smaller is better.
+    A constant prediction among K classes scores ``1 - 1 / K``, whatever the class
+    sizes. Lower is better.
 
     Parameters
     ----------
-    y_true : array-like of shape (n,)
+    y_true : array-like of shape (n_samples,)
         True labels.
-    y_pred : array-like of shape (n,)
-        Predicted labels. One that never occurs in `y_true` is just wrong: it is no
-        further class to average over, and brings no warning.
-    sample_weight : array-like of shape (n,), default=None
-        A class whose weights are all zero does not count.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels. A label that does not occur in `y_true` is wrong, but is not
+        averaged over as a further class, and does not warn.
+    sample_weight : array-like of shape (n_samples,), default=None
+        A class whose weights are all zero is left out.
 
     Returns
     -------
@@ -38,8 +38,8 @@ def classification_error_rate(y_true, y_pred, *, sample_weight=None):
 
     See Also
     --------
-    sklearn.metrics.balanced_accuracy_score : one minus this rate; warns if `y_pred`
-        has labels that `y_true` has not.
+    sklearn.metrics.balanced_accuracy_score : One minus this rate; warns if `y_pred`
+        has labels that are not in `y_true`.
 
     Notes
     -----
@@ -65,12 +65,12 @@ def classification_error_rate(y_true, y_pred, *, sample_weight=None):
         y_pred,
         average="macro",
         sample_weight=sample_weight,
-        zero_division=np.nan,  # leaves out labels that only y_pred has
+        zero_division=np.nan,  # leaves out labels that are only in y_pred
     )
     return float(1.0 - recall)
 
 
-#: For ``scoring=``; its values are negative error rates, so that greater is better.
+#: Scorer for ``scoring=``; returns negative error rates, so that greater is better.
 classification_error_rate_scorer = make_scorer(
     classification_error_rate, greater_is_better=False
 )

@@ -50,13 +50,13 @@ def test_weights_are_repetitions():
     assert abs(weighted - 0.25) > 1e-3
 
 
-def test_a_class_without_weight_does_not_count():
+def test_a_class_without_weight_is_left_out():
     weight = [0.0] * 100 + [1.0] * 50
     rate = classification_error_rate(Y_TRUE, Y_PRED, sample_weight=weight)
     assert rate == pytest.approx(20 / 50)
 
 
-def test_an_unseen_prediction_is_wrong_and_brings_no_warning():
+def test_an_unseen_prediction_is_wrong_and_does_not_warn():
     assert classification_error_rate(["a", "a"], ["a", "b"]) == 0.5
     assert classification_error_rate(["a", "b"], ["a", "c"]) == 0.5
     assert classification_error_rate(["a", "a"], ["a", "a"]) == 0
@@ -80,7 +80,7 @@ def test_is_one_minus_balanced_accuracy(y_true, noise):
         ([], [], "empty"),
     ],
 )
-def test_what_is_no_column_of_labels(y_true, y_pred, message):
+def test_invalid_labels(y_true, y_pred, message):
     with pytest.raises(ValueError, match=message):
         classification_error_rate(y_true, y_pred)
 

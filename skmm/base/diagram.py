@@ -1,12 +1,20 @@
-"""HTML diagrams of estimators that hold several encoders."""
+"""HTML diagrams of estimators that hold one part per modality."""
 
 from skmm._sklearn import VisualBlock
 
 
-def encoders_block(estimator):
-    """Encoders side by side, or the estimator alone if `encoders` is not a dict."""
-    if not isinstance(estimator.encoders, dict):
+def parts_block(estimator, parameter):
+    """Parts side by side, or the estimator alone if the parameter is not a dict.
+
+    Parameters
+    ----------
+    estimator : estimator
+    parameter : str
+        Such as "encoders".
+    """
+    parts = getattr(estimator, parameter)
+    if not isinstance(parts, dict):
         name = type(estimator).__name__
         return VisualBlock("single", estimator, names=name, name_details=str(estimator))
-    names, parts = list(estimator.encoders), list(estimator.encoders.values())
-    return VisualBlock("parallel", parts, names=names)
+    names = [str(name) for name in parts]
+    return VisualBlock("parallel", list(parts.values()), names=names)

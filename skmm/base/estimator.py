@@ -19,7 +19,7 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state
 from skmm.base import search_space as spaces
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
     check_by_modality,
     encoders_in_use,
@@ -74,8 +74,11 @@ class ModalityEstimator(
     `_by_modality`, `_by_part`, `_by_subset`
         Parameters whose values are dicts by modality, by part of the net such as
         "encoders__image", or collections of subsets of the modalities.
+    `_changes_loss`
+        Parameters that change the scale of the validation loss or its number: trials
+        with a pruner must agree in them.
     `_predicts_from_embeddings`
-        Whether the prediction methods accept what `_encoded` returns. Not inherited:
+        True if the prediction methods accept what `_encoded` returns. Not inherited:
         a subclass may read the modalities themselves.
     `search_space`
         What is worth trying of the parameters that the class adds.
@@ -95,7 +98,7 @@ class ModalityEstimator(
     _by_modality = ("encoders",)
     _by_part = ("lr", "weight_decay")
     _by_subset = ()
-    _predicts_from_embeddings = False
+    _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
 
     _parameter_constraints = {
@@ -545,7 +548,7 @@ class ModalityEstimator(
         return to_rows(X, net.module_, net.device), target.to(net.device)
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""The data container and the one door through which data enters."""
+"""The data container, and the function that turns user input into it."""
 
 from skmm.data.modality_dict import ModalityDict
 from skmm.data.validation import check_modalities

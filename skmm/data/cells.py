@@ -1,9 +1,10 @@
-"""Cell handles: how a ModalityDict passes through code that wants a 2-D array.
+"""Cell handles: how a ModalityDict passes through code that expects a 2-D array.
 
 scikit-learn's Bagging, AdaBoost, SequentialFeatureSelector and
 permutation_importance turn X into an array and shuffle, drop or repeat its rows and
-columns. ``np.asarray(ModalityDict)`` is therefore an (n, M) object array of handles,
-each a pointer to (owner, modality, row), from which the container is rebuilt.
+columns. ``np.asarray(ModalityDict)`` is therefore an object array of handles of shape
+(n_rows, n_modalities); each points to (owner, modality, row), and the container is
+rebuilt from them.
 """
 
 import numpy as np
@@ -12,19 +13,19 @@ from skmm.data import leaves
 
 
 def advice(name):
-    """Say what to do where a step wants numbers but got a ModalityDict."""
+    """Return advice for a step that expects numbers but got a ModalityDict."""
     return (
-        "This step wants one numeric table, but X is a ModalityDict. Give it one "
+        "This step expects a single numeric table, but X is a ModalityDict. Pass one "
         f"modality, X[{name!r}]; in a Pipeline, put "
-        f"FunctionTransformer(operator.itemgetter({name!r})) in front of it. For all "
-        "modalities use a model that takes them, as skmm.FusionClassifier, or "
-        "skmm.LateFusionClassifier with this one inside. (argument must be a string "
+        f"FunctionTransformer(operator.itemgetter({name!r})) in front of it. To use "
+        "all modalities, take a multimodal model such as skmm.FusionClassifier, or "
+        "wrap this estimator in skmm.LateFusionClassifier. (argument must be a string "
         "or a number)"
     )
 
 
 class Cell:
-    """One row of one modality, by reference to the container that owns it."""
+    """One row of one modality: a reference into the container that owns it."""
 
     __slots__ = ("name", "owner", "row")
 
@@ -35,7 +36,7 @@ class Cell:
 
     @property
     def value(self):
-        """The row of the modality that this handle points to."""
+        """The row that this handle points to."""
         return leaves.row(self.owner[self.name], self.row)
 
     def __float__(self):
@@ -47,7 +48,7 @@ class Cell:
         return f"<{self.name}[{self.row}]>"
 
     def __reduce__(self):
-        """Pickle this row only, never the owner's other rows."""
+        """Pickle this row only, without the other rows of its owner."""
         one = self.owner.select([self.name])[[self.row]]
         return Cell, (one, self.name, 0)
 
@@ -64,7 +65,7 @@ def is_cells(array):
 
 
 def to_cells(X):
-    """(n, M) object array of handles to the rows of a ModalityDict."""
+    """Object array (n_rows, n_modalities) of handles to the cells of a ModalityDict."""
     out = np.empty(X.shape, dtype=object)
     for column, name in enumerate(X):
         for row in range(len(X)):
@@ -73,7 +74,7 @@ def to_cells(X):
 
 
 def from_cells(array):
-    """Leaves and masks of the container that an array of handles describes."""
+    """Return the leaves and masks that an array of handles refers to."""
     columns = [_column(array[:, j], j) for j in range(array.shape[1])]
     names = [name for name, _, _ in columns]
     if len(set(names)) < len(names):
@@ -89,7 +90,7 @@ def _column(cells, j):
     if len(names) > 1 or None in names:
         raise ValueError(
             f"column {j} mixes modalities or other values ({sorted(map(str, names))}); "
-            "rows may be mixed, columns may not."
+            "rows may be shuffled and repeated, columns must not be mixed."
         )
     name = names.pop()
     leaf, mask = _gather(cells, name)
@@ -97,7 +98,7 @@ def _column(cells, j):
 
 
 def _gather(cells, name):
-    """Take each owner's rows at once, then put them into the order asked for."""
+    """Take the rows of each owner at once, then restore the order of `cells`."""
     owners, order, parts, masks = _by_owner(cells), [], [], []
     for owner, places, rows in owners:
         parts.append(leaves.take(owner[name], rows))

@@ -1,4 +1,4 @@
-"""Between a ModalityDict and pandas, and what a notebook shows."""
+"""Conversion between a ModalityDict and a DataFrame."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from skmm.data import leaves
 
 
 def split(frame):
-    """Split a frame into ``({name: leaf}, {name: mask})``."""
+    """Split a DataFrame into ``({name: leaf}, {name: mask})``."""
     if frame.columns.nlevels > 1:
         tops = frame.columns.get_level_values(0).unique()
         return {name: frame[top] for name, top in named(tops).items()}, {}
@@ -19,11 +19,11 @@ def split(frame):
 
 
 def named(labels):
-    """``{name: label}``; a name is the label as a string."""
+    """Return ``{str(label): label}``, or raise if two labels have the same name."""
     names = labels.map(str)
     if not names.is_unique:
         twice = names[names.duplicated()].tolist()
-        raise ValueError(f"columns are repeated: {twice}; each names one modality.")
+        raise ValueError(f"columns are repeated: {twice}; each column is one modality.")
     return dict(zip(names, labels, strict=True))
 
 
@@ -39,7 +39,7 @@ def _split_column(series):
 
 
 def _blank(values):
-    """Stand-in for a missing cell: like the first present one, but empty."""
+    """Placeholder for a missing cell: like the first present one, but empty."""
     if isinstance(values[0], str):
         return ""
     if isinstance(values[0], pd.Series) or sparse.issparse(values[0]):
@@ -50,7 +50,7 @@ def _blank(values):
 
 
 def column(leaf, mask):
-    """One column of a flat frame: plain numbers and text, else an object per row."""
+    """One column of a flat DataFrame: numbers and text as is, else objects."""
     if isinstance(leaf, np.ndarray) and leaf.ndim == 1 and mask.all():
         return leaf
     cells = [leaves.row(leaf, i) if there else None for i, there in enumerate(mask)]

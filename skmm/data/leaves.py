@@ -1,17 +1,17 @@
-"""What one modality may be stored as, and how its rows are taken, joined, compared.
+"""How one modality is stored, and how its rows are selected, joined and compared.
 
 =========  ==============================================  =====================
 kind       stored as                                       one row is
 =========  ==============================================  =====================
-dense      numeric ``numpy.ndarray`` (n, ...), memmap too  array (...)
-tensor     ``torch.Tensor`` (n, ...)                       tensor (...)
-sparse     SciPy sparse matrix or array in CSR (n, d)      sparse row (1, d)
-frame      ``pandas.DataFrame`` (n, d), categoricals too   ``pandas.Series`` (d,)
-text       object array (n,) of ``str`` or None            ``str`` or None
-ragged     object array (n,) of arrays of several lengths  array
+dense      numeric ``numpy.ndarray``, or a memmap          array
+tensor     ``torch.Tensor``                                tensor
+sparse     SciPy sparse matrix or array, in CSR format     sparse row
+frame      ``pandas.DataFrame``, categoricals included     ``pandas.Series``
+text       1-D object array of ``str`` or None             ``str`` or None
+ragged     1-D object array of arrays, lengths may differ  array
 =========  ==============================================  =====================
 
-NaN and ``pandas.NA`` among strings become None.
+The first axis is that of the rows. NaN and ``pandas.NA`` among strings become None.
 """
 
 import reprlib
@@ -23,11 +23,11 @@ import pandas as pd
 import torch
 from scipy import sparse
 
-_HOLES = {"none", "nan"}
+_MISSING = {"none", "nan"}
 
 
 def as_leaf(value, name):
-    """Turn what a user passes for modality `name` into a leaf of a known kind."""
+    """Convert what a user passes for modality `name` to a leaf of a known kind."""
     if sparse.issparse(value):  # before Mapping: a dok_array is one
         return _sparse_leaf(value, name)
     if isinstance(value, pd.DataFrame):
@@ -53,9 +53,9 @@ def as_leaf(value, name):
 
 
 def from_user(value, name):
-    """As `as_leaf`, but an object array whose rows have one shape is stacked.
+    """Do the same as `as_leaf`, but stack ragged rows that all have one shape.
 
-    Rows of a container that was ragged once stay ragged: they never come here again.
+    Only new input is stacked: a leaf that is ragged in a container stays ragged.
     """
     leaf = as_leaf(value, name)
     if kind(leaf) != "ragged" or not len(leaf):
@@ -67,7 +67,7 @@ def from_user(value, name):
 def _with_rows(array, name):
     if array.ndim == 0:
         raise ValueError(
-            f"modality {name!r} is a single value, not rows; pass one entry per row."
+            f"modality {name!r} is a single value; pass one entry per row."
         )
     return array
 
@@ -76,7 +76,7 @@ def _sparse_leaf(value, name):
     if value.ndim != 2:
         raise ValueError(
             f"modality {name!r} is a sparse array of {value.ndim} dimension(s); "
-            "a sparse modality has two, (rows, columns)."
+            "a sparse modality must be two-dimensional."
         )
     return value.tocsr()
 
@@ -110,8 +110,8 @@ def _ragged_row(value, name):
         return np.asarray(value)
     except ValueError:
         raise ValueError(
-            f"modality {name!r} has a row that is itself of several lengths; one row "
-            "is one array of numbers."
+            f"modality {name!r} has a row that is itself a ragged list; each row must "
+            "be one array of numbers."
         ) from None
 
 
@@ -124,7 +124,7 @@ def _array_leaf(array, name):
         return _object_leaf(array, name)
     raise TypeError(
         f"modality {name!r} has dtype {array.dtype}; expected numbers, booleans, "
-        "text, or arrays of several lengths."
+        "text, or one array per row."
     )
 
 
@@ -143,14 +143,14 @@ def _object_leaf(array, name):
     if kinds <= {"number", "nan"}:
         return array.astype(np.float64)
     raise TypeError(
-        f"modality {name!r} is an object array of mixed things "
+        f"modality {name!r} is an object array of mixed types "
         f"({', '.join(sorted(kinds))}); expected only text, only numbers, or one "
-        "array per row. Split it into one modality per kind."
+        "array per row. Split it into one modality per type."
     )
 
 
 def _strings(array, name):
-    """Strings of an array of bytes, str or numpy's strings."""
+    """Convert an array of bytes, str or NumPy strings to str."""
     try:
         return array.astype(object if array.dtype.kind == "T" else str)
     except UnicodeDecodeError:
@@ -158,37 +158,27 @@ def _strings(array, name):
 
 
 def _text_leaf(array, name):
-    """Object array (n,) of ``str``, and of None where something else stood."""
+    """Return a 1-D object array of ``str``, with None in place of other values."""
     if array.ndim > 1:
         raise ValueError(
-            f"modality {name!r} is text of shape {array.shape}, but text has one "
-            "string per row. Pass a DataFrame, or one modality per column."
+            f"modality {name!r} is text of shape {array.shape}; expected one string "
+            "per row. Pass a DataFrame, or one modality per column."
         )
     holes = [value is not None and not isinstance(value, str) for value in array]
     return np.where(holes, None, array) if any(holes) else array
 
 
 def _bytes_message(name):
-    """What to do with bytes that are not ASCII, or not in an array of bytes alone."""
+    """Error message for bytes that cannot be converted to text."""
     return (
-        f"modality {name!r} has bytes instead of text; decode them first, as "
+        f"modality {name!r} has bytes instead of text; decode them first: "
         f"[value.decode('utf-8') for value in X[{name!r}]]."
     )
 
 
 def _holds(kinds, one, *others):
-    """Whether the contents of an array are of one kind, with others or holes.
-
-    Parameters
-    ----------
-    kinds : set of str
-        Of what is in the array.
-    one : str
-        Must be there.
-    *others : str
-        May be there.
-    """
-    return one in kinds and kinds <= _HOLES | {one, *others}
+    """Whether `kinds` include `one`, and besides only `others` and missing values."""
+    return one in kinds and kinds <= _MISSING | {one, *others}
 
 
 def _content(value):
@@ -198,7 +188,7 @@ def _content(value):
         return "text"
     if isinstance(value, (float, np.floating)) and value != value:
         return "nan"
-    if isinstance(value, bytes):  # numpy's too, which are no numbers
+    if isinstance(value, bytes):  # np.bytes_ too, which is an np.generic
         return "bytes"
     if isinstance(value, (Number, np.generic)):
         return "number"
@@ -216,14 +206,14 @@ def object_array(values):
 
 
 def as_ragged(leaf):
-    """Return a dense leaf, whose rows happen to be equally long, as a ragged one."""
+    """Return a dense leaf as a ragged one."""
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind != "O" and leaf.ndim > 1:
         return object_array(list(leaf))
     return leaf
 
 
 def kind(leaf):
-    """Name of the leaf's kind: a row of the table in this module's docstring."""
+    """Return the kind of a leaf: a row of the table in this module's docstring."""
     if sparse.issparse(leaf):
         return "sparse"
     if isinstance(leaf, pd.DataFrame):
@@ -242,13 +232,7 @@ def n_rows(leaf):
 
 
 def common_length(parts):
-    """Return the number of rows that all leaves share.
-
-    Raises
-    ------
-    ValueError
-        If they differ; the message names each modality with its length.
-    """
+    """Return the number of rows, or raise a ValueError if the leaves differ in it."""
     lengths = {name: n_rows(leaf) for name, leaf in parts.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name!r} has {n}" for name, n in lengths.items())
@@ -257,7 +241,7 @@ def common_length(parts):
 
 
 def take(leaf, rows):
-    """Rows of a leaf; `rows` is a slice or an integer array."""
+    """Select rows of a leaf by a slice or an integer array."""
     if isinstance(leaf, pd.DataFrame):
         return leaf.iloc[rows]
     if isinstance(leaf, torch.Tensor):
@@ -269,27 +253,27 @@ def _torch_rows(rows, leaf):
     if isinstance(rows, slice):
         if (rows.step or 1) > 0:
             return rows
-        rows = np.arange(leaf.shape[0])[rows].copy()  # torch knows no negative steps
+        rows = np.arange(leaf.shape[0])[rows].copy()  # torch has no negative steps
     return torch.as_tensor(rows, device=leaf.device)
 
 
 def row(leaf, i):
-    """One row, as the last column of the table says."""
+    """Return one row; see the table in this module's docstring."""
     if isinstance(leaf, pd.DataFrame):
         return leaf.iloc[i]
     return leaf[[i]] if sparse.issparse(leaf) else leaf[i]
 
 
 def stack(leaves, name):
-    """Join leaves of one modality below each other."""
+    """Concatenate leaves of one modality along the rows."""
     kinds = {kind(leaf) for leaf in leaves}
-    if kinds == {"text", "ragged"}:  # a leaf of no rows looks like text
+    if kinds == {"text", "ragged"}:  # an empty leaf looks like text
         kinds = {"ragged"}
     shapes = {tuple(leaf.shape[1:]) for leaf in leaves}
     if len(kinds) > 1 or len(shapes) > 1:
         raise ValueError(
-            f"modality {name!r} cannot be joined: kinds {sorted(kinds)}, row shapes "
-            f"{sorted(shapes)}; all parts need one kind and one row shape."
+            f"modality {name!r} cannot be concatenated: kinds {sorted(kinds)}, row "
+            f"shapes {sorted(shapes)}; all parts must have one kind and one row shape."
         )
     join = {"sparse": _stack_sparse, "frame": _stack_frames, "tensor": torch.cat}
     return join.get(kinds.pop(), np.concatenate)(leaves)
@@ -304,7 +288,7 @@ def _stack_frames(leaves):
 
 
 def equal(a, b):
-    """Compare kind, shape and content; NaN equals NaN, a frame's index is ignored."""
+    """Compare kind, shape and values; NaN equals NaN, indexes of frames are ignored."""
     if kind(a) != kind(b) or a.shape != b.shape:
         return False
     if isinstance(a, pd.DataFrame):
@@ -325,9 +309,9 @@ def _same(u, v):
 
 
 def shape_of_row(leaf):
-    """Shape of one row: (d,), (channels, height, width), () for text, None for ragged.
+    """Shape of one row: () for text, None for ragged.
 
-    A numeric leaf of one dimension is one column, so its rows have shape (1,).
+    A one-dimensional numeric leaf is a single column: its rows have shape (1,).
     """
     leaf_kind = kind(leaf)
     if leaf_kind == "text":
@@ -338,7 +322,7 @@ def shape_of_row(leaf):
 
 
 def describe(leaf):
-    """One phrase for a repr: kind, shape, dtype."""
+    """Describe a leaf for a repr: kind, shape, dtype."""
     leaf_kind = kind(leaf)
     if leaf_kind == "text":
         return f"text ({leaf.shape[0]},)" + (
@@ -351,20 +335,23 @@ def describe(leaf):
 
 
 def utf8(text, row, name):
-    """Bytes of the text of one row."""
+    """Encode the text of one row."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"modality {name!r} has text in row {row} that is no valid Unicode: a lone "
-            f"surrogate, {text[error.start]!r}, as wrongly decoded files have. Read "
-            "the file in its own encoding, or replace it: text.encode('utf-8', "
-            "'replace').decode()."
+            f"modality {name!r} has invalid Unicode in row {row}: a lone surrogate, "
+            f"{text[error.start]!r}, as left by a wrong decoding. Read the file with "
+            "its own encoding, or replace the character: "
+            "text.encode('utf-8', 'replace').decode()."
         ) from None
 
 
 def size_of(leaf):
-    """Bytes of a leaf's values, of views too; of text and ragged rows one by one."""
+    """Number of bytes of the values, counted row by row for text and ragged leaves.
+
+    Schedulers estimate by it what they would send.
+    """
     if isinstance(leaf, pd.DataFrame):
         return int(leaf.memory_usage(deep=True).sum())
     if sparse.issparse(leaf):

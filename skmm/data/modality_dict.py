@@ -1,4 +1,4 @@
-"""The one container: an immutable dict of row-aligned arrays."""
+"""The data container: an immutable dict of row-aligned arrays."""
 
 import copy
 from collections.abc import Mapping
@@ -15,30 +15,30 @@ from skmm.data import cells, frames, leaves
 class ModalityDict(Mapping):
     """Row-aligned modalities that scikit-learn can index.
 
-    A mapping from modality name to array, whose length is the number of *rows* and
-    whose shape is (n_rows, n_modalities), so that cross-validation, resampling and
-    meta-estimators treat it as they treat a table. It is never changed in place.
+    A mapping from modality name to array. Its length is the number of *rows* and its
+    shape is (n_rows, n_modalities), so that cross-validation, resampling and
+    meta-estimators treat it like a table. It is never changed in place.
 
     Parameters
     ----------
     data : mapping, optional
-        ``{name: leaf}``; needed for names that are no Python identifiers.
+        ``{name: leaf}``; needed for names that are not Python identifiers.
     present : mapping of str to array-like of bool, shape (n_rows,), optional
-        False marks rows in which that modality is missing; what stands there is then
-        never read. Modalities not named are present everywhere.
+        False marks rows in which that modality is missing; their values are never
+        used. Other modalities are present in all rows.
     **modalities : leaf
-        As `data`. A leaf is a NumPy array of any dimension (memory-mapped too), a
-        torch tensor, a SciPy sparse matrix, a DataFrame, a list or array of str, or
-        a list of arrays of several lengths. Leaves share memory with what was given:
-        change a copy, ``X.copy()``.
+        Same as `data`. A leaf is a NumPy array of any dimension (possibly
+        memory-mapped), a torch tensor, a SciPy sparse matrix, a DataFrame, a list or
+        array of str, or a list of arrays whose lengths may differ. Leaves share memory
+        with the input: use ``X.copy()`` before changing values.
 
     Raises
     ------
     ValueError
-        If the modalities have different numbers of rows, a name is given twice, or
-        a mask does not fit.
+        If the modalities have different numbers of rows, a name is given twice, or a
+        mask has the wrong shape or dtype.
     TypeError
-        If a leaf is of no known kind, as an object array of mixed things.
+        If a leaf has an unsupported type, such as an object array of mixed types.
 
     Examples
     --------
@@ -67,14 +67,14 @@ class ModalityDict(Mapping):
 
     @classmethod
     def _kept(cls, parts, present):
-        """Build from parts of which none is stacked: what was ragged stays so."""
+        """Build from leaves without stacking ragged ones."""
         parts = {name: leaves.as_leaf(v, name) for name, v in parts.items()}
         n_rows = leaves.common_length(parts)
         return cls._made(parts, as_masks(present, parts, n_rows), n_rows)
 
     @classmethod
     def _made(cls, parts, masks, n_rows):
-        """Build from leaves and masks that are already checked."""
+        """Build from leaves and masks that were already checked."""
         self = cls.__new__(cls)
         self._leaves, self._n_rows = parts, n_rows
         self._masks = {name: mask for name, mask in masks.items() if not mask.all()}
@@ -87,7 +87,7 @@ class ModalityDict(Mapping):
 
     @property
     def shape(self):
-        """(number of rows, number of modalities)."""
+        """Number of rows and number of modalities."""
         return len(self), len(self._leaves)
 
     def __sizeof__(self):
@@ -95,7 +95,7 @@ class ModalityDict(Mapping):
 
     @property
     def present(self):
-        """``{name: read-only bool array (n_rows,)}``, True where it is there."""
+        """``{name: read-only bool array (n_rows,)}``, True where it is present."""
         masks = {name: np.ones(len(self), dtype=bool) for name in self} | self._masks
         return {name: _read_only(mask) for name, mask in masks.items()}
 
@@ -107,8 +107,8 @@ class ModalityDict(Mapping):
     def __array__(self, dtype=None, copy=None):
         if dtype is not None and np.dtype(dtype) != object:
             raise TypeError(
-                f"a ModalityDict is no numeric array, as dtype {np.dtype(dtype)} asks "
-                f"for. {cells.advice(next(iter(self), 'a'))}"
+                f"a ModalityDict cannot be converted to dtype {np.dtype(dtype)}. "
+                f"{cells.advice(next(iter(self), 'a'))}"
             )
         return cells.to_cells(self)
 
@@ -125,11 +125,11 @@ class ModalityDict(Mapping):
         return self._leaves.keys()
 
     def values(self):
-        """Return the leaves, in the order of the names."""
+        """Leaves, in the order of the names."""
         return self._leaves.values()
 
     def items(self):
-        """(name, leaf) pairs."""
+        """Pairs (name, leaf)."""
         return self._leaves.items()
 
     # -- selecting -----------------------------------------------------------------
@@ -147,7 +147,9 @@ class ModalityDict(Mapping):
 
     def _leaf(self, name):
         if name not in self._leaves:
-            raise KeyError(f"no modality {name!r}; there are {list(self)}")
+            raise KeyError(
+                f"unknown modality {name!r}; the modalities are {list(self)}"
+            )
         return self._leaves[name]
 
     def _row(self, i):
@@ -165,7 +167,7 @@ class ModalityDict(Mapping):
         return self._made(parts, masks, n_rows)
 
     def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
-        """``X[rows, ...]`` and ``X[rows, modalities]`` as scikit-learn writes them."""
+        """``X[rows, ...]`` and ``X[rows, modalities]``, as scikit-learn indexes."""
         if column_key is Ellipsis:
             return self[row_key]
         if is_integer(column_key):
@@ -178,12 +180,12 @@ class ModalityDict(Mapping):
         return part if row_key is Ellipsis else part[row_key]
 
     def select(self, names):
-        """Sub-container of some modalities.
+        """Return a container with some of the modalities.
 
         Parameters
         ----------
         names : sequence of str, or anything that indexes the list of names
-            Order is kept as given.
+            The result has this order.
         """
         if isinstance(names, str):
             names = [names]
@@ -205,16 +207,16 @@ class ModalityDict(Mapping):
     # -- changing a copy -----------------------------------------------------------
 
     def assign(self, data=None, /, *, present=None, **modalities):
-        """Return a container with modalities added or replaced; these are present.
+        """Return a container with modalities added or replaced.
 
         Parameters
         ----------
         data, present, **modalities
-            As for the constructor.
+            See :class:`ModalityDict`.
         """
         new = ModalityDict(data, present=present, **modalities)
         if not new.keys():
-            return self  # of which the number of rows is known even without a leaf
+            return self  # keeps the number of rows even if it has no leaves
         merged = {**self._leaves, **new._leaves}
         kept = {n: m for n, m in self._masks.items() if n not in new}
         n_rows = leaves.common_length(merged)
@@ -226,8 +228,8 @@ class ModalityDict(Mapping):
         Parameters
         ----------
         name : str
-        which : row index, default all rows
-            Slice, boolean mask, or integer positions of the rows.
+        which : slice, boolean mask or integer positions, default=slice(None)
+            Rows in which it is missing; by default all.
         """
         self._leaf(name)
         mask = self.present[name].copy()
@@ -235,24 +237,24 @@ class ModalityDict(Mapping):
         return self._made(self._leaves, {**self._masks, name: mask}, len(self))
 
     def copy(self):
-        """Return a container whose leaves and masks share no memory with this one."""
+        """Return a deep copy."""
         return copy.deepcopy(self)
 
     # -- joining and converting ----------------------------------------------------
 
     @staticmethod
     def concat(parts):
-        """Join containers with the same modalities below each other.
+        """Concatenate containers with the same modalities along the rows.
 
         Parameters
         ----------
         parts : sequence of ModalityDict
-            Names may come in any order; the first one's order is kept.
+            The order of the modalities is that of the first container.
         """
         parts = [p if isinstance(p, ModalityDict) else ModalityDict(p) for p in parts]
         if not parts or any(set(part) != set(parts[0]) for part in parts):
             raise ValueError(
-                "concat needs containers with the same modalities; got "
+                "all containers must have the same modalities; got "
                 f"{[list(part) for part in parts]}."
             )
         names = list(parts[0])
@@ -268,16 +270,17 @@ class ModalityDict(Mapping):
 
     @classmethod
     def from_frame(cls, frame):
-        """One modality per column, or per first level of MultiIndex columns.
+        """Build from a DataFrame: one modality per column.
 
-        A None in a column of text or arrays marks the row missing; a NaN in a
-        numeric column stays a NaN (and is refused where it matters).
+        With MultiIndex columns, one modality per entry of the first level. None in a
+        column of text or arrays marks the row as missing; NaN in a numeric column is
+        kept.
         """
         parts, present = frames.split(frame)
         return cls(parts, present=present)
 
     def to_frame(self):
-        """Return a DataFrame of one column per modality; missing cells are None."""
+        """Return a DataFrame with one column per modality; missing cells are None."""
         return pd.DataFrame(
             {name: frames.column(self[name], self.present[name]) for name in self},
             index=range(len(self)),
@@ -303,7 +306,7 @@ class ModalityDict(Mapping):
 
 
 def is_integer(key):
-    """Whether `key` names one row."""
+    """Whether `key` is the position of one row."""
     if isinstance(key, Integral):
         return not isinstance(key, bool)
     return getattr(key, "ndim", None) == 0 and np.asarray(key).dtype.kind in "iu"
@@ -319,14 +322,7 @@ def is_names(key):
 
 
 def as_rows(key, n_rows):
-    """Turn a slice, mask or sequence of positions into a slice or integer array.
-
-    Raises
-    ------
-    IndexError
-        If a mask has another length, a position is out of range, or the key is no
-        index at all.
-    """
+    """Convert a slice, mask or sequence of positions to a slice or integer array."""
     if key is Ellipsis:
         return slice(None)
     if isinstance(key, slice):
@@ -338,8 +334,8 @@ def as_rows(key, n_rows):
         return np.empty(0, dtype=np.intp)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise IndexError(
-            "rows are chosen by a slice, a boolean mask or integer positions; got "
-            f"{type(key).__name__} of dtype {array.dtype} with {array.ndim} dimensions."
+            "rows must be selected by a slice, a boolean mask or integer positions; "
+            f"got {type(key).__name__} of dtype {array.dtype}, shape {array.shape}."
         )
     wrong = array[(array >= n_rows) | (array < -n_rows)]
     if wrong.size:
@@ -360,25 +356,25 @@ def n_selected(index, n_rows):
 
 
 def _by_name(data, modalities):
-    """Join the two ways in which modalities are given; a name may come once."""
+    """Merge the two arguments by which modalities are given."""
     data = {} if data is None else data
     if not isinstance(data, Mapping) or sparse.issparse(data):
         raise TypeError(
             f"data must be a mapping of names to arrays; got {type(data).__name__}. "
-            "For a table use check_modalities or ModalityDict.from_frame."
+            "For a table, use check_modalities or ModalityDict.from_frame."
         )
     if twice := set(data) & set(modalities):
-        raise ValueError(f"modalities given twice: {sorted(twice)}.")
+        raise ValueError(f"modalities are given twice: {sorted(twice)}.")
     return {**data, **modalities}
 
 
 def as_masks(present, parts, n_rows):
-    """Check presence masks; those that are True everywhere are left out."""
+    """Check presence masks, and return those that are not True everywhere."""
     masks = {str(name): np.array(mask) for name, mask in present.items()}
     for name, mask in masks.items():
         if name not in parts:
             raise ValueError(
-                f"present names {name!r}, but the modalities are {list(parts)}."
+                f"present: unknown modality {name!r}; the modalities are {list(parts)}."
             )
         if mask.dtype != bool or mask.shape != (n_rows,):
             raise ValueError(
@@ -389,14 +385,14 @@ def as_masks(present, parts, n_rows):
 
 
 def _read_only(mask):
-    """View of a mask that cannot be written to."""
+    """Return a read-only view of a mask."""
     view = mask.view()
     view.flags.writeable = False
     return view
 
 
 def _equal_masks(a, b):
-    """Whether two sets of masks mark the same rows missing."""
+    """Whether two dicts of masks mark the same rows as missing."""
     return a.keys() == b.keys() and all(np.array_equal(a[n], b[n]) for n in a)
 
 
@@ -411,14 +407,12 @@ def _lines(X):
 
 
 def _text_table(X):
-    """Return a title and one line per modality, the names in one column."""
     width = max(map(len, X), default=0)
     lines = [f"  {name:<{width}}  {text}" for name, text in _lines(X)]
     return "\n".join([_title(X), *lines])
 
 
 def _html_table(X):
-    """Return the same as a small HTML table."""
     left = "style='text-align:left'"
     body = "".join(
         f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"

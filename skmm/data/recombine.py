@@ -1,4 +1,4 @@
-"""Containers in which some modalities come from other rows, or are changed."""
+"""Containers in which some modalities are permuted or changed."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,16 @@ from skmm.data.modality_dict import ModalityDict
 
 
 def recombined(X, rows):
-    """Container in which modalities come from rows of their own choice.
+    """Return a container in which each modality has its own selection of rows.
 
-    Who lacks a modality comes with its rows.
+    The presence mask is permuted with the values.
 
     Parameters
     ----------
-    X : ModalityDict of n rows
-    rows : dict of str to ndarray of int, each of one length
-        Modalities not named keep their rows, and are not copied; then the length is n.
+    X : ModalityDict
+    rows : dict of str to ndarray of int, all of the same length
+        Row numbers by modality. Other modalities keep their rows and are not copied;
+        if there are any, the length must be that of X.
 
     Returns
     -------
@@ -40,26 +41,26 @@ def recombined(X, rows):
 
 
 def with_changed(X, name, change):
-    """Container in which numbers of one modality are changed where it is present.
+    """Return a container in which the present rows of one modality are changed.
 
     Parameters
     ----------
-    X : ModalityDict of n rows
+    X : ModalityDict
     name : str
     change : callable
-        Gets the k present rows as floats, an ndarray (k, ...) of two or more
-        dimensions, and returns an array of that shape.
+        Receives the present rows as floats, an ndarray of shape (n_present, ...) with
+        two or more dimensions, and returns an array of the same shape.
 
     Returns
     -------
     ModalityDict
-        In which the modality is of its old kind; missing rows stay as they are.
+        The modality keeps its kind; missing rows are unchanged.
 
     Raises
     ------
     TypeError
-        If the modality is text, sparse, of several lengths, or a DataFrame with
-        columns that are no numbers.
+        If the modality is text, sparse, ragged, or a DataFrame with non-numeric
+        columns.
 
     Examples
     --------
@@ -80,16 +81,15 @@ def with_changed(X, name, change):
 
 
 def _numbers(leaf, name):
-    """Values of a leaf as an array of floats, which may be its own memory."""
+    """Values of a leaf as an array of floats, which may share its memory."""
     kind = leaves.kind(leaf)
     if kind == "frame":
         others = leaf.columns.difference(leaf.select_dtypes(["number", "bool"]).columns)
         kind = f"a table with columns {list(others)[:5]}" if len(others) else kind
     if kind not in ("dense", "tensor", "frame"):
-        kind = {"ragged": "of several lengths"}.get(kind, kind)
         raise TypeError(
-            f"modality {name!r} is {kind}: only numbers, in an array, tensor or "
-            "DataFrame, can be changed into others."
+            f"modality {name!r} is {kind}; only an array, tensor or DataFrame of "
+            "numbers can be changed."
         )
     if kind == "frame":
         return leaf.to_numpy(np.float64)

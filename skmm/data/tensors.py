@@ -1,18 +1,17 @@
-"""From a ModalityDict to what a module reads.
+"""Conversion of a ModalityDict to tensors.
 
 =========  ==================================================================
 leaf       becomes
 =========  ==================================================================
 dense      tensor of the encoder's `in_dtype`; a memmap stays on disk
-tensor     the same, cast
-sparse     stays sparse; batches become dense
+tensor     cast to this dtype
+sparse     stays sparse; mini-batches become dense
 frame      tensor, if every column is numeric
-text       (n, longest) int64: UTF-8 bytes plus one, 0 is padding
-ragged     refused: a transformer must give the rows one length
+text       int64 tensor (n_rows, longest): UTF-8 bytes plus one, padded with 0
+ragged     an error: a transformer must give all rows the same length
 =========  ==================================================================
 
-Rows in which a modality is missing become zeros, so that what stood there has no
-influence.
+Missing rows become zeros, so that their values have no influence.
 """
 
 from collections.abc import Collection
@@ -31,11 +30,13 @@ class TensorRows:
 
     Attributes
     ----------
-    x : dict of str to Tensor, PickedRows or LazyRows, each (n, ...)
-    present : Tensor (n, M) of bool, or None if nothing is missing
-    weight : Tensor (n,), or None for equal weights
+    x : dict of str to Tensor, PickedRows or LazyRows, each of shape (n_rows, ...)
+    present : bool Tensor of shape (n_rows, n_modalities), or None
+        None if nothing is missing.
+    weight : Tensor of shape (n_rows,), or None
+        None for equal weights.
     encoded : collection of str
-        Modalities whose `x` holds embeddings, which need no encoder.
+        Modalities whose `x` are embeddings, which need no encoder.
     """
 
     x: dict
@@ -47,11 +48,11 @@ class TensorRows:
         return len(next(iter(self.x.values())))
 
     def subset(self, index):
-        """Return the rows of an integer tensor, by number: no modality is copied."""
+        """Select rows by an integer tensor, without copying any modality."""
         return self._map(index, lambda source: subset_of(source, index))
 
     def take(self, index):
-        """Return the rows of a slice or of an integer tensor, as tensors."""
+        """Select rows by a slice or an integer tensor, as tensors."""
         return self._map(index, lambda source: rows_at(source, index))
 
     def _map(self, index, pick):
@@ -61,20 +62,22 @@ class TensorRows:
         return TensorRows(x, present, weight, self.encoded)
 
     def with_weight(self, weight):
-        """Return the same rows with weights."""
+        """Return the same rows with other weights."""
         return replace(self, weight=weight)
 
     def with_embeddings(self, embeddings):
-        """Return the same rows with embeddings (n, width) of some modalities."""
+        """Return the same rows with embeddings in place of some modalities."""
         return replace(self, x={**self.x, **embeddings}, encoded=frozenset(embeddings))
 
     def recombined(self, rows):
-        """Return rows in which modalities, and who lacks them, come from other ones.
+        """Return rows in which each modality has its own selection of rows.
+
+        The presence mask is permuted with the values.
 
         Parameters
         ----------
-        rows : dict of str to Tensor (n,) of int
-            Modalities not named keep theirs; names that are not in `x` do not matter.
+        rows : dict of str to integer Tensor of shape (n_rows,)
+            Other modalities keep their rows; names that are not in `x` are ignored.
         """
         rows = {name: index for name, index in rows.items() if name in self.x}
         x = {name: rows_at(self.x[name], index) for name, index in rows.items()}
@@ -87,13 +90,13 @@ class TensorRows:
 
 
 class LazyRows:
-    """Rows of a memory-mapped or sparse leaf, made dense batch by batch.
+    """Rows of a memory-mapped or sparse leaf, converted one mini-batch at a time.
 
     Parameters
     ----------
     leaf : memmap, or sparse matrix in CSR
-    mask : ndarray (n,) of bool
-        False rows become zeros.
+    mask : bool ndarray of shape (n_rows,) or None
+        Rows where it is False become zeros.
     dtype : torch.dtype
     device : torch.device
     rows : ndarray of int, optional
@@ -120,19 +123,19 @@ class LazyRows:
 
 
 def _in_memory(part, is_view):
-    """Rows of a leaf as an array of their own, copied only where they are not yet."""
+    """Return rows of a leaf as an array that owns its memory, copying if needed."""
     if sparse.issparse(part):
         return part.toarray()
     return np.array(part, part.dtype.newbyteorder("="), copy=is_view or None)
 
 
 class PickedRows:
-    """Some rows of a tensor, which stays whole: they are copied batch by batch.
+    """Some rows of a tensor, copied one mini-batch at a time.
 
     Parameters
     ----------
-    tensor : Tensor (n, ...)
-    rows : Tensor of int
+    tensor : Tensor
+    rows : integer Tensor
     """
 
     def __init__(self, tensor, rows):
@@ -147,14 +150,14 @@ class PickedRows:
 
 
 def rows_at(source, index):
-    """Rows of a slice or an integer tensor; on a CPU faster than ``source[index]``."""
+    """Do the same as ``source[index]``, faster on a CPU."""
     if isinstance(source, torch.Tensor) and isinstance(index, torch.Tensor):
         return source.index_select(0, index)
     return source[index]
 
 
 def subset_of(source, index):
-    """Rows of an integer tensor, of which only the numbers are kept."""
+    """Select rows by an integer tensor, keeping only their numbers."""
     if isinstance(source, torch.Tensor):
         return PickedRows(source, index)
     if isinstance(source, PickedRows):
@@ -193,19 +196,19 @@ def _in_dtype(encoder, leaf):
 
 
 def to_tensors(X, dtypes, device):
-    """Turn a checked ModalityDict into TensorRows.
+    """Convert a checked ModalityDict to TensorRows.
 
     Parameters
     ----------
     X : ModalityDict
     dtypes : dict of str to torch.dtype
-        What each modality's encoder reads.
+        Input dtype of the encoder of each modality.
     device : torch.device
 
     Raises
     ------
     TypeError
-        If a modality cannot become numbers; the message says what to do.
+        If a modality cannot be converted; the message explains what to do.
     """
     masks = X.present
     x = {n: _source(leaf, n, masks[n], dtypes[n], device) for n, leaf in X.items()}
@@ -220,12 +223,12 @@ def _source(leaf, name, mask, dtype, device):
     if kind == "sparse" or isinstance(leaf, np.memmap):
         return LazyRows(leaf, mask, dtype, device)
     if kind == "text" and not mask.all():
-        leaf = np.where(mask, leaf, None)  # whatever stands there, however long
+        leaf = np.where(mask, leaf, None)  # missing text must not widen the tensor
     return _cast(_READ[kind](leaf, name, dtype), mask, name, dtype).to(device)
 
 
 def _cast(tensor, mask, name, dtype):
-    """Change the dtype, refusing values that become infinite in rows of `mask`."""
+    """Cast, zero the missing rows, and raise if a present value becomes infinite."""
     cast = tensor.to(dtype)
     if not mask.all():
         cast = cast.clone() if cast is tensor else cast
@@ -235,8 +238,8 @@ def _cast(tensor, mask, name, dtype):
         if len(bad):
             raise ValueError(
                 f"modality {name!r} has values too large for {dtype} in {len(bad)} "
-                f"row(s), the first in row {int(bad[0])}; scale it first, as "
-                "ModalityTransformer({" + f"{name!r}: StandardScaler()}})."
+                f"row(s), the first in row {int(bad[0])}; scale it first, for example "
+                "with ModalityTransformer({" + f"{name!r}: StandardScaler()}})."
             )
     return cast
 
@@ -264,20 +267,19 @@ def _read_frame(leaf, name, dtype):
     if len(others):
         raise TypeError(
             f"modality {name!r} has columns that are not numeric: {list(others)[:5]}. "
-            "Encode them first, as ModalityTransformer({"
+            "Encode them first, for example with ModalityTransformer({"
             f"{name!r}: make_column_transformer(...)}})."
         )
-    return torch.from_numpy(
-        leaf.to_numpy(np.float64).copy()
-    )  # pandas shares, read-only
+    values = leaf.to_numpy(np.float64).copy()  # pandas may return a read-only view
+    return torch.from_numpy(values)
 
 
 def _read_text(leaf, name, dtype):
     if dtype != torch.int64:
         raise TypeError(
-            f"modality {name!r} is text, but its encoder reads numbers. Give one that "
-            "reads tokens (in_dtype torch.int64), or turn the text into numbers with a "
-            "ModalityTransformer."
+            f"modality {name!r} is text, but its encoder expects numbers. Use an "
+            "encoder of tokens (in_dtype torch.int64), or convert the text to numbers "
+            "with a ModalityTransformer."
         )
     encoded = [leaves.utf8(value or "", i, name) for i, value in enumerate(leaf)]
     out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)
@@ -286,10 +288,10 @@ def _read_text(leaf, name, dtype):
     return out
 
 
-def _refuse_ragged(leaf, name, dtype):
+def _check_not_ragged(leaf, name, dtype):
     raise TypeError(
-        f"modality {name!r} has rows of several lengths; a transformer must give them "
-        "one length first, as ModalityTransformer({" + f"{name!r}: ...}})."
+        f"modality {name!r} has rows of different lengths; give them one length "
+        "first, for example with ModalityTransformer({" + f"{name!r}: ...}})."
     )
 
 
@@ -298,7 +300,7 @@ _READ = {
     "tensor": _read_tensor,
     "frame": _read_frame,
     "text": _read_text,
-    "ragged": _refuse_ragged,
+    "ragged": _check_not_ragged,
 }
 
 

@@ -1,4 +1,4 @@
-"""The one door through which data enters every transformer and estimator."""
+"""Validation of the input of every transformer and estimator."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -15,49 +15,49 @@ from skmm.data import frames, leaves
 from skmm.data.cells import Cell, is_cells
 from skmm.data.modality_dict import ModalityDict
 
-SINGLE = "X"  # the name of the only modality when X is a plain array
+SINGLE = "X"  # name of the only modality if X is a plain array
 
 
 def check_modalities(
     X, estimator=None, *, reset=True, modalities=None, finite=True, absent="refuse"
 ):
-    """Turn what users have into a checked ModalityDict.
+    """Convert the input to a ModalityDict and validate it.
 
     Parameters
     ----------
     X : ModalityDict, mapping, DataFrame, or array-like
-        A DataFrame gives one modality per column, or per first level of MultiIndex
-        columns. An array of two or more dimensions, a sparse matrix, or a DataFrame
-        whose columns have no names, is one modality called "X".
-        ``np.asarray(ModalityDict)`` is turned back.
+        A DataFrame has one modality per column, or per entry of the first level of
+        MultiIndex columns. An array of two or more dimensions, a sparse matrix, or a
+        DataFrame without column names is one modality called "X".
+        ``np.asarray(ModalityDict)`` is converted back.
     estimator : object, optional
-        With `reset` it receives `modalities_in_` (the names it works with),
-        `shapes_in_` and `columns_in_` of these, `optional_modalities_` (those with
+        Estimator on which the attributes `modalities_in_` (the modalities used),
+        their `shapes_in_` and `columns_in_`, `optional_modalities_` (those with
         missing rows), `n_features_in_` and, unless X is a plain array,
-        `feature_names_in_` (all names X had); without, X must fit these.
+        `feature_names_in_` (all modalities of X) are set, or compared with X.
     reset : bool, default=True
-        True at fit, False afterwards.
+        Whether to set these attributes (in `fit`) or to compare X with them.
     modalities : sequence of str, optional
-        Keep only these, in this order.
+        Modalities to keep, in this order; by default all.
     finite : bool, default=True
-        Refuse NaN, infinity and None in rows that are present.
+        Whether to raise an error on NaN, infinity and None in present rows.
     absent : {"refuse", "drop"}, default="refuse"
-        What to do after fit with a modality that X does not have at all: "refuse"
-        raises unless the estimator has met rows without it (then it is marked missing
-        everywhere), "drop" leaves it out.
+        How to handle a modality that was present in `fit` but is not in X: "refuse"
+        raises an error, unless it was missing in some rows of `fit`, in which case it
+        is marked as missing everywhere; "drop" leaves it out.
 
     Returns
     -------
     ModalityDict
-        In the order of `modalities`, or of the fit.
+        With the modalities in the order of `modalities`, or of `fit`.
 
     Raises
     ------
     ValueError
-        Rows that differ in number, unknown or absent modalities, other shapes than at
-        fit, no rows, values that are not finite. The message names the modality.
+        If the numbers of rows differ, modalities are unknown or absent, shapes differ
+        from those in `fit`, X is empty, or values are not finite.
     TypeError
-        Data of no known kind, or a list of views without names.
+        If the data have an unsupported type, or X is a list of views without names.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def _as_modality_dict(X, estimator, reset, absent):
     if isinstance(X, ModalityDict):
         return X
     if isinstance(X, pd.DataFrame) and X.size and isinstance(X.iat[0, 0], Cell):
-        X = X.to_numpy()  # of a step with set_output(transform="pandas")
+        X = X.to_numpy()  # output of a step with set_output(transform="pandas")
     if isinstance(X, pd.DataFrame) and any(isinstance(c, str) for c in _tops(X)):
         return _from_frame(X, estimator, reset, absent)
     if is_cells(X):
@@ -113,14 +113,14 @@ def _from_frame(X, estimator, reset, absent):
 
 
 def _may_lack(X, estimator, absent):
-    """Whether X lacks columns, all of which this estimator can do without."""
+    """Whether columns are absent from X that the estimator does not need."""
     lacking = {*getattr(estimator, "feature_names_in_", ())} - {*X.columns}
     needed = {*estimator.modalities_in_} - {*estimator.optional_modalities_}
     return bool(lacking) and (absent == "drop" or not lacking & needed)
 
 
 def _is_plain(estimator):
-    """Whether it was fitted with one array without a name."""
+    """Whether the estimator was fitted on a plain array."""
     return not hasattr(estimator, "feature_names_in_")
 
 
@@ -145,7 +145,7 @@ def _from_array(X, estimator, reset):
 
 
 def _is_view(value):
-    """Whether an entry of a list is itself a table."""
+    """Whether an entry of a list is a table."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(row, (list, tuple, np.ndarray)) for row in value[:1])
     return getattr(value, "ndim", 0) > 1
@@ -161,7 +161,7 @@ def _check_not_empty(X):
         if 0 in leaf.shape[1:]:
             raise ValueError(
                 f"modality {name!r} has 0 feature(s) (shape={tuple(leaf.shape)}) while "
-                "a minimum of 1 is required: leave it out."
+                "a minimum of 1 is required; leave it out."
             )
 
 
@@ -175,7 +175,7 @@ def _select(X, modalities):
 
 
 def _remember(X, everything, estimator):
-    """Note what was used, and the names and number of what was given."""
+    """Set the attributes that describe X on the estimator."""
     present = X.present
     estimator.modalities_in_ = list(X)
     estimator.shapes_in_ = {name: leaves.shape_of_row(X[name]) for name in X}
@@ -199,7 +199,9 @@ def _compare(X, estimator, absent):
         X = _fill_in(X, missing, estimator)
         missing = []
     if len(missing) == len(known):
-        raise ValueError(f"X has none of the modalities that were fitted: {known}.")
+        raise ValueError(
+            f"X must have at least one of the modalities seen in fit: {known}."
+        )
     X = X.select([name for name in known if name not in missing])
     X = _with_ragged(X, estimator)
     for name, leaf in X.items():
@@ -209,7 +211,7 @@ def _compare(X, estimator, absent):
 
 
 def _with_ragged(X, estimator):
-    """Read rows that happen to be equally long as at fit, where they were not."""
+    """Treat rows that happen to have equal lengths as ragged, if they were in `fit`."""
     names = [n for n in X if estimator.shapes_in_[n] is None]
     parts = {n: leaves.as_ragged(X[n]) for n in names}
     masks = {name: X.present[name] for name in names}
@@ -220,10 +222,10 @@ def _fill_in(X, missing, estimator):
     unmet = [name for name in missing if name not in estimator.optional_modalities_]
     if unmet:
         raise ValueError(
-            f"X lacks modality {', '.join(map(repr, unmet))}, with which this "
-            f"{type(estimator).__name__} was fitted on every row. Add it; or, to "
-            "predict without it, mark it missing in X.with_missing(name), or fit with "
-            "rows in which it is missing."
+            f"modality {_listed(unmet)} is missing from X but was present in every "
+            f"training sample of this {type(estimator).__name__}. Add it to X; to "
+            "predict without it, fit on samples in which it is missing "
+            "(X.with_missing), or fit skmm.restrict(estimator, other_modalities)."
         )
     parts = {n: _blank(len(X), estimator.shapes_in_[n]) for n in missing}
     masks = {name: np.zeros(len(X), dtype=bool) for name in missing}
@@ -259,7 +261,7 @@ def _check_columns(name, leaf, estimator):
         )
 
 
-# -- values ---
+# -- finite values ---------------------------------------------------------------------
 
 
 def check_finite(X):
@@ -276,13 +278,13 @@ def _not_finite(name, leaf, rows):
     shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
     return (
         f"Input X contains NaN or infinity: modality {name!r} has {what} in "
-        f"{len(rows)} row(s) ({shown}). Impute the values, or mark these rows missing: "
+        f"{len(rows)} row(s) ({shown}). Impute them, or mark these rows as missing: "
         f"ModalityDict(..., present={{{name!r}: mask}})."
     )
 
 
 def _bad_rows(leaf):
-    """Boolean array of the rows that are not finite, or None if all are."""
+    """Return a boolean array of the rows that are not finite, or None if all are."""
     leaf_kind = leaves.kind(leaf)
     if leaf_kind == "text":
         return np.array([value is None for value in leaf])
@@ -302,7 +304,7 @@ def _bad_dense_rows(leaf):
     if lib is np and leaf.dtype.kind != "f":
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if lib.isfinite(leaf.sum()):  # as scikit-learn does: one pass, no copy
+        if lib.isfinite(leaf.sum()):  # one pass without a copy, as in scikit-learn
             return None
     good = lib.isfinite(leaf).reshape(leaf.shape[0], -1).all(1)
     return ~np.asarray(good.cpu() if lib is torch else good)
@@ -323,7 +325,7 @@ def _bad_frame_rows(leaf):
     return bad | ~np.isfinite(numeric).all(axis=1) if numeric.size else bad
 
 
-# -- names ---
+# -- names -----------------------------------------------------------------------------
 
 
 def check_names(names, known, what):
@@ -333,7 +335,7 @@ def check_names(names, known, what):
     ----------
     names, known : iterable of str
     what : str
-        What the names are in, as "encoders" or "X"; opens the message.
+        Where the names come from, such as "encoders" or "X"; starts the message.
     """
     known = list(known)
     unknown = [name for name in names if name not in known]
@@ -345,23 +347,22 @@ def check_names(names, known, what):
 
 
 def parts_in_use(parts, estimator, what):
-    """Return those of `parts` whose modality the fitted estimator uses.
+    """Select the entries of a dict whose modality the fitted estimator uses.
 
     Parameters
     ----------
     parts : dict
-        By name of modality.
+        Keys are names of modalities.
     estimator : estimator
-        Its `modalities_in_` are used, its `feature_names_in_` known. If its parameter
-        `modalities` selects all that X has, a step before it has selected too: other
-        names may then be right, and are ignored.
+        Fitted. If its parameter `modalities` selects all modalities of X, an earlier
+        step may have removed others: unknown names are then ignored.
     what : str
-        As for `check_names`.
+        See `check_names`.
 
     Raises
     ------
     ValueError
-        If a name is known to be wrong.
+        If a name is unknown.
     """
     parts = {str(name): part for name, part in parts.items()}
     used = list(estimator.modalities_in_)
@@ -372,20 +373,20 @@ def parts_in_use(parts, estimator, what):
 
 
 def check_labels(labels, what):
-    """Raise a ValueError if two things have one label: a result would be lost.
+    """Raise a ValueError if labels are repeated, as one result would hide another.
 
     Parameters
     ----------
     labels : list of str
-        Made of the names of modalities.
+        Built from the names of modalities.
     what : str
-        What the labels are of; opens the message.
+        What is labelled; starts the message.
     """
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise ValueError(
-            f"{what}: the names of the modalities make {_listed(twice)} stand for two "
-            "things. Rename a modality."
+            f"{what}: the label {_listed(twice)}, built from the names of the "
+            "modalities, is ambiguous. Rename a modality."
         )
 
 

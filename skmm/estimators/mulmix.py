@@ -158,6 +158,10 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }
     _by_subset = ("mixtures", "candidate_weights")
+    _changes_loss = (
+        *ModalityEstimator._changes_loss,
+        *("beta", "boosted", "margin", "focal", "candidate_weights", "mixtures"),
+    )
 
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,

@@ -1,4 +1,4 @@
-"""How much a model over-fits for what it gains, between two moments of its training."""
+"""Overfitting of a model relative to its gain, between two times of its training."""
 
 import numpy as np
 from sklearn.utils import Bunch, check_array
@@ -8,10 +8,10 @@ from skmm.training.blending import raw_weights
 
 
 def overfitting_to_generalization_ratio(train_loss, valid_loss):
-    r"""Compare what training changed on rows that it saw and on rows that it did not.
+    r"""Compare the changes of training loss and validation loss.
 
-    With training losses L and validation losses L*, over-fitting is O = L* - L. Between
-    the first and the last of some moments of training
+    With training losses L and validation losses L*, overfitting is O = L* - L. Between
+    the first and the last of some times of training
 
     .. math:: \Delta G = L^*_{first} - L^*_{last}, \qquad
         \Delta O = O_{last} - O_{first}, \qquad
@@ -19,29 +19,31 @@ def overfitting_to_generalization_ratio(train_loss, valid_loss):
 
     Parameters
     ----------
-    train_loss, valid_loss : array-like of shape (n,) or (n, H)
-        Losses at two or more moments, of one model or of H; the columns of ``history_``
-        of an estimator with early stopping will do.
+    train_loss, valid_loss : array-like of shape (n_times,) or (n_times, n_models)
+        Losses at two or more times, such as the columns of ``history_`` of an estimator
+        with early stopping.
 
     Returns
     -------
     Bunch
-        - gain : float or ndarray (H,), ΔG; negative where the validation loss rose
-        - overfitting : float or ndarray (H,), ΔO
-        - ratio : float or ndarray (H,), infinite without a gain or a loss
-        - blending_weight : float or ndarray (H,), ΔG / ΔO², the best weight of a loss
-          among several but for a common factor; 0 where ΔG is not positive, and
-          absolute values of ΔO below 1e-3 count as that
-        - weights : ndarray (H,), the same with a sum of one
+        The first four are float, or ndarray of shape (n_models,):
+
+        - gain : ΔG; negative where the validation loss increased
+        - overfitting : ΔO
+        - ratio : infinite where ΔG is zero
+        - blending_weight : ΔG / ΔO², the optimal weight of a loss among several, up to
+          a common factor; 0 where ΔG is not positive; absolute values of ΔO below 1e-3
+          are replaced by 1e-3
+        - weights : ndarray of shape (n_models,), the same scaled to a sum of one
 
     Raises
     ------
     ValueError
-        If there are fewer than two moments, losses are not finite, or shapes differ.
+        If there are fewer than two times, losses are not finite, or shapes differ.
 
     See Also
     --------
-    skmm.GradientBlendingClassifier : trains with these weights.
+    skmm.GradientBlendingClassifier : Trains with these weights.
 
     References
     ----------
@@ -60,8 +62,8 @@ def overfitting_to_generalization_ratio(train_loss, valid_loss):
     train, valid = _losses(train_loss, "train_loss"), _losses(valid_loss, "valid_loss")
     if train.shape != valid.shape:
         raise ValueError(
-            f"train_loss has shape {train.shape}, valid_loss {valid.shape}: they must "
-            "be of the same moments and models."
+            "train_loss and valid_loss must have the same shape; got "
+            f"{train.shape} and {valid.shape}."
         )
     gain = valid[0] - valid[-1]
     overfitting = (valid[-1] - train[-1]) - (valid[0] - train[0])
@@ -82,7 +84,7 @@ def _losses(values, name):
     values = check_array(values, **options, input_name=name)
     if values.ndim > 2 or len(values) < 2:
         raise ValueError(
-            f"{name} must be losses at two or more moments, (n,) or (n, H); got shape "
-            f"{values.shape}."
+            f"{name} must have shape (n_times,) or (n_times, n_models), with at least "
+            f"two times; got {values.shape}."
         )
     return values

@@ -1,4 +1,4 @@
-"""Rows that one modality would have got right and the fusion gets wrong."""
+"""Samples that a single modality predicts correctly and the fusion does not."""
 
 import numpy as np
 from sklearn.utils import Bunch, column_or_1d
@@ -10,31 +10,33 @@ from skmm.data.validation import check_names
 
 
 def over_learning(fused, unimodal, X, y):
-    """Errors of a fused model on rows that some single modality gets right.
+    """Errors of a fused model on samples that a single modality predicts correctly.
 
     Parameters
     ----------
-    fused : fitted classifier, or array-like of shape (n,)
+    fused : fitted classifier, or array-like of shape (n_samples,)
         The model of all modalities, or its predictions.
-    unimodal : dict of str to fitted classifier, or to array-like of shape (n,)
+    unimodal : dict of str to fitted classifier or array-like
         One model per modality, or its predictions. A model with a parameter
-        `modalities`, or a Pipeline with such a step, gets X; another one X[name]. In a
-        row that lacks its modality it is not right, whatever it says.
-    X : ModalityDict, dict, DataFrame or array-like of n rows
-        Rows that no model was trained on.
-    y : array-like of shape (n,)
+        `modalities`, or a Pipeline with such a step, gets X; other models get X[name].
+        A prediction for a sample whose modality is missing counts as wrong.
+    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        Samples that no model was trained on.
+    y : array-like of shape (n_samples,)
 
     Returns
     -------
     Bunch
-        - over_learning_error : float, share of all rows that the fused model gets wrong
-          and at least one single model right
-        - conditional_error : float, the same as a share of the rows that at least one
-          single model gets right; NaN if there are none
+        - over_learning_error : float, share of all samples that the fused model
+          predicts wrongly and at least one unimodal model correctly
+        - conditional_error : float, the same as a share of the samples that at least
+          one unimodal model predicts correctly; NaN if there are none
         - error : float, of the fused model
         - unimodal_errors : dict of str to float
-        - covered : bool ndarray (n,), rows that at least one single model gets right
-        - over_learnt : bool ndarray (n,), those of them that the fused one gets wrong
+        - covered : bool ndarray of shape (n_samples,), samples that at least one
+          unimodal model predicts correctly
+        - over_learnt : bool ndarray of shape (n_samples,), those of them that the fused
+          model predicts wrongly
 
     Raises
     ------
@@ -44,7 +46,7 @@ def over_learning(fused, unimodal, X, y):
     References
     ----------
     Liu et al., "Learn to Combine Modalities in Multimodal Deep Learning", 2018, Table
-    4, whose figures are shares of all rows.
+    4, whose figures are shares of all samples.
 
     Examples
     --------
@@ -58,7 +60,7 @@ def over_learning(fused, unimodal, X, y):
     """
     X, y = check_modalities(X), column_or_1d(y)
     if not unimodal:
-        raise ValueError("unimodal is empty; it must have a model per modality.")
+        raise ValueError("unimodal must have at least one model; got none.")
     check_names(unimodal, X, "unimodal")
     wrong = _predicted(fused, X, y, "fused") != y
     right = {
@@ -79,7 +81,7 @@ def over_learning(fused, unimodal, X, y):
 
 
 def _predicted(model, X, y, where, name=None):
-    """Labels that a model predicts, or that were given in its place."""
+    """Return the labels that a model predicts, or the given labels."""
     if hasattr(model, "predict"):
         whole = name is None or takes_modalities(model)
         labels = model.predict(X if whole else X[name])
@@ -88,10 +90,12 @@ def _predicted(model, X, y, where, name=None):
     if labels.shape != y.shape:
         raise ValueError(
             f"{where} must be a fitted classifier or one label for each of the "
-            f"{len(y)} rows of y; got predictions of shape {labels.shape}."
+            f"{len(y)} samples of y; got predictions of shape {labels.shape}."
         )
     try:
         unique_labels(y, labels)
     except ValueError as error:
-        raise ValueError(f"{where} and y have labels of two kinds: {error}") from error
+        raise ValueError(
+            f"{where} and y must have labels of the same type: {error}"
+        ) from error
     return labels

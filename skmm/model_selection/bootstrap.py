@@ -7,30 +7,30 @@ from sklearn.utils.multiclass import type_of_target
 
 from skmm._sklearn import GroupsConsumerMixin
 
-MAX_DRAWS = 1000  # attempts at a split whose test rows can be scored
+MAX_DRAWS = 1000  # attempts at a split whose test samples can be scored
 
 
 class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
-    """Train on rows drawn with replacement, test on those that were not drawn.
+    """Train on samples drawn with replacement, test on those that were not drawn.
 
     Parameters
     ----------
     n_splits : int, default=100
     stratify : bool, default=True
-        Draw within each class, so that every split has the classes of the whole. Has
-        no effect on targets that are not classes, or with groups.
+        Draw within each class, so that every split has the class sizes of y. Has no
+        effect if y has no classes, or with groups.
     random_state : int, RandomState or None, default=None
 
     Notes
     -----
-    A row is out of bag with probability (1 - 1/n)^n, about 0.368. No test set is empty
-    or, where y has classes, of one class: such draws are made again. With groups,
-    groups are drawn, and all rows of a group stay together.
+    A sample is out of bag with probability (1 - 1/n)^n, about 0.368. Test sets are
+    never empty and, where y has classes, have at least two of them: other draws are
+    repeated. With groups, groups are drawn, and all samples of a group stay together.
 
     References
     ----------
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993; Liu, "Multi-modal
-    deep learning", thesis, 2022, section 4.2: 100 bootstraps of 72 rows.
+    deep learning", thesis, 2022, section 4.2: 100 bootstraps of 72 samples.
 
     Examples
     --------
@@ -49,18 +49,18 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
         self.random_state = random_state
 
     def split(self, X, y=None, groups=None):
-        """Yield (train, test) row numbers; those of train repeat.
+        """Yield (train, test) indices; training indices may repeat.
 
         Parameters
         ----------
-        X : array-like, ModalityDict or anything of n rows
-        y : array-like of shape (n,), optional
-        groups : array-like of shape (n,), optional
+        X : array-like, ModalityDict or other container of n_samples rows
+        y : array-like of shape (n_samples,), optional
+        groups : array-like of shape (n_samples,), optional
 
         Raises
         ------
         ValueError
-            If no split can be scored, as with a class of one row only.
+            If no split can be scored, for instance because a class has only one sample.
         """
         y = self._classes(X, y, groups)
         rng = check_random_state(self.random_state)
@@ -68,29 +68,32 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
             yield self._draw_until_scorable(rng, len(X), y, groups)
 
     def _classes(self, X, y, groups):
-        """Classes or None; None too for values."""
+        """Return y if it has classes, else None."""
         for name, values in (("y", y), ("groups", groups)):
             if values is not None and len(values) != len(X):
-                raise ValueError(f"{name} has {len(values)} rows, X has {len(X)}.")
+                raise ValueError(
+                    f"{name} must have one entry per sample of X, {len(X)}; got "
+                    f"{len(values)}."
+                )
         has_classes = y is not None and type_of_target(y) in ("binary", "multiclass")
         return np.asarray(y) if has_classes else None
 
-    def _draw_until_scorable(self, rng, n_rows, y, groups):
+    def _draw_until_scorable(self, rng, n_samples, y, groups):
         for _ in range(MAX_DRAWS):
-            train = self._draw(rng, n_rows, y, groups)
-            test = np.setdiff1d(np.arange(n_rows), train)
+            train = self._draw(rng, n_samples, y, groups)
+            test = np.setdiff1d(np.arange(n_samples), train)
             if len(test) and (y is None or len(np.unique(y[test])) > 1):
                 return train, test
         raise ValueError(
-            f"no bootstrap of {n_rows} rows left test rows of two classes in "
-            f"{MAX_DRAWS} draws; there are too few rows, groups or members of a class."
+            f"none of {MAX_DRAWS} bootstraps of {n_samples} samples left test samples "
+            "of two classes; more samples, groups or members of each class are needed."
         )
 
-    def _draw(self, rng, n_rows, y, groups):
+    def _draw(self, rng, n_samples, y, groups):
         if groups is not None:
             return _draw_groups(rng, np.asarray(groups))
         if y is None or not self.stratify:
-            return rng.randint(n_rows, size=n_rows)
+            return rng.randint(n_samples, size=n_samples)
         _, members = np.unique(y, return_inverse=True)
         parts = [np.flatnonzero(members == k) for k in range(members.max() + 1)]
         return np.concatenate([rng.choice(part, len(part)) for part in parts])

@@ -1,4 +1,4 @@
-"""How good a model is, by bootstraps: out of bag, and with what it remembers."""
+"""Bootstrap estimates of a score: out of bag, .632 and .632+."""
 
 from numbers import Integral
 
@@ -12,8 +12,8 @@ from skmm.data.validation import check_target
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import fit_replicas, indexable
 
-SHARE = 0.632  # of the rows, expected in a bootstrap
-PERMUTATIONS = 20  # of y, for the score without information
+SHARE = 0.632  # of distinct samples, expected in a bootstrap
+PERMUTATIONS = 20  # of y, for the no-information score
 CONSTRAINTS = {
     "estimate": [StrOptions({"oob", ".632", ".632+"})],
     "scoring": [str, callable, None],
@@ -33,47 +33,47 @@ def bootstrap_score(
     n_jobs=None,
     random_state=None,
 ):
-    r"""Score an estimator on the rows that bootstraps leave out.
+    r"""Score an estimator on the samples that bootstraps leave out.
 
-    Scores out of bag are too low, as a bootstrap has only 63.2 % of the distinct rows;
-    those of the training rows are too high. ".632" mixes them in fixed shares, ".632+"
-    trusts the training rows less, the more the model overfits.
+    Out-of-bag scores are pessimistic, because a bootstrap has only 63.2 % of the
+    distinct samples; training scores are optimistic. ".632" averages them with fixed
+    weights, ".632+" gives the training score less weight the more the model overfits.
 
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict, dict, DataFrame or array-like of n rows
-    y : array-like of shape (n,) or (n, k)
+    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     scoring : str, callable or None, default=None
-        As for scikit-learn's ``cross_val_score``; greater is better.
+        See scikit-learn's ``cross_val_score``; greater is better.
     estimate : {"oob", ".632", ".632+"}, default="oob"
-        What `score` is.
+        The estimate returned as `score`.
     resampling : int, BootstrapOutOfBag or None, default=None
-        How many bootstraps, or which; None is 100.
-    groups : array-like of shape (n,), optional
-        Groups are drawn; their rows stay together.
-    sample_weight : array-like of shape (n,), optional
-        For fitting.
+        Number of bootstraps, or the splitter; None is 100.
+    groups : array-like of shape (n_samples,), optional
+        Groups are drawn; their samples stay together.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights in fits.
     n_jobs : int or None, default=None
-        Processes, for what cannot be trained as one batch.
+        Number of processes for estimators that cannot be trained as one batch.
     random_state : int, RandomState or None, default=None
-        Of the bootstraps, if `resampling` is no splitter, and of permutations.
+        Seed of the bootstraps, unless `resampling` is a splitter, and of permutations.
 
     Returns
     -------
     Bunch
         - score : float, the estimate
         - oob_scores : ndarray, out of bag, one per bootstrap
-        - interval : (float, float), percentiles 2.5 and 97.5 of `oob_scores`: how one
-          split's score varies, not how sure the mean is
-        - train_score : float, on the rows trained on, of a fit on all; NaN for "oob"
-        - no_information_score : float, of that fit where y is permuted; NaN but for
+        - interval : (float, float), percentiles 2.5 and 97.5 of `oob_scores`: the
+          variation of a single split's score, not of the mean
+        - train_score : float, training score of a fit on all samples; NaN for "oob"
+        - no_information_score : float, of that fit with permuted y; NaN except for
           ".632+"
         - overfitting_rate : float in [0, 1], the R of ".632+"; NaN otherwise
 
     Notes
     -----
-    With scores turned into losses, :math:`\bar e` of the training rows, :math:`e_1`
+    With scores turned into losses, :math:`\bar e` of the training samples, :math:`e_1`
     out of bag and :math:`\gamma` without information,
 
     .. math:: e_{.632} = 0.368\, \bar e + 0.632\, e_1, \qquad
@@ -102,7 +102,7 @@ def bootstrap_score(
     y = np.asarray(y)
     rng = check_random_state(random_state)
     scorer = check_scoring(estimator, scoring)
-    labels = y if is_classifier(estimator) else None  # values are not stratified
+    labels = y if is_classifier(estimator) else None  # regression is not stratified
     splits = list(_splitter(resampling, rng).split(X, labels, groups))
     trains = [train for train, _ in splits]
     models = fit_replicas(
@@ -112,21 +112,28 @@ def bootstrap_score(
         scorer(model, safe_indexing(X, test), y[test])
         for model, (_, test) in zip(models, splits, strict=True)
     ]
+    oob = float(np.mean(scores))
     found = Bunch(
+        score=oob,
         oob_scores=np.array(scores),
         interval=tuple(np.percentile(scores, [2.5, 97.5]).tolist()),
         train_score=np.nan,
         no_information_score=np.nan,
         overfitting_rate=np.nan,
     )
-    if estimate != "oob":
-        (whole,) = fit_replicas(
-            estimator, X, y, [np.arange(len(y))], sample_weight=sample_weight
-        )
-        found.train_score = scorer(whole, X, y)
-        if estimate == ".632+":
-            found.no_information_score = _uninformed(whole, scorer, X, y, rng)
-    found.score = _estimated(found, estimate)
+    if estimate == "oob":
+        return found
+    (whole,) = fit_replicas(
+        estimator, X, y, [np.arange(len(y))], sample_weight=sample_weight
+    )
+    found.train_score = scorer(whole, X, y)
+    if estimate == ".632":
+        found.score = float((1 - SHARE) * found.train_score + SHARE * oob)
+        return found
+    found.no_information_score = _no_information_score(whole, scorer, X, y, rng)
+    found.score, found.overfitting_rate = estimate_632_plus(
+        oob, found.train_score, found.no_information_score
+    )
     return found
 
 
@@ -136,7 +143,7 @@ def _splitter(resampling, rng):
     number = isinstance(resampling, Integral) and not isinstance(resampling, bool)
     if resampling is not None and not (number and resampling > 0):
         raise TypeError(
-            "resampling must be a number of bootstraps, 1 or more, or a "
+            "resampling must be a positive number of bootstraps or a "
             f"BootstrapOutOfBag; got {resampling!r}."
         )
     return BootstrapOutOfBag(
@@ -144,23 +151,16 @@ def _splitter(resampling, rng):
     )
 
 
-def _uninformed(model, scorer, X, y, rng):
-    """Mean score where y says nothing of X: permuted."""
+def _no_information_score(model, scorer, X, y, rng):
+    """Return the mean score with permuted y."""
     orders = [rng.permutation(len(y)) for _ in range(PERMUTATIONS)]
     return float(np.mean([scorer(model, X, y[order]) for order in orders]))
 
 
-def _estimated(found, estimate):
-    """The estimate; sets the rate of overfitting for ".632+"."""
-    oob, train = found.oob_scores.mean(), found.train_score
-    if estimate == "oob":
-        return float(oob)
-    if estimate == ".632":
-        return float((1 - SHARE) * train + SHARE * oob)
-    least = found.no_information_score
-    kept = max(oob, least)
-    overfits = kept < train and least < train
-    rate = (train - kept) / (train - least) if overfits else 0.0
-    found.overfitting_rate = float(rate)
+def estimate_632_plus(oob, train, no_information):
+    """Return the .632+ estimate and the overfitting rate, from three scores."""
+    kept = max(oob, no_information)
+    overfits = kept < train and no_information < train
+    rate = (train - kept) / (train - no_information) if overfits else 0.0
     weight = SHARE / (1 - (1 - SHARE) * rate)
-    return float((1 - weight) * train + weight * kept)
+    return float((1 - weight) * train + weight * kept), float(rate)

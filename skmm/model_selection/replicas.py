@@ -1,4 +1,4 @@
-"""Many refits of one estimator: bootstraps, folds, seeds, numbers to try."""
+"""Many refits of one estimator: bootstraps, folds, seeds, hyper-parameters."""
 
 import time
 from collections.abc import Mapping
@@ -28,36 +28,36 @@ def fit_replicas(
     n_jobs=None,
     memory=MEMORY,
 ):
-    """Fit one estimator on many samples of the rows, as one batch where possible.
+    """Fit one estimator on many subsets of the samples, as one batch where possible.
 
-    Small dense networks are trained together, with stacked parameters, several times
-    faster than one by one. What cannot be stacked (convolutions, callbacks, other
-    estimators) is fitted one by one, or by `n_jobs` processes. In a Pipeline the
-    transformers are fitted on each sample, then the networks together.
+    Small dense networks are trained with stacked parameters, several times faster than
+    one by one. Estimators that cannot be stacked (with convolutions or callbacks, or
+    not of skmm) are fitted one by one, or by `n_jobs` processes. In a Pipeline the
+    transformers are fitted on each subset, then the networks as one batch.
 
     Parameters
     ----------
     estimator : estimator
-        A skmm estimator, a Pipeline that ends in one, or any other.
-    X : ModalityDict, dict, DataFrame or array-like of n rows
-    y : array-like of shape (n,) or (n, k), or what else the estimator takes
+        Estimator of skmm, a Pipeline that ends in one, or any other estimator.
+    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), dict or None
     samples : sequence of integer arrays
-        Rows to train on, one array per replica; rows may repeat.
+        Indices to train on, one array per replica; they may repeat.
     params : sequence of dict, optional
-        Parameters that differ, one dict per replica, as
-        ``[{"random_state": 0, "lr": 0.01}, ...]``. Nets of different shape are trained
-        in different stacks.
-    sample_weight : array-like of shape (n,), optional
+        Parameters that differ, one dict per replica, such as
+        ``[{"random_state": 0, "lr": 0.01}, ...]``. Networks of different shapes are
+        trained in different stacks.
+    sample_weight : array-like of shape (n_samples,), optional
     n_jobs : int, optional
-        Processes, for what cannot be stacked.
+        Number of processes for estimators that cannot be stacked.
     memory : int, default=2**29
-        Bytes that one stack may take.
+        Maximum size of a stack in bytes.
 
     Returns
     -------
     list of fitted estimators
-        Each is as if it had been fitted alone, up to rounding; with dropout, to another
-        draw of the units.
+        Each is equal to a single fit up to rounding; with dropout, up to the random
+        choice of units.
 
     Examples
     --------
@@ -76,8 +76,8 @@ def fit_replicas(
     params = [{}] * len(samples) if params is None else list(params)
     if len(params) != len(samples):
         raise ValueError(
-            f"params must have one dict per sample: {len(samples)} samples, "
-            f"{len(params)} dicts."
+            f"params must have one dict per entry of samples, {len(samples)}; got "
+            f"{len(params)}."
         )
     y, weight = indexable_target(y), sample_weight
     weight = None if weight is None else np.asarray(weight)
@@ -96,10 +96,10 @@ def trains_together(estimator, X, y, rows):
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict or array-like of n rows
-    y : ndarray of shape (n,) or (n, k)
+    X : ModalityDict or array-like of n_samples rows
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     rows : ndarray of int
-        Of one refit.
+        Training samples of one refit.
     """
     job = _Job(clone(estimator), X, y, rows, None)
     last = job.last
@@ -110,13 +110,13 @@ def trains_together(estimator, X, y, rows):
 
 
 def indexable(X):
-    """Turn a plain dict into a container whose rows can be taken."""
+    """Return a dict as a ModalityDict, which can be indexed by samples."""
     is_dict = isinstance(X, Mapping) and not issparse(X)  # a dok_array is both
     return ModalityDict(X) if is_dict else X
 
 
 def indexable_target(y):
-    """Turn y into what `_take` takes rows of; None stays None."""
+    """Return y as an array or ModalityDict; None stays None."""
     return indexable(y) if y is None or isinstance(y, Mapping) else np.asarray(y)
 
 
@@ -125,7 +125,7 @@ def _take(y, rows):
 
 
 class _Job:
-    """One refit: an unfitted estimator, and which rows it gets."""
+    """One refit: an unfitted estimator, and its training samples."""
 
     def __init__(self, model, X, y, rows, weight):
         self.model, self.X, self.y, self.rows = model, X, y, rows
@@ -139,7 +139,7 @@ class _Job:
         return self.model.steps[-1][1] if is_pipeline else self.model
 
     def fit_alone(self):
-        """Fit as scikit-learn would."""
+        """Fit without stacking."""
         name = self.model.steps[-1][0] if isinstance(self.model, Pipeline) else None
         key = f"{name}__sample_weight" if name else "sample_weight"
         weight = {} if self.weight is None else {key: self.weight}
@@ -148,7 +148,7 @@ class _Job:
         )
 
     def prepare(self):
-        """Fit the steps before the last, and set the net up, once."""
+        """Fit the steps before the last, and make the network, once."""
         if self.net is not None:
             return self
         X, y = safe_indexing(self.X, self.rows), _take(self.y, self.rows)
@@ -162,7 +162,7 @@ class _Job:
 
 
 def _fit_jobs(jobs, n_jobs, memory, mixed=False):
-    """Fit together what can be; of `mixed` parameters the first do not tell."""
+    """Fit jobs in stacks if the first can be stacked, or parameters are mixed."""
     last = jobs[0].last if jobs else None
     if not hasattr(last, "prepare") or getattr(last, "checkpoint", None) is not None:
         return _alone(jobs, n_jobs)
@@ -175,7 +175,7 @@ def _fit_jobs(jobs, n_jobs, memory, mixed=False):
 
 
 def _block(job, memory):
-    """How many prepared jobs may be held at once."""
+    """Return how many prepared jobs fit into memory."""
     sources = job.problem.train[0].x.values()
     numbers = sum(source[:].numel() for source in sources)
     return max(1, memory // max(1, 8 * numbers))
@@ -208,36 +208,36 @@ def cross_validate_replicas(
     return_indices=False,
     memory=MEMORY,
 ):
-    """Cross-validate, with all folds fitted as one batch where possible.
+    """Cross-validate with all folds fitted as one batch where possible.
 
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict, dict, DataFrame or array-like of n rows
-    y : array-like of shape (n,) or (n, k), or what else the estimator takes
-    groups : array-like of shape (n,), optional
-        For the splitter.
+    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), dict or None
+    groups : array-like of shape (n_samples,), optional
+        Passed to the splitter.
     scoring : str, callable, list, dict or None, default=None
-        As for ``sklearn.model_selection.cross_validate``.
+        See ``sklearn.model_selection.cross_validate``.
     cv : int, splitter or None, default=None
-        As there; ``BootstrapOutOfBag()`` too.
-    sample_weight : array-like of shape (n,), optional
-        For fitting.
+        See ``sklearn.model_selection.cross_validate``; also ``BootstrapOutOfBag()``.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights in fits.
     n_jobs : int, optional
-        Processes, for what cannot be stacked.
+        Number of processes for estimators that cannot be stacked.
     return_train_score : bool, default=False
-        Score the training rows as well.
+        Score the training samples as well.
     return_estimator : bool, default=False
         Return the fitted estimators.
     return_indices : bool, default=False
-        Return the rows of each split.
+        Return the indices of each split.
     memory : int, default=2**29
-        As for `fit_replicas`.
+        See `fit_replicas`.
 
     Returns
     -------
-    dict of ndarray (n_splits,)
-        The keys of ``sklearn.model_selection.cross_validate``. The time of a fit is the
+    dict of ndarray of shape (n_splits,)
+        With the keys of ``sklearn.model_selection.cross_validate``. The fit time is the
         mean over the batch.
 
     Examples

@@ -1,4 +1,4 @@
-"""Which rows are trained on and tested on, and what that means for the statistics."""
+"""Splits into training and test samples, with what the statistics need of them."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -22,16 +22,16 @@ REPEATS, FOLDS = 10, 5
 
 @dataclass
 class Splits:
-    """Pairs of training and test rows.
+    """Pairs of training and test samples.
 
     Attributes
     ----------
     pairs : list of (ndarray, ndarray)
     n_repeats : int or None
-        How often every row is tested; None if not all are equally often, as with
-        bootstraps, where nothing can be said by rows.
+        How often every sample is tested; None if not all are equally often, as with
+        bootstraps, where tests by samples are not possible.
     ratio : float
-        Test rows over training rows, those drawn twice counted once.
+        Test samples over training samples, where repeated ones count once.
     """
 
     pairs: list
@@ -40,12 +40,12 @@ class Splits:
 
     @property
     def n_folds(self):
-        """Splits per repeat."""
+        """Number of splits per repeat."""
         return len(self.pairs) // self.n_repeats
 
 
 def make_splits(resampling, estimator, X, y, groups, random_state, name="resampling"):
-    """Draw the splits that all models share.
+    """Return the splits that all models share.
 
     Parameters
     ----------
@@ -53,40 +53,41 @@ def make_splits(resampling, estimator, X, y, groups, random_state, name="resampl
         None is 10 repeats of 5 folds.
     estimator : estimator
     X : ModalityDict
-    y : ndarray of shape (n, ...)
-    groups : ndarray of shape (n,) or None
+    y : ndarray of shape (n_samples, ...)
+    groups : ndarray of shape (n_samples,) or None
     random_state : int, RandomState or None
     name : str, default="resampling"
-        What the caller calls the first parameter.
+        Name of the first parameter in the calling function, for errors.
     """
     classes = is_classifier(estimator)
     if resampling is None:
-        _refuse_small_classes(y if classes else None)
+        if classes:
+            _check_class_sizes(y)
         pairs = _repeated(X, y, groups, classes, check_random_state(random_state))
     else:
         pairs = pairs_for(resampling, classes, X, y, groups, name)
     if len(pairs) < 2:
-        raise ValueError(f"{name} gives {len(pairs)} split(s); 2 are the least.")
+        raise ValueError(f"{name} must give at least 2 splits; got {len(pairs)}.")
     tested = np.bincount(np.concatenate([t for _, t in pairs]), minlength=len(X))
-    whole = tested.min() == tested.max() and len(pairs) > tested[0]
+    equal = tested.min() == tested.max() and len(pairs) > tested[0]
     ratio = np.mean([len(test) / len(np.unique(train)) for train, test in pairs])
-    return Splits(pairs, int(tested[0]) if whole else None, float(ratio))
+    return Splits(pairs, int(tested[0]) if equal else None, float(ratio))
 
 
 def pairs_for(resampling, classes, X, y, groups, name):
-    """Pairs of training and test rows, which separate no groups.
+    """Return pairs of training and test samples that keep groups together.
 
     Parameters
     ----------
     resampling : int, splitter or iterable of pairs
-        A number of folds keeps groups together; splitters that do not are refused.
+        A number of folds keeps groups together; other splitters must do so.
     classes : bool
-        Whether y are classes.
+        Whether y has classes.
     X : ModalityDict
-    y : ndarray of shape (n, ...)
-    groups : ndarray of shape (n,) or None
+    y : ndarray of shape (n_samples, ...)
+    groups : ndarray of shape (n_samples,) or None
     name : str
-        What the caller calls the first parameter.
+        Name of the first parameter in the calling function, for errors.
     """
     splitter = _splitter(resampling, y, groups, classes)
     labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
@@ -118,14 +119,14 @@ def _repeated(X, y, groups, classes, rng):
     return pairs
 
 
-def _refuse_small_classes(y):
-    if y is None or y.ndim > 1:
+def _check_class_sizes(y):
+    if y.ndim > 1:
         return
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < FOLDS:
         label = labels[counts.argmin()].item()
         raise ValueError(
-            f"class {label!r} has {counts.min()} row(s), fewer than the {FOLDS} folds "
-            "of the default resampling. Join or drop rare classes, or give "
-            "resampling=, as RepeatedStratifiedKFold(n_splits=2)."
+            f"every class needs at least {FOLDS} samples, one per fold of the default "
+            f"resampling; class {label!r} has {counts.min()}. Merge or drop rare "
+            "classes, or give resampling=, such as RepeatedStratifiedKFold(n_splits=2)."
         )

@@ -40,8 +40,8 @@ class Block(BaseEstimator, nn.Module):
     supports_single : bool, default=True
         Of a fusion: whether it can be built for a single modality. If not, an estimator
         with one modality left uses `ConcatFusion`, or `SelfAttentionFusion` for tokens.
-    brings_head : bool, default=False
-        Of a fusion: whether `own_head` returns a head.
+    brings_head : bool
+        Of a fusion: whether its class defines `own_head`; set automatically.
     search_space : dict, default={}
         What is worth trying, ``{hyper-parameter: values}``: a list of choices, or a
         tuple ``(low, high)`` for a uniform range. A search also covers the present
@@ -88,6 +88,8 @@ class Block(BaseEstimator, nn.Module):
         register(cls, "nn")
         if "build" in vars(cls):
             cls.build = _noting_shape(cls.build)
+        if "own_head" in vars(cls):
+            cls.brings_head = vars(cls).get("brings_head", True)
         _follow_old_names(cls)
 
     def __init__(self):
@@ -132,9 +134,6 @@ class Block(BaseEstimator, nn.Module):
 
     def own_head(self):
         """Return the head that must follow a built fusion; None allows any.
-
-        A class that overrides it also sets ``brings_head = True``, which is read
-        before the fusion is built.
 
         Returns
         -------

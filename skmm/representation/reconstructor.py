@@ -125,6 +125,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     True
     """
 
+    _changes_loss = (*ModalityEstimator._changes_loss, "loss")
     _nested = ("encoders", "decoder")
 
     _parameter_constraints = {

@@ -91,7 +91,7 @@ def test_stack_refuses_other_kinds_and_shapes_by_name():
         np.zeros(1),
         leaf_of("text", [0]),
     ):
-        with pytest.raises(ValueError, match="'m' cannot be joined"):
+        with pytest.raises(ValueError, match="'m' cannot be concatenated"):
             leaves.stack([np.zeros((1, 2)), other], "m")
 
 
@@ -239,12 +239,16 @@ WRONG = {
     "set": ({1, 2}, TypeError, "got set"),
     "none": (None, TypeError, "got NoneType"),
     "dict": ({"u": [1]}, TypeError, "got dict"),
-    "scalar": (np.float64(3), ValueError, "single value, not rows"),
-    "scalar tensor": (torch.tensor(3), ValueError, "single value, not rows"),
+    "scalar": (np.float64(3), ValueError, "single value; pass one"),
+    "scalar tensor": (torch.tensor(3), ValueError, "single value; pass one"),
     "dates": (np.array(["2020"], "M8[Y]"), TypeError, "datetime64.*expected numbers"),
     "date column": (pd.Series(pd.to_datetime(["2020"])), TypeError, "Timestamp"),
     "masked": (np.ma.array([1.0], mask=[True]), TypeError, "masked array.*present"),
-    "sparse vector": (sparse.coo_array([1, 2]), ValueError, "1 dimension.*has two"),
+    "sparse vector": (
+        sparse.coo_array([1, 2]),
+        ValueError,
+        "1 dim.*two-dimensional",
+    ),
     "bytes": ([b"a", "\u00e9".encode()], TypeError, r"bytes .*decode\('utf-8'\)"),
     "bytes in objects": (
         np.array([np.bytes_(b"a"), None], object),
@@ -252,13 +256,13 @@ WRONG = {
         "bytes .*decode",
     ),
     "bytes and text": ([b"a", "b"], TypeError, "bytes .*decode"),
-    "NA in numbers": ([1, pd.NA, None], TypeError, r"mixed things \(none, number\)"),
-    "mixed": ([1, "x"], TypeError, r"mixed things \(number, text\).*one modality per"),
-    "hole in numbers": ([1, None], TypeError, r"mixed things \(none, number\)"),
+    "NA in numbers": ([1, pd.NA, None], TypeError, r"mixed types \(none, number\)"),
+    "mixed": ([1, "x"], TypeError, r"mixed types \(number, text\).*one modality per"),
+    "hole in numbers": ([1, None], TypeError, r"mixed types \(none, number\)"),
     "hole in arrays": ([np.ones(2), None], TypeError, r"\(array, none\)"),
     "text table": (np.array([["x", "y"]]), ValueError, "one string per row.*DataFrame"),
-    "lists of text": ([["x", "y"], ["z"]], TypeError, "mixed things"),
-    "ragged rows": ([[[1], [2, 3]], [1]], ValueError, "itself of several lengths"),
+    "lists of text": ([["x", "y"], ["z"]], TypeError, "mixed types"),
+    "ragged rows": ([[[1], [2, 3]], [1]], ValueError, "itself a ragged list"),
     "records": (np.array([(1, 2.0)], "i,f"), TypeError, "expected numbers"),
 }
 

@@ -53,7 +53,7 @@ def test_concat_errors():
         with pytest.raises(ValueError, match="same modalities"):
             ModalityDict.concat(parts)
     for other in (np.zeros((2, 3)), torch.zeros(2, 2), ["x", "y"]):
-        with pytest.raises(ValueError, match="'table' cannot be joined"):
+        with pytest.raises(ValueError, match="'table' cannot be concatenated"):
             ModalityDict.concat([X, X.assign(table=other)])
     assert ModalityDict.concat([X, dict(X)]) == X[[0, 1, 0, 1]]
 

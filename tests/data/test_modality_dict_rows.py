@@ -90,7 +90,7 @@ def test_masks_that_hide_nothing_are_left_out():
 @pytest.mark.parametrize(
     ("present", "match"),
     [
-        ({"b": [True, True]}, r"present names 'b'.*\['a'\]"),
+        ({"b": [True, True]}, r"present: unknown modality 'b'.*\['a'\]"),
         ({"a": [1, 0]}, r"present\['a'\].*boolean.*int"),
         ({"a": [True]}, r"present\['a'\].*shape \(2,\).*shape \(1,\)"),
         ({"a": [[True], [True]]}, r"present\['a'\].*shape \(2, 1\)"),

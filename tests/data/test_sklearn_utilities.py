@@ -343,17 +343,17 @@ CANNOT = {
     "StandardScaler": (
         lambda: StandardScaler().fit(X),
         NUMBERS,
-        (TypeError, r"no numeric array.*FunctionTransformer"),
+        (TypeError, r"cannot be converted to dtype.*FunctionTransformer"),
     ),
     "VarianceThreshold": (
         lambda: VarianceThreshold().fit(X),
         NUMBERS,
-        (TypeError, r"no numeric array.*FunctionTransformer"),
+        (TypeError, r"cannot be converted to dtype.*FunctionTransformer"),
     ),
     "LogisticRegression": (
         lambda: LogisticRegression().fit(X, Y),
         NUMBERS,
-        (TypeError, r"no numeric array.*FunctionTransformer"),
+        (TypeError, r"cannot be converted to dtype.*FunctionTransformer"),
     ),
     "partial_dependence": (
         lambda: partial_dependence(AutoConcat().fit(X, Y), X, [0]),

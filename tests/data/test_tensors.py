@@ -84,9 +84,9 @@ def test_rows_at_is_indexing(shape, dtype, index):
     assert torch.equal(rows_at(values, index), values[index])
 
 
-def test_text_that_is_no_unicode_is_named_unless_its_row_is_missing():
+def test_invalid_unicode_is_an_error_unless_the_row_is_missing():
     texts = ["fine", "caf\udce9", "x" * 50]
-    with pytest.raises(ValueError, match=r"'a' has text in row 1 .*'replace'"):
+    with pytest.raises(ValueError, match=r"'a' has invalid Unicode in row 1.*'rep"):
         rows_of(texts, torch.int64)
     there = rows_of(texts, torch.int64, a=[True, False, False]).x["a"]
     assert there.shape == (3, 4) and (there[1:] == 0).all()

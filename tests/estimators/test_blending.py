@@ -329,7 +329,7 @@ def test_errors():
     with pytest.raises(NotFittedError):
         _ = GradientBlendingClassifier().modality_weights_
     named = skmm.ModalityDict(a=X["a"], fused=X["b"])
-    with pytest.raises(ValueError, match=r"heads: .*'fused' stand for two things"):
+    with pytest.raises(ValueError, match=r"heads: .*'fused'.*is ambiguous"):
         fitted(named)
     with pytest.raises(ValueError, match="super_epoch"):
         fitted(super_epoch=0)

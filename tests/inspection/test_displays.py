@@ -1,4 +1,4 @@
-"""Pictures show what their tables say."""
+"""Plots show the values of their tables."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_one_estimator():
     "curves",
     [{}, {"a": 1}, {"a": curve(), "b": RobustnessCurve(LEVELS, RNG.random((3, 4)))}],
 )
-def test_curves_must_be_of_one_score(curves):
+def test_curves_must_be_of_the_same_score(curves):
     with pytest.raises(ValueError, match="RobustnessCurves of the same score"):
         RobustnessDisplay.from_curves(curves)
 

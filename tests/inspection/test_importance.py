@@ -39,7 +39,7 @@ BRIEF = {"max_epochs": 2, "lr": 0.01, "random_state": 0}
 
 
 class Sum(RegressorMixin, BaseEstimator):
-    """Adds the first columns of some modalities; nothing is learnt."""
+    """Adds the first columns of some modalities; fit does nothing."""
 
     def __init__(self, names=("a", "b"), modalities=None):
         self.names = names
@@ -93,7 +93,7 @@ def test_known_value_of_a_sum(method):
 
 @pytest.mark.parametrize("noise", [0.1, 1.0])
 def test_intervals_cover_the_known_value(noise):
-    """Borrowed and lent: without the second they cover 2 seventy times in a hundred."""
+    """Without the contributions of donors, coverage would be 70 %."""
     draws, hits = 200, 0
     for seed in range(draws):
         rows, y = additive(100, seed, noise)
@@ -135,7 +135,7 @@ def test_container_permuted_as_scikit_learn_does():
         whole = order.copy()
         for repeat in range(3):
             rng.shuffle(order)
-            whole = whole[order]  # of rows that were permuted before
+            whole = whole[order]  # of samples that were permuted before
             score = scorer(model, recombined(X, {name: whole}), Y)
             loss = scorer(model, X, Y) - score
             assert loss == pytest.approx(theirs.importances[column, repeat], abs=1e-6)
@@ -178,8 +178,8 @@ def test_folds_are_held_out_and_the_interval_is_the_corrected_t():
     assert found.baseline == pytest.approx(np.mean(losses), abs=1e-5)
 
 
-def test_weights_of_rows_are_rows():
-    """A row of weight two answers as two; one of weight zero not at all."""
+def test_integer_weights_are_repeated_samples():
+    """Weight two equals two copies; weight zero leaves the sample out."""
     rows, y = additive(40, seed=0)
     model, weight = Sum().fit(rows), np.random.default_rng(0).integers(0, 3, 40)
     settings = dict(method="drop", modalities=["b"])
@@ -224,7 +224,7 @@ def test_a_baseline_score_keeps_its_sign():
 
 
 def test_splits_are_permuted_each_in_its_own_way():
-    twice = np.repeat(np.arange(40), 2)  # halves of equal rows, with equal models
+    twice = np.repeat(np.arange(40), 2)  # halves of equal samples, with equal models
     halves = np.arange(0, 80, 2), np.arange(1, 80, 2)
     rows, y = additive(40, 0)
     found = modality_importance(
@@ -280,7 +280,7 @@ def test_modalities_do_not_depend_on_each_other():
 
 
 def test_a_group_is_permuted_together():
-    """A model that compares two modalities sees no change if both move together."""
+    """A model that compares two modalities does not change if both are permuted."""
     rows = X.assign(copy=X["a"])
 
     class Differ(Sum):
@@ -295,7 +295,7 @@ def test_a_group_is_permuted_together():
     assert not found.importances[1].any()
 
 
-def test_whoever_lacks_a_modality_is_permuted_with_it():
+def test_the_presence_mask_is_permuted_with_the_values():
     rows = X.with_missing("b", np.arange(40))
 
     class Knows(Sum):
@@ -318,7 +318,7 @@ KINDS = {
 
 
 class Lengths(ClassifierMixin, BaseEstimator):
-    """Predicts from the first table, and looks at every row of the rest."""
+    """Predicts from the first table, and reads every sample of the others."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -370,7 +370,7 @@ def test_same_seed_same_result_and_processes_change_nothing():
     pd.testing.assert_frame_equal(tables[0], tables[2])
 
 
-def test_missing_can_be_told_or_is_refused():
+def test_drop_needs_support_for_missing_modalities():
     take_a = FunctionTransformer(lambda X: X["a"])
     model = make_pipeline(take_a, LogisticRegression()).fit(X, Y)
     found = modality_importance(model, X, Y, random_state=0)
@@ -403,7 +403,10 @@ def test_missing_can_be_told_or_is_refused():
             {"sample_weight": np.arange(80) >= 20, "cv": KFold(4)},
             "in split 0: all samples have sample_weight 0",
         ),
-        ({"cv": [(np.arange(60), np.arange(60, 80))]}, r"cv gives 1 split"),
+        (
+            {"cv": [(np.arange(60), np.arange(60, 80))]},
+            "give at least 2 splits",
+        ),
         ({"cv": 80}, "cannot be greater than|held-out samples are needed; got 1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Intervals of importances: groups, few rows; and labels that are written otherwise."""
+"""Intervals of importances with groups and few samples; unknown labels."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_labels_that_the_model_does_not_know():
     modality_importance(model, X, np.where(np.arange(60) == 0, 7, y))  # one is unseen
 
 
-def test_names_that_are_no_names():
+def test_names_must_be_strings():
     X, y = draw_pair(60)
     with pytest.raises(ValueError, match="modalities: unknown modality 1"):
         modality_importance(fitted_to(X, y), X, y, modalities=[1])

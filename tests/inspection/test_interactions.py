@@ -29,7 +29,7 @@ CUBE = np.array(list(product([-1.0, 1.0], repeat=3)))
 
 
 class Says(RegressorMixin, BaseEstimator):
-    """Values of a function of the first numbers of all modalities."""
+    """Predicts a function of the first feature of each modality."""
 
     def __init__(self, function):
         self.function = function
@@ -43,7 +43,7 @@ class Says(RegressorMixin, BaseEstimator):
 
 
 class Decides(ClassifierMixin, Says):
-    """Classes by the sign of that function."""
+    """Predicts classes by the sign of that function."""
 
     def fit(self, X, y=None):
         self.classes_ = np.array(["no", "yes"])
@@ -65,7 +65,7 @@ def says(function, X):
 
 
 def test_worked_matrix():
-    """Of 3 rows: the projected diagonal."""
+    """Three samples: the projected diagonal."""
     table = np.array([[-1.3, 0.3, -0.2], [0.8, 3.0, 1.1], [1.1, -0.1, 0.7]])
     rows = ModalityDict(t=np.arange(3.0)[:, None], v=np.arange(3.0)[:, None])
     model = says(lambda t, v: table[t.astype(int), v.astype(int)], rows)
@@ -224,7 +224,7 @@ def test_regressors_have_r2():
 
 
 class Labels(Decides):
-    """Labels by the signs of several functions, each by itself."""
+    """Predicts independent labels by the signs of several functions."""
 
     def fit(self, X, y=None):
         self.classes_ = np.arange(2)
@@ -238,7 +238,7 @@ class Labels(Decides):
 
 
 class Probabilities(ClassifierMixin, Says):
-    """The same, asked for probabilities."""
+    """The same, with probabilities."""
 
     def predict_proba(self, X):
         return 1 / (1 + np.exp(-np.column_stack(Says.predict(self, X))))
@@ -248,7 +248,7 @@ class Probabilities(ClassifierMixin, Says):
 
 
 class Pairs(Probabilities):
-    """The same, as scikit-learn's forests tell them: a table for every label."""
+    """The same, as scikit-learn's forests return them: an array per label."""
 
     def predict_proba(self, X):
         return [np.column_stack([1 - p, p]) for p in super().predict_proba(X).T]
@@ -260,7 +260,7 @@ def several(t, v, a):
 
 @pytest.mark.parametrize("kind", [Labels, Probabilities, Pairs])
 def test_labels_are_values_each_by_itself(kind):
-    """Not classes, whose logits may be moved together."""
+    """Unlike with classes, whose logits may be shifted together."""
     rows = cube(np.random.default_rng(0).normal(size=(12, 3)))
     values = says(lambda *parts: np.column_stack(several(*parts)), rows)
     model = kind(several).fit(rows)
@@ -296,10 +296,10 @@ def test_shares_do_not_depend_on_the_level_of_values(level):
     assert shares[0] == pytest.approx(shares[1], abs=1e-6) and 0.05 < shares[0] < 0.9
 
 
-def test_names_that_stand_for_two_parts():
+def test_ambiguous_part_names():
     rows = ModalityDict({name: X["a"] for name in ("a", "b", "a + b")})
     model = says(lambda *parts: sum(parts), rows)
-    with pytest.raises(ValueError, match=r"parts: .*'a \+ b' stand for two.*Rename"):
+    with pytest.raises(ValueError, match=r"parts: .*'a \+ b'.*is ambiguous. Rename"):
         interaction_decomposition(model, rows)
 
 

@@ -1,4 +1,4 @@
-"""The picture of who answers."""
+"""MixtureDisplay."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ X, Y = make_weak_modality(80, n_classes=3, n_modalities=2, random_state=0)
 MODEL = MulMixClassifier(max_epochs=3, random_state=0)
 
 
-def test_table_counts_who_answers():
+def test_table_counts_predicting_mixtures():
     model = MODEL.fit(X, Y)
     groups = np.repeat(["old", "new"], 40)
     table = MixtureDisplay.from_estimator(model, X, groups).table

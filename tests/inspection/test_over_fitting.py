@@ -9,7 +9,7 @@ WEIGHTS = [0.816327, 0.122449, 0.061224]
 
 
 def losses(gain, overfitting):
-    """Losses at two moments, from which these come."""
+    """Losses at two times that result in a given gain and overfitting."""
     start = np.ones_like(gain)
     after = start - gain
     return np.stack([start, after - overfitting]), np.stack([start, after])
@@ -24,7 +24,7 @@ def test_weights_of_the_specification():
     np.testing.assert_allclose(found.ratio, OVERFITTING / GAIN)
 
 
-def test_moments_between_first_and_last_do_not_count():
+def test_only_the_first_and_last_time_matter():
     found = overfitting_to_generalization_ratio([2.0, 9.0, 1.0], [2.1, 0.1, 1.4])
     assert found.gain == pytest.approx(0.7)
     assert found.overfitting == pytest.approx(0.3)
@@ -54,7 +54,7 @@ def test_clamps():
 @pytest.mark.parametrize(
     ("train", "valid", "match"),
     [
-        ([1.0], [1.0], "train_loss must be"),
+        ([1.0], [1.0], "train_loss must have shape"),
         ([2.0, 1.0], [3.0, 2.0, 1.0], "shape"),
         ([2.0, 1.0], [2.0, np.nan], "valid_loss"),
         (np.ones((2, 2, 2)), [1.0, 1.0], "train_loss"),

@@ -55,7 +55,7 @@ def test_nothing_is_covered():
     assert found.over_learning_error == 0 and np.isnan(found.conditional_error)
 
 
-def test_models_get_what_they_were_fitted_on():
+def test_models_get_the_modalities_of_their_fit():
     model = FusionClassifier(max_epochs=3, random_state=0)
     alone = {
         "a": restrict(model, ["a"]).fit(X, Y),
@@ -78,13 +78,13 @@ def test_a_model_is_not_right_where_its_modality_is_missing():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="labels of two kinds"):
+    with pytest.raises(ValueError, match="labels of the same type"):
         over_learning(Y, {"a": Y.astype(str)}, X, Y)
-    with pytest.raises(ValueError, match="unimodal is empty"):
+    with pytest.raises(ValueError, match="unimodal must have at least one"):
         over_learning(Y, {}, X, Y)
     with pytest.raises(ValueError, match="unknown modality 'c'"):
         over_learning(Y, {"c": Y}, X, Y)
-    with pytest.raises(ValueError, match=r"unimodal\['a'\] must be .* 60 rows"):
+    with pytest.raises(ValueError, match=r"unimodal\['a'\] must be .* 60 samples"):
         over_learning(Y, {"a": Y[:5]}, X, Y)
     with pytest.raises(ValueError, match="fused must be"):
         over_learning(np.eye(60), {"a": Y}, X, Y)

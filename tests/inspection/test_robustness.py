@@ -30,7 +30,7 @@ FEW = [0, 0.5, 1]
 
 
 class Spy(ClassifierMixin, BaseEstimator):
-    """Keeps what it is shown; says the first class, or what `says` says."""
+    """Keeps X of each call; predicts the first class, or what `says` returns."""
 
     def __init__(self, says=None):
         self.says = says
@@ -45,7 +45,7 @@ class Spy(ClassifierMixin, BaseEstimator):
 
 
 def test_worked_example():
-    """Of Liang et al.: .9, .8, .7 against a late fusion's .85, .7, .6."""
+    """Liang et al.: .9, .8, .7 against .85, .7, .6 of late fusion."""
     scores, late = [0.9, 0.8, 0.7], [0.85, 0.7, 0.6]
     assert relative_robustness([0, 0.1, 0.2], scores) == pytest.approx(0.16)
     assert effective_robustness(scores, late) == pytest.approx(0.10)
@@ -64,7 +64,7 @@ def test_a_constant_score_has_the_area_of_a_rectangle():
     assert np.isnan(curve.effective) and curve.baseline_scores is None
 
 
-def test_a_model_has_no_effect_against_itself():
+def test_effective_robustness_against_itself_is_zero():
     curve = robustness_curve(MODEL, X, Y, DropCorruption(), baseline=MODEL)
     assert curve.effective == 0
     np.testing.assert_array_equal(curve.scores, curve.baseline_scores)
@@ -88,14 +88,14 @@ def test_curve_starts_clean_and_nothing_is_changed():
     np.testing.assert_allclose(table["baseline_std"], curve.baseline_scores.std(1))
 
 
-def test_clean_rows_are_the_users_own():
+def test_clean_samples_are_not_copied():
     spy = Spy().fit(X, Y)
     robustness_curve(spy, X, Y, DropCorruption(), levels=FEW, n_repeats=1)
     assert spy.seen_[0]["a"] is X["a"]
     assert spy.seen_[1]["a"] is not X["a"]
 
 
-def test_baseline_meets_the_same_rows():
+def test_baseline_gets_the_same_corrupted_samples():
     ours, theirs = Spy().fit(X, Y), Spy().fit(X, Y)
     robustness_curve(ours, X, Y, DropCorruption(), levels=FEW, baseline=theirs)
     assert all(a == b for a, b in zip(ours.seen_, theirs.seen_, strict=True))

@@ -1,4 +1,4 @@
-"""Shares of a score: identities, known values, refits and refusals."""
+"""Shares of a score: identities, known values, refits and errors."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ CV = KFold(4, shuffle=True, random_state=0)
 
 
 class Sign(ClassifierMixin, BaseEstimator):
-    """Says whether the first number of a modality is positive."""
+    """Predicts whether the first feature of a modality is positive."""
 
     def __init__(self, name="a"):
         self.name = name
@@ -34,7 +34,7 @@ class Sign(ClassifierMixin, BaseEstimator):
 
 
 def signs(n, seed, flipped=0.1):
-    """Rows of which `a` tells the class but for some that are flipped."""
+    """Samples whose class is the sign of `a`, except for some flipped labels."""
     rng = np.random.default_rng(seed)
     X = ModalityDict(a=rng.normal(size=(n, 1)), b=rng.normal(size=(n, 1)))
     return X, (X["a"][:, 0] > 0) ^ (rng.random(n) < flipped)
@@ -58,7 +58,7 @@ def test_it_is_the_importance_as_a_share_of_the_score(without, cv):
 
 
 @pytest.mark.parametrize("without", ["permute", "noise", "drop", "refit"])
-def test_what_is_not_used_has_no_share(without):
+def test_an_unused_modality_has_no_share(without):
     model = FusionClassifier(modalities=["a"], max_epochs=3, random_state=0).fit(X, Y)
     if without == "refit":
         model = Blind(max_epochs=10, lr=0.01, random_state=0)
@@ -69,21 +69,21 @@ def test_what_is_not_used_has_no_share(without):
 
 
 class Blind(FusionClassifier):
-    """Never looks at b."""
+    """Ignores b."""
 
     def _inputs(self, X):
         return ["a"]
 
 
 def test_a_share_may_be_negative():
-    """A model that takes the wrong side does better if that says nothing."""
+    """A model that predicts the opposite is better with permuted values."""
     rows, y = signs(500, 0, flipped=0.9)
     found = conditional_utilization(Sign().fit(rows), rows, y, random_state=0).table
     assert found.loc["a", "upper"] < 0 == found.loc["b", "utilization"]
 
 
 def test_intervals_cover_the_known_share():
-    """Accuracy .9 falls to .5 where the sign is another row's: a share of .4 / .9."""
+    """Accuracy .9 decreases to .5 with permuted signs: a share of .4 / .9."""
     draws, hits = 200, 0
     for seed in range(draws):
         rows, y = signs(150, seed)
@@ -114,7 +114,7 @@ def test_a_refit_may_be_judged_by_single_rows():
     assert found.score == pytest.approx(whole.mean())
 
 
-def test_a_refit_finds_elsewhere_what_a_copy_said():
+def test_a_refit_compensates_with_a_copy():
     rows, y = X.assign(copy=X["a"]), X["a"][:, 0] > 0
     settings = dict(cv=CV, modalities=["a"], random_state=0)
     refit = conditional_utilization(NET, rows, y, without="refit", **settings)
@@ -135,7 +135,7 @@ def test_regressors_have_shares_of_r2():
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", lambda *_: 0.0])
-def test_a_score_of_nothing_has_no_shares(scoring):
+def test_scores_must_be_positive(scoring):
     with pytest.raises(ValueError, match="must be above zero"):
         conditional_utilization(clone(NET).fit(X, Y), X, Y, scoring=scoring)
 

@@ -44,7 +44,7 @@ def test_groups_stay_together():
         assert (counts % 4 == 0).all()
 
 
-def test_values_and_no_target_are_drawn_plainly():
+def test_regression_and_missing_y_are_not_stratified():
     X = ModalityDict(a=np.zeros((30, 2)))
     for y in (None, np.linspace(0, 1, 30)):
         splits = list(BootstrapOutOfBag(4, random_state=1).split(X, y))
@@ -63,8 +63,8 @@ def test_is_a_scikit_learn_splitter():
     assert "n_splits=7" in repr(splitter)
 
 
-def test_what_cannot_be_scored_is_refused():
-    with pytest.raises(ValueError, match="no bootstrap of 2 rows"):
+def test_splits_that_cannot_be_scored():
+    with pytest.raises(ValueError, match="bootstraps of 2 samples"):
         next(BootstrapOutOfBag().split(np.zeros(2), [0, 1]))
-    with pytest.raises(ValueError, match="y has 3 rows"):
+    with pytest.raises(ValueError, match=r"y must have .* got 3"):
         next(BootstrapOutOfBag().split(np.zeros(2), [0, 1, 1]))

@@ -1,4 +1,4 @@
-"""Bootstrap estimates: their formulas, and that .632+ is not fooled by memory."""
+"""Bootstrap estimates: formulas, and .632+ of an overfitted model."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_out_of_bag_is_a_loop_by_hand():
     assert np.isnan(found.train_score)
 
 
-def test_632_is_a_fixed_mixture():
+def test_632_is_a_fixed_average():
     call = {"resampling": SPLITTER}
     oob = bootstrap_score(LogisticRegression(), X, LEARNABLE, **call).score
     found = bootstrap_score(LogisticRegression(), X, LEARNABLE, estimate=".632", **call)
@@ -39,8 +39,8 @@ def test_632_is_a_fixed_mixture():
     assert found.score == pytest.approx(0.368 * train + 0.632 * oob)
 
 
-def test_632_plus_sees_a_model_that_only_remembers():
-    """One neighbour of random labels: error 0 in training, 1/2 in truth."""
+def test_632_plus_of_a_model_that_memorizes():
+    """One neighbour of random labels: training error 0, true error 1/2."""
     model = KNeighborsClassifier(1)
     plain = bootstrap_score(model, X, Y, resampling=SPLITTER, estimate=".632")
     plus = bootstrap_score(
@@ -67,7 +67,7 @@ def test_632_plus_formula():
     assert 1 - found.score == pytest.approx(expected)
 
 
-def test_nets_groups_and_numbers():
+def test_networks_groups_and_number_of_bootstraps():
     model = FusionClassifier(max_epochs=2, random_state=0)
     groups = np.repeat(np.arange(20), 3)
     data = {"a": X[:, :2], "b": X[:, 2:]}

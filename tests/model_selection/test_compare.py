@@ -37,7 +37,7 @@ def joined(X):
 
 
 def linear(model=None):
-    """A Pipeline of scikit-learn alone that takes a ModalityDict."""
+    """A Pipeline of scikit-learn that accepts a ModalityDict."""
     last = LogisticRegression() if model is None else model
     return make_pipeline(FunctionTransformer(joined), StandardScaler(), last)
 
@@ -49,7 +49,7 @@ def draw(n=120, useful="ab", noise=0.5, seed=0):
     return X, np.where(signal > 0, "ill", "well")
 
 
-def test_it_helps_where_both_know_a_half():
+def test_helps_where_both_have_half_of_the_signal():
     X, y = draw(200)
     found = compare_modalities(linear(), X, y, random_state=0)
     assert found.verdict.startswith("helps: a + b is better than every single")
@@ -58,7 +58,7 @@ def test_it_helps_where_both_know_a_half():
     assert pair["lower"] > 0 and pair["splits_better"] > 0.9
 
 
-def test_no_evidence_where_one_is_useless():
+def test_no_evidence_where_one_modality_is_noise():
     X, y = draw(100, useful="a")
     found = compare_modalities(linear(), X, y, random_state=0)
     assert found.verdict.startswith("no evidence: a + b gains")
@@ -66,7 +66,7 @@ def test_no_evidence_where_one_is_useless():
     assert "with 100 samples a gain of" in found.verdict
 
 
-def test_it_harms_where_noise_is_wide():
+def test_harms_where_noise_has_many_features():
     X, y = draw(120, useful="a", noise=0.1)
     wide = np.random.default_rng(1).normal(size=(120, 80))
     weak = linear(LogisticRegression(C=100, max_iter=1000))
@@ -142,7 +142,7 @@ def test_all_subsets_and_controls():
     assert listed.importance["shapley"].isna().all()
 
 
-def test_noise_has_the_shape_and_nothing_else():
+def test_text_cannot_be_replaced_by_noise():
     X, y = draw(60)
     text = ModalityDict(dict(X) | {"s": np.array(["CC", "CO"] * 30, dtype=object)})
     with pytest.raises(ValueError, match="'s' is not numeric"):
@@ -152,7 +152,7 @@ def test_noise_has_the_shape_and_nothing_else():
 
 
 class FunctionsOfText(ClassifierMixin, BaseEstimator):
-    """A classifier that looks at no value."""
+    """A classifier that ignores X."""
 
     def fit(self, X, y):
         self.classes_, counts = np.unique(y, return_counts=True)
@@ -180,7 +180,7 @@ def test_values_groups_and_scorers():
     assert "The test is split-based" in r2.verdict
 
 
-def test_bootstraps_describe_and_test_by_splits():
+def test_bootstraps_are_tested_by_splits():
     X, y = draw(72)
     resampling = BootstrapOutOfBag(20, random_state=0)
     found = compare_modalities(linear(), X, y, resampling=resampling)
@@ -189,7 +189,7 @@ def test_bootstraps_describe_and_test_by_splits():
     assert found.paired["observations"].eq(20).all()
 
 
-def test_a_cache_goes_on_and_refuses_others(tmp_path):
+def test_a_cache_is_resumed_and_rejects_other_comparisons(tmp_path):
     X, y = draw(60)
     path = tmp_path / "fits.jsonl"
     call = {"resampling": 3, "cache": path, "random_state": 0}
@@ -262,7 +262,10 @@ def test_processes_give_the_same():
         ({"groups": np.zeros(5)}, "one entry per sample of X, 60; got 5"),
         ({"alpha": 1.5}, "alpha"),
         ({"scoring": "no such score"}, "scoring"),
-        ({"resampling": [(np.arange(30), np.arange(30, 60))]}, "2 are the least"),
+        (
+            {"resampling": [(np.arange(30), np.arange(30, 60))]},
+            "at least 2 splits",
+        ),
     ],
 )
 def test_bad_input(params, match):
@@ -288,7 +291,7 @@ def test_a_scorer_that_fails_names_the_place():
     assert "subset 'a', split 0" in caught.value.__notes__[0]
 
 
-def test_pictures_and_report(tmp_path):
+def test_plots_and_report(tmp_path):
     pytest.importorskip("matplotlib").use("agg")
     import matplotlib.pyplot as plt
 
@@ -308,7 +311,7 @@ def test_pictures_and_report(tmp_path):
 
 
 @pytest.mark.parametrize("control", ["permuted", "noise"])
-def test_controls_lack_as_many_rows(control):
+def test_controls_keep_the_number_of_missing_samples(control):
     X, _ = draw(60)
     lacking = X.with_missing("b", np.arange(20))
     view = Subset(("a", "b"), control, "b").view(lacking, 0)
@@ -342,7 +345,7 @@ def test_values_are_not_stratified_by_bootstraps():
 
 
 @pytest.mark.filterwarnings("ignore:Only one class is present")
-def test_a_score_that_is_not_a_number_is_refused():
+def test_nan_scores_are_rejected():
     X, _ = draw(60)
     rare = np.where(np.isin(np.arange(60), [0, 1, 2, 30]), "ill", "well")
     with pytest.raises(ValueError, match="roc_auc is NaN") as caught:
@@ -350,7 +353,7 @@ def test_a_score_that_is_not_a_number_is_refused():
     assert "subset 'a', split 1" in caught.value.__notes__[0]
 
 
-def test_several_labels_need_their_scoring():
+def test_multilabel_targets_need_a_scoring():
     X, y = draw(60)
     labels = np.c_[y == "ill", X["a"][:, 1] > 0].astype(int)
     for scoring in (None, "accuracy"):
@@ -367,7 +370,7 @@ def test_names_that_look_like_subsets():
         compare_modalities(linear(), clash, y, subsets="all")
 
 
-def test_a_scorer_that_looks_at_modalities():
+def test_a_scorer_that_reads_X():
     X, y = draw(60)
 
     def scorer(model, X, y):
@@ -393,7 +396,7 @@ def test_images_can_be_compared_by_what_they_reconstruct():
     assert found.table["mean"].between(0, 1).all()
 
 
-def test_a_clear_loss_that_splits_do_not_show_is_said():
+def test_caution_if_only_the_test_by_samples_finds_harm():
     pair = pd.Series(
         {
             "gain": -0.3,
@@ -415,7 +418,7 @@ def test_a_clear_loss_that_splits_do_not_show_is_said():
     )
 
 
-def test_other_starts_of_a_cache(tmp_path):
+def test_damaged_cache_files(tmp_path):
     X, y = draw(60)
     path = tmp_path / "fits.jsonl"
     call = {"resampling": 3, "cache": path, "random_state": 0}

@@ -1,4 +1,4 @@
-"""fit_replicas: B ordinary fitted estimators, as if each had been fitted alone."""
+"""fit_replicas: the fitted estimators equal single fits."""
 
 import pickle
 
@@ -175,7 +175,7 @@ def test_a_checkpoint_is_honoured(tmp_path, stacked):
         fit_replicas(model, X, y, samples)
 
 
-def test_other_estimators_are_welcome():
+def test_estimators_of_scikit_learn():
     X, y = data()
     for model in (LogisticRegression(), make_pipeline(LogisticRegression())):
         assert len(fit_replicas(model, X["a"], y, bootstraps(y, 2))) == 2
@@ -204,9 +204,9 @@ def test_cross_validation_has_the_format_of_scikit_learn():
     assert len(ours["estimator"]) == 3
 
 
-def test_bad_input_is_named():
+def test_bad_input():
     X, y = data()
-    with pytest.raises(ValueError, match="params must have one dict per sample"):
+    with pytest.raises(ValueError, match="params must have one dict per entry"):
         fit_replicas(FusionClassifier(**FAST), X, y, bootstraps(y, 2), params=[{}])
     with pytest.raises(FloatingPointError, match=r"replica 1.*lr"):
         fit_replicas(

@@ -98,7 +98,7 @@ def test_scores_are_those_of_cross_validation(replicas):
     assert found.best_params_ == table["params"][found.best_index_]
 
 
-def test_the_best_is_fitted_on_all_rows():
+def test_the_best_is_fitted_on_all_samples():
     found = search().fit(X, Y)
     alone = quick(**found.best_params_).fit(X, Y)
     np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
@@ -271,7 +271,7 @@ PRUNER = optuna.pruners.MedianPruner()
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_of_the_caller_are_raised_and_leave_no_study(mistake, tmp_path):
+def test_invalid_input_is_raised_and_leaves_no_study(mistake, tmp_path):
     call, words = MISTAKES[mistake]
     searched = search(LogisticRegression(), LINEAR, storage=tmp_path / "study.log")
     with pytest.raises((ValueError, TypeError), match=words) as caught:
@@ -282,7 +282,7 @@ def test_mistakes_of_the_caller_are_raised_and_leave_no_study(mistake, tmp_path)
     assert len(searched.study_.trials) == 4
 
 
-def test_mistakes_are_raised_for_nets_in_a_batch_too():
+def test_invalid_input_is_raised_for_stacked_trials():
     bad = X.assign(a=np.full((60, 3), np.nan))
     with pytest.raises(ValueError, match=r"'a'.*NaN|NaN.*'a'"):
         search().fit(bad, Y)
@@ -290,7 +290,7 @@ def test_mistakes_are_raised_for_nets_in_a_batch_too():
         search().fit(X, Y, colour=1)
 
 
-def test_a_first_trial_that_fails_by_its_parameters_is_one_of_many():
+def test_a_first_trial_that_fails_because_of_its_parameters():
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(
         storage=storage, study_name="queued", direction="maximize"
@@ -351,7 +351,7 @@ class Failing(LogisticRegression):
         return super().fit(X, y)
 
 
-def test_a_fit_that_fails_costs_its_trial_only():
+def test_a_failing_fit_fails_only_its_trial():
     with pytest.warns(FitFailedWarning, match=r"trials failed.*C is too large"):
         found = search(Failing(), {"C": uniform(0.5, 1)}, n_trials=8).fit(TABLE, Y)
     states = found.cv_results_["state"]
@@ -361,7 +361,7 @@ def test_a_fit_that_fails_costs_its_trial_only():
     assert found.best_params_["C"] <= 1
 
 
-def test_a_net_that_diverges_costs_its_trial_only_in_a_batch_too():
+def test_a_diverging_network_fails_only_its_trial():
     space = {"lr": [1e-3, 1e36]}
     with pytest.warns(FitFailedWarning, match="lr"):
         found = search(quick(optimizer="sgd"), space, n_trials=6).fit(X, Y)
@@ -392,18 +392,18 @@ def test_scores_that_are_nan_are_failures():
         search(LogisticRegression(), LINEAR, scoring=lambda *_: np.nan).fit(TABLE, Y)
 
 
-def test_if_all_fail_the_first_error_is_told():
+def test_if_all_fail_the_first_error_is_shown():
     with pytest.raises(ValueError, match=r"4 failed.*C is too large"):
         search(Failing(), {"C": [2.0, 3.0]}).fit(TABLE, Y)
 
 
-def test_time_that_is_over_starts_no_trial():
+def test_no_trial_starts_after_the_timeout():
     found = search(LogisticRegression(), LINEAR, n_trials=10**6, timeout=0.5)
     found.fit(TABLE, Y)
     assert 0 < len(found.cv_results_["params"]) < 10**4
 
 
-def test_time_that_is_over_before_the_first_trial_is_named():
+def test_timeout_before_the_first_trial():
     with pytest.raises(ValueError, match="none finished within timeout=1e-09"):
         search(LogisticRegression(), LINEAR, timeout=1e-9).fit(TABLE, Y)
 
@@ -440,14 +440,14 @@ def test_a_sampler_of_the_user_draws():
     assert sorted(found.cv_results_["param_C"]) == [0.1, 1.0, 10.0]
 
 
-def test_optunas_settings_stay_and_nothing_experimental_is_shown():
+def test_optunas_settings_are_restored():
     level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
     search(n_trials=2).fit(X, Y)
     assert optuna.logging.get_verbosity() == level and warnings.filters == filters
 
 
 @pytest.mark.parametrize("level", [optuna.logging.INFO, optuna.logging.ERROR])
-def test_nothing_is_said_without_verbose(level, tmp_path, caplog):
+def test_nothing_is_logged_without_verbose(level, tmp_path, caplog):
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(level)
     try:
@@ -461,7 +461,7 @@ def test_nothing_is_said_without_verbose(level, tmp_path, caplog):
     assert caplog.records == []
 
 
-def test_optunas_pictures_and_importances():
+def test_optunas_plots_and_importances():
     pytest.importorskip("matplotlib")
     import matplotlib
 
@@ -504,6 +504,6 @@ def test_routed_metadata():
     np.testing.assert_array_equal(found.predict_proba(X), alone.predict_proba(X))
 
 
-def test_a_bar(capsys):
+def test_progress_bar(capsys):
     search(n_trials=2, verbose=1).fit(X, Y)
     assert "2/2" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Pruning over epochs and folds: what is told, and that telling changes nothing."""
+"""Pruning over epochs and folds: reported values, and training without change."""
 
 import numpy as np
 import pytest
@@ -23,14 +23,14 @@ RATES = {"lr": [1e-3, 1e-2]}
 
 
 class Never(optuna.pruners.BasePruner):
-    """Prunes nothing, but is no NopPruner: trials report to it."""
+    """Prunes nothing, but trials report to it, unlike to a NopPruner."""
 
     def prune(self, study, trial):
         return False
 
 
 class Always(optuna.pruners.BasePruner):
-    """Prunes at one step; of the first trials none."""
+    """Prunes at one step, except for the first trials."""
 
     def __init__(self, step=0, spared=0):
         self.step, self.spared = step, spared
@@ -62,7 +62,7 @@ def expected_reports(model, n_splits=3):
     return reports
 
 
-def test_the_loss_of_the_fold_held_out_is_told():
+def test_the_loss_of_the_test_fold_is_reported():
     found = search(quick(), n_trials=1).fit(X, Y)
     told = found.study_.trials[0].intermediate_values
     expected = expected_reports(quick(**found.best_params_))
@@ -70,7 +70,7 @@ def test_the_loss_of_the_fold_held_out_is_told():
     np.testing.assert_allclose(list(told.values()), expected, rtol=1e-4)
 
 
-def test_with_early_stopping_the_rows_set_aside_count():
+def test_with_early_stopping_the_validation_loss_is_reported():
     model = quick(early_stopping=True, max_epochs=40, patience=3, lr=0.05)
     found = search(model, {"weight_decay": [0.0]}, n_trials=1).fit(X, Y)
     told = found.study_.trials[0].intermediate_values
@@ -90,7 +90,7 @@ def test_epochs_of_stages_are_counted_on():
 
 
 @pytest.mark.parametrize("params", [{}, {"early_stopping": True, "patience": 2}])
-def test_telling_changes_nothing(params):
+def test_reporting_does_not_change_the_training(params):
     silent = ModalitySearchCV(
         quick(**params), RATES, n_trials=3, cv=3, random_state=0, replicas=False
     ).fit(X, Y)
@@ -102,7 +102,7 @@ def test_telling_changes_nothing(params):
     np.testing.assert_array_equal(silent.predict_proba(X), telling.predict_proba(X))
 
 
-def test_telling_changes_no_weight_with_batch_norm_and_dropout():
+def test_reporting_with_batch_norm_and_dropout():
     encoders = {
         "a": skmm.nn.MLPEncoder((8,), dropout=0.5),
         "b": skmm.nn.Conv1dEncoder((4,), kernel_size=3, pool=1),
@@ -159,7 +159,7 @@ def test_a_bad_rate_is_pruned():
     assert np.median(rates[pruned]) < np.median(rates[~pruned])
 
 
-def test_the_last_step_of_a_pipeline_tells():
+def test_the_last_step_of_a_pipeline_reports():
     model = make_pipeline(ModalityTransformer({"a": StandardScaler()}), quick())
     found = search(model, {"fusionclassifier__lr": [1e-2]}, n_trials=1).fit(X, Y)
     told = found.study_.trials[0].intermediate_values
@@ -177,7 +177,7 @@ def test_callbacks_of_the_user_are_called_as_well():
     assert len(seen) == 12
 
 
-def test_without_epochs_scores_of_folds_are_told():
+def test_without_epochs_scores_of_folds_are_reported():
     table = np.hstack([X["a"], X["b"]])
     found = search(LogisticRegression(), {"C": [1.0]}, n_trials=1).fit(table, Y)
     scores = [found.cv_results_[f"split{j}_test_score"][0] for j in range(3)]
@@ -202,7 +202,7 @@ def test_without_epochs_scores_of_folds_are_told():
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_every_net_tells_its_epochs(model):
+def test_every_network_reports_its_epochs(model):
     y = None if getattr(model, "target", None) else X["a"][:, 0]
     y = Y if isinstance(model, skmm.MulMixClassifier) else y
 
@@ -214,7 +214,7 @@ def test_every_net_tells_its_epochs(model):
     assert len(told) == 4 and np.isfinite(told).all()
 
 
-def test_losses_that_do_not_compare_are_refused():
+def test_incomparable_losses_are_rejected():
     model = skmm.MulMixClassifier(max_epochs=2)
     with pytest.raises(ValueError, match=r"pruner.*'beta'.*without a pruner"):
         search(model, {"beta": [0.1, 0.5]}).fit(X, Y)
@@ -224,7 +224,7 @@ def test_losses_that_do_not_compare_are_refused():
     search(quick(), RATES, n_trials=1).fit(X, Y)
 
 
-ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two rows
+ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two samples
 FIRST, REST = np.arange(2), np.arange(2, 60)
 HALVES = [(REST[::2], np.r_[FIRST, REST[1::2]]), (REST[1::2], REST[::2])]
 NONE_KNOWN = [(REST, FIRST), *HALVES]
@@ -232,7 +232,7 @@ NONE_KNOWN = [(REST, FIRST), *HALVES]
 
 @pytest.mark.parametrize("splits", [HALVES, NONE_KNOWN])
 @pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array(["x", "y", "z"])])
-def test_rows_of_classes_that_a_fold_is_not_trained_on_do_not_count(splits, labels):
+def test_samples_of_unknown_classes_are_left_out(splits, labels):
     y = labels[ODD]
     silent = ModalitySearchCV(
         quick(), RATES, n_trials=2, cv=splits, random_state=0, replicas=False
@@ -248,7 +248,7 @@ def test_rows_of_classes_that_a_fold_is_not_trained_on_do_not_count(splits, labe
     assert told[start + 3] == pytest.approx(np.log(proba).mean(), rel=1e-4)
 
 
-def test_the_default_space_is_without_what_changes_the_loss():
+def test_the_default_space_leaves_out_what_changes_the_loss():
     model = skmm.MulMixClassifier(max_epochs=2, random_state=0)
     assert "beta" in model.default_search_space()
     found = ModalitySearchCV(model, n_trials=1, cv=2, pruner=Never()).fit(X, Y)
@@ -272,13 +272,13 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("space", WHOLE.values(), ids=WHOLE)
-def test_estimators_as_choices_whose_losses_do_not_compare_are_refused(space):
+def test_estimators_with_incomparable_losses_are_rejected(space):
     pipeline = make_pipeline(ModalityTransformer({}), quick())
     with pytest.raises(ValueError, match=r"pruner.*'(steps|fusionclassifier)'"):
         search(pipeline, space).fit(X, Y)
 
 
-def test_estimators_as_choices_are_searched_where_losses_compare():
+def test_estimators_with_comparable_losses_are_searched():
     pipeline = make_pipeline(ModalityTransformer({}), quick())
     space = {NAME: [quick(lr=0.01), quick(lr=0.1)]}
     assert search(pipeline, space, n_trials=1).fit(X, Y).study_.trials[0].last_step

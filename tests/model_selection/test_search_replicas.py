@@ -26,7 +26,7 @@ SPACE = {
 
 
 def sampler():
-    """Draws that do not depend on earlier trials, nor on how many there are at once."""
+    """Draws that are independent of earlier trials and of the batch size."""
     return optuna.samplers.RandomSampler(seed=0)
 
 
@@ -128,7 +128,7 @@ def test_trials_of_which_some_cannot_be_stacked():
     np.testing.assert_allclose(*scores, rtol=2e-3, atol=1e-5)
 
 
-def test_metadata_that_batches_do_not_know_is_passed_one_by_one(monkeypatch):
+def test_other_metadata_is_not_stacked(monkeypatch):
     class Wanting(LogisticRegression):
         def fit(self, X, y, sample_weight=None, marks=None):
             assert len(marks) == len(y)

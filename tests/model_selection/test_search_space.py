@@ -1,4 +1,4 @@
-"""Search spaces in Optuna's trials: what is drawn, under which names."""
+"""Search spaces in trials of Optuna: values and keys."""
 
 import sys
 
@@ -94,7 +94,7 @@ def test_built_blocks_differ_by_their_weights():
 @pytest.mark.parametrize(
     "choices", [[MeanFusion(), MeanFusion()], [1, True], ["a", "a"], [(1,), (1,)]]
 )
-def test_choices_that_cannot_be_told_apart_are_refused(choices):
+def test_choices_with_equal_labels_are_rejected(choices):
     with pytest.raises(ValueError, match=r"'fusion'.*same"):
         Space({"fusion": choices})
 
@@ -111,7 +111,7 @@ def test_choices_come_back_as_objects():
     assert study.best_params["fusion"] == label_of(drawn["fusion"])
 
 
-def test_what_is_drawn_can_be_changed_without_changing_the_space():
+def test_drawn_blocks_are_copies():
     trial = trial_of({"fusion": "ConcatFusion()", "fusion__hidden": "(8,)"})
     space = {"fusion": [ConcatFusion()], "fusion__hidden": [(8,)]}
     for _ in range(2):
@@ -138,7 +138,7 @@ def test_of_several_dicts_one_is_drawn_first():
         assert label_of(suggest(trial, SPACES)) == label_of(params)
 
 
-def test_what_is_drawn_alike_has_one_name_in_the_study():
+def test_equal_distributions_share_a_key():
     alike = [{"lr": stats.uniform(0, 1)}, {"lr": stats.uniform(0, 1), "b": [1, 2]}]
     assert [part["lr"].key for part in Space(alike).parts] == ["lr", "lr"]
     assert [part["fusion"].key for part in Space(SPACES).parts] == [
@@ -167,7 +167,7 @@ def test_scikit_learn_reads_the_same_space():
         ({"lr": "abc"}, TypeError, "'lr' must be a list"),
     ],
 )
-def test_what_cannot_be_drawn_from_is_refused(space, error, words):
+def test_invalid_spaces(space, error, words):
     with pytest.raises(error, match=words):
         Space(space)
 
@@ -186,12 +186,12 @@ def test_without_optuna_the_message_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize(
     "law", [stats.norm, stats.uniform, stats.rv_histogram(np.histogram([0.1, 0.2]))]
 )
-def test_laws_that_are_not_frozen_are_refused(law):
+def test_distributions_must_be_frozen(law):
     with pytest.raises(TypeError, match=r"'lr' must be .* frozen distribution"):
         Space({"lr": law})
 
 
-def test_nan_is_no_choice():
+def test_nan_is_rejected():
     for nan in (np.nan, np.float32("nan")):
         with pytest.raises(ValueError, match="choices of 'lr' must not include NaN"):
             Space({"lr": [0.1, nan]})

@@ -1,4 +1,4 @@
-"""Studies on disk: going on, refusing others, and storages that cannot be used."""
+"""Studies on disk: resumed, rejected, and storages that cannot be used."""
 
 import json
 
@@ -38,7 +38,7 @@ def of_kind(kind, folder):
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite", "object"])
-def test_a_study_goes_on_where_it_was(kind, tmp_path):
+def test_a_study_is_resumed(kind, tmp_path):
     storage = of_kind(kind, tmp_path)
     first = search(storage).fit(TABLE, Y)
     more = search(storage, n_trials=14).fit(TABLE, Y)
@@ -74,7 +74,7 @@ def test_a_finished_study_trains_nothing_again(tmp_path, monkeypatch):
     search(tmp_path / "study.log", Slow()).fit(TABLE, Y)
     monkeypatch.setattr(Slow, "fits", 0)
     again = search(tmp_path / "study.log", Slow(), n_trials=3).fit(TABLE, Y)
-    assert Slow.fits == 1  # the best, on all rows
+    assert Slow.fits == 1  # the refit
     assert len(again.cv_results_["params"]) == 5
 
 
@@ -90,7 +90,7 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
     assert states == ["COMPLETE", "COMPLETE", "FAIL"]
     found = search(storage, Slow()).fit(TABLE, Y)
     assert len(found.cv_results_["params"]) == 5
-    assert Slow.fits == 8 + 9 + 1  # three more trials, and the best on all rows
+    assert Slow.fits == 8 + 9 + 1  # three more trials, and the refit
     lost, again = found.study_.trials[2:4]
     assert lost.params == again.params and again.user_attrs["retry_of"] == 2
     whole = search(None, Slow()).fit(TABLE, Y)
@@ -98,7 +98,7 @@ def test_ctrl_c_loses_no_finished_trial(kind, tmp_path, monkeypatch):
 
 
 def test_draws_after_ctrl_c_are_those_without(tmp_path, monkeypatch):
-    """Also those that learn from earlier trials, after the tenth."""
+    """Also after the tenth trial, when TPE uses earlier trials."""
     whole = search(None, Slow(), n_trials=14).fit(TABLE, Y)
     broken = search(tmp_path / "study.log", Slow(), n_trials=14)
     for at in (8, 1, 29):
@@ -139,7 +139,7 @@ def test_ctrl_c_in_a_batch_of_nets(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("scoring", [None, ["accuracy", "roc_auc"]])
-def test_training_scores_can_be_asked_for_later(scoring, tmp_path):
+def test_training_scores_of_a_resumed_study(scoring, tmp_path):
     path = tmp_path / "study.log"
     metrics = {"scoring": scoring, "refit": scoring[0] if scoring else True}
     name = scoring[1] if scoring else "score"
@@ -164,7 +164,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_study_of_something_else_is_refused(other, tmp_path):
+def test_a_study_of_another_search_is_rejected(other, tmp_path):
     path = tmp_path / "study.log"
     search(path).fit(TABLE, Y)
     with pytest.raises(ValueError, match=f"another search, with different {other}"):
@@ -172,7 +172,7 @@ def test_a_study_of_something_else_is_refused(other, tmp_path):
     assert len(search(path).fit(TABLE, Y).study_.trials) == 5
 
 
-def test_random_splits_are_refused_with_a_hint(tmp_path):
+def test_random_splits_are_rejected_with_a_hint(tmp_path):
     path = tmp_path / "study.log"
     shuffled = KFold(3, shuffle=True)
     search(path, cv=shuffled).fit(TABLE, Y)
@@ -180,7 +180,7 @@ def test_random_splits_are_refused_with_a_hint(tmp_path):
         search(path, cv=shuffled).fit(TABLE, Y)
 
 
-def test_a_study_that_optuna_made_is_refused(tmp_path):
+def test_a_study_made_by_optuna_is_rejected(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
     study = optuna.create_study(storage=url, study_name="mine")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
@@ -228,7 +228,7 @@ def test_a_storage_that_cannot_be_reached_is_named(make, words, tmp_path):
 
 @pytest.mark.parametrize("content", [b"molecule,y\nCCO,1\n", b"\x00\xff\n", b"[1]\n"])
 @pytest.mark.parametrize("kind", ["path", "sqlite"])
-def test_a_file_of_something_else_is_refused_and_kept(content, kind, tmp_path):
+def test_another_file_is_rejected_and_kept(content, kind, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(content)
     storage = path if kind == "path" else f"sqlite:///{path}"
@@ -237,7 +237,7 @@ def test_a_file_of_something_else_is_refused_and_kept(content, kind, tmp_path):
     assert path.read_bytes() == content
 
 
-def test_a_damaged_journal_is_refused(tmp_path):
+def test_a_damaged_journal_is_rejected(tmp_path):
     path = tmp_path / "study.log"
     search(path).fit(TABLE, Y)
     lines = path.read_bytes().splitlines()
@@ -248,7 +248,7 @@ def test_a_damaged_journal_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("left", ["some", "all but its end"])
-def test_a_line_that_was_broken_off_costs_nothing_else(left, tmp_path):
+def test_an_incomplete_last_line_is_repaired(left, tmp_path):
     path = tmp_path / "study.log"
     first = search(path).fit(TABLE, Y).cv_results_
     whole = path.read_bytes()
@@ -261,8 +261,8 @@ def test_a_line_that_was_broken_off_costs_nothing_else(left, tmp_path):
     assert path.read_bytes().startswith(whole)
 
 
-def test_a_result_that_was_broken_off_is_found_again(tmp_path):
-    """Also by the process that has written it, as after a full disk."""
+def test_a_trial_with_an_incomplete_result_runs_again(tmp_path):
+    """Also by the process that wrote it, for instance after a full disk."""
     path = tmp_path / "study.log"
     first = search(path).fit(TABLE, Y).cv_results_["params"]
     path.write_bytes(path.read_bytes()[:-20])
@@ -274,7 +274,7 @@ def test_a_result_that_was_broken_off_is_found_again(tmp_path):
     ]
 
 
-def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
+def test_other_writers_continue_after_an_incomplete_line(tmp_path):
     path = str(tmp_path / "study.log")
     study = open_study(path, None, None, None)
     study.ask()
@@ -286,7 +286,7 @@ def test_a_writer_that_dies_in_a_line_does_not_end_the_others(tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"a", b"\n", b"a\nb", b"a\nb\n", b"\n\na"])
 @pytest.mark.parametrize("block", [1, 2, 100])
-def test_the_last_line_without_an_end(content, block, tmp_path, monkeypatch):
+def test_incomplete_line(content, block, tmp_path, monkeypatch):
     monkeypatch.setattr(storage_module, "BLOCK", block)
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -307,8 +307,8 @@ def test_memory_is_not_shared_between_processes():
 
 
 @pytest.mark.parametrize("fails", [True, False])
-def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatch):
-    """Its process was thought to be dead, and the trial has run elsewhere."""
+def test_a_late_result_is_ignored(fails, tmp_path, monkeypatch):
+    """Its process was believed dead, and the trial has run elsewhere."""
     evaluate = Evaluation.fold_by_fold
 
     def buried(self, trial, params):
@@ -323,9 +323,7 @@ def test_a_result_that_comes_too_late_does_not_count(fails, tmp_path, monkeypatc
     assert found.cv_results_["trial_number"].tolist() == [0, 2, 3, 4, 5]
 
 
-def test_a_result_that_is_overtaken_while_it_is_written_does_not_count(
-    tmp_path, monkeypatch
-):
+def test_a_result_of_a_trial_finished_meanwhile_is_ignored(tmp_path, monkeypatch):
     store = Worker._store
 
     def late(self, study, trial, result, value):

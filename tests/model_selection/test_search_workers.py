@@ -1,4 +1,4 @@
-"""Several processes on one study, of which some are killed."""
+"""Several processes on one study, some of which are killed."""
 
 import os
 import signal
@@ -65,9 +65,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
         wait_for(mark.exists)
         wait_for(lambda: count(trials_of(storage), "COMPLETE") == 5)
         (held,) = (t for t in trials_of(storage) if t.state.name == "RUNNING")
-        assert helper.poll() is None  # it waits for what the victim runs
+        assert helper.poll() is None  # it waits for the victim's trial
         victim.send_signal(signal.SIGKILL)
-        found = search(storage).fit(TABLE, Y)  # a third one joins in
+        found = search(storage).fit(TABLE, Y)  # a third process joins
         out, errors = helper.communicate(timeout=SECONDS)
     finally:
         victim.kill()
@@ -77,7 +77,9 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
     trials = found.study_.trials
     again = [t for t in trials if t.user_attrs.get("retry_of") == held.number]
     done = [t for t in trials if t.state.name == "COMPLETE"]
-    again = [t for t in again if t.state.name != "FAIL"]  # not what two have queued
+    again = [
+        t for t in again if t.state.name != "FAIL"
+    ]  # not duplicates that two processes queued
     assert count(trials, "WAITING") == count(trials, "RUNNING") == 0
     assert len(done) == 6 and len(again) == 1 and again[0] in done
     assert again[0].params == held.params == trials[held.number].params
@@ -87,7 +89,7 @@ def test_a_worker_is_killed_and_the_others_finish(kind, tmp_path):
 
 
 def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
-    get_reusable_executor().shutdown()  # processes of other tests know nothing of ENDS
+    get_reusable_executor().shutdown()  # processes of other tests do not have ENDS
     monkeypatch.setenv(ENDS, str(tmp_path / "ended"))
     with pytest.warns(RuntimeWarning, match="was killed"):
         found = search(None, n_jobs=2, refit=False).fit(TABLE, Y)
@@ -97,7 +99,9 @@ def test_processes_of_one_search_of_which_one_is_killed(tmp_path, monkeypatch):
     lost = [t for t in trials if t.user_attrs.get("lost") == "died"]
     again = [t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs]
     first = [t.number for t in lost if "retry_of" not in t.user_attrs]
-    assert first and sorted(again) == first  # the other one may be ended in a retry
+    assert (
+        first and sorted(again) == first
+    )  # the other process may be killed in a retry
     alone = search(None, cv=3).fit(TABLE, Y)
     known = dict(zip(alone.cv_results_["param_C"], _means(alone), strict=True))
     ours = dict(zip(found.cv_results_["param_C"], _means(found), strict=True))
@@ -110,7 +114,7 @@ def _means(found):
 
 
 def test_an_error_in_processes_leaves_no_study(tmp_path, monkeypatch):
-    """Nor what they ran when they were ended."""
+    """Nor running trials of processes that have ended."""
     ended = {**heartbeat.this_worker(), "pid": 2**22 + 1}
 
     def run(worker):
@@ -174,14 +178,14 @@ def test_parameters_that_kill_twice_are_given_up(study):
     assert xs.count(first) == 2 and len(finished_trials(study)) == 2
 
 
-def test_a_living_process_is_waited_for(study):
+def test_a_live_process_keeps_its_slot(study):
     slots = TrialSlots(study, 1)
     slots.take()
     assert slots.take() is None and finished_trials(study) == []
     assert study.trials[0].state.name == "RUNNING"
 
 
-def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
+def test_a_process_of_another_machine_is_dead_after_silence(study, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(heartbeat.time, "monotonic", lambda: clock[0])
     slots = TrialSlots(study, 1)
@@ -198,7 +202,7 @@ def test_another_machine_is_dead_after_silence_only(study, monkeypatch):
     assert study.trials[0].user_attrs["lost"] == "died"
 
 
-def test_signs_of_life(study, monkeypatch):
+def test_heartbeat(study, monkeypatch):
     monkeypatch.setattr(heartbeat, "BEAT", 0.01)
     trial = study.ask()
     with heartbeat.Heartbeat([trial]):
@@ -208,27 +212,25 @@ def test_signs_of_life(study, monkeypatch):
     assert beats > 2 and study.trials[0].user_attrs["beats"] == beats
 
 
-def test_a_zombie_is_dead_and_a_process_alive():
+def test_a_zombie_has_ended():
     assert not heartbeat.has_ended(heartbeat.this_worker())
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started_at = heartbeat._started(process.pid)
     worker = {**heartbeat.this_worker(), "pid": process.pid, "started": started_at}
     assert not heartbeat.has_ended(worker)
     process.kill()
-    wait_for(lambda: heartbeat.has_ended(worker))  # though nobody has asked for its end
+    wait_for(lambda: heartbeat.has_ended(worker))  # before wait() is called
     process.communicate()
-    assert heartbeat.has_ended(
-        {**worker, "pid": os.getpid()}
-    )  # the number was used again
+    assert heartbeat.has_ended({**worker, "pid": os.getpid()})  # a reused pid
 
 
-def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
+def test_of_two_that_take_the_last_slot_the_first_keeps_it(study, monkeypatch):
     a, b = TrialSlots(study, 1), TrialSlots(study, 1)
     asked = study.ask
 
     def ask():
         monkeypatch.setattr(study, "ask", asked)
-        other = b.take()  # between the look at the slots and the question
+        other = b.take()  # between the check of the slots and ask()
         assert other is not None
         return asked()
 
@@ -237,18 +239,18 @@ def test_of_two_that_take_the_last_place_the_first_keeps_it(study, monkeypatch):
     assert [t.state.name for t in study.trials] == ["RUNNING", "FAIL"]
 
 
-def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
+def test_a_dead_trial_is_queued_by_one_of_two_processes(study, monkeypatch):
     a, b = TrialSlots(study, 2), TrialSlots(study, 2)
     gone(a)
     queue = study.enqueue_trial
 
     def late(*args, **kwargs):
         monkeypatch.setattr(study, "enqueue_trial", queue)
-        assert b.take() is not None  # buries it first, and runs it again
+        assert b.take() is not None  # fails it first, and runs it again
         queue(*args, **kwargs)
 
     monkeypatch.setattr(study, "enqueue_trial", late)
-    assert a.take() is not None  # the other place
+    assert a.take() is not None  # the other slot
     states = [t.state.name for t in study.trials]
     assert states == ["FAIL", "RUNNING", "FAIL", "RUNNING"]
     assert "retry_of" not in study.trials[3].user_attrs
@@ -256,7 +258,9 @@ def test_of_two_that_bury_a_trial_at_once_one_queues_it(study, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 @pytest.mark.parametrize("after", ["get_trial", "set_trial_user_attr"])
-def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monkeypatch):
+def test_a_dead_trial_is_failed_by_two_processes_at_once(
+    kind, after, tmp_path, monkeypatch
+):
     journal, url = str(tmp_path / "study.log"), f"sqlite:///{tmp_path}/study.db"
     storage = journal if kind == "journal" else url
     study, other = (open_study(storage, None, None, None) for _ in range(2))
@@ -267,7 +271,7 @@ def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monke
     def late(*args, **kwargs):
         found = original(*args, **kwargs)
         monkeypatch.setattr(study._storage, after, original)
-        b._fail_dead_trials()  # a bit faster
+        b._fail_dead_trials()  # at the same time
         return found
 
     monkeypatch.setattr(study._storage, after, late)
@@ -279,7 +283,7 @@ def test_a_trial_that_two_bury_at_once_is_lost_once(kind, after, tmp_path, monke
     assert [t.params for t in again if t.state.name == "COMPLETE"] == [{"x": x}]
 
 
-def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
+def test_an_error_of_a_lost_trial_is_ignored(study):
     slots = TrialSlots(study, 1)
     gone(slots)
     study._storage.set_trial_user_attr(0, "error", "ValueError")
@@ -287,7 +291,7 @@ def test_a_failure_told_by_a_process_thought_dead_counts_once(study):
     assert [t.number for t in finished_trials(study)] == [1]
 
 
-def test_retries_keep_their_place_in_the_order(study):
+def test_retries_keep_their_order(study):
     slots = TrialSlots(study, 4)
     gone(slots)
     run(slots)  # the retry

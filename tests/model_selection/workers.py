@@ -1,4 +1,4 @@
-"""What processes that work on one study run."""
+"""Searches that several processes run on one study."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ from tests.toys import two_tables
 X, Y = two_tables(60)
 TABLE = np.hstack([X["a"], X["b"]])
 HOLD, ENDS = "SKMM_TEST_HOLD", "SKMM_TEST_ENDS"
-START = "SKMM_TEST_START"  # a file that is waited for
+START = "SKMM_TEST_START"  # path of a file to wait for
 
 
 class Watched(LogisticRegression):
-    """Stops in its fit, or ends its process once, if the environment says so."""
+    """Sleeps in fit, or kills its process once, if the environment asks for it."""
 
     def fit(self, X, y):
         if HOLD in os.environ:
@@ -38,7 +38,7 @@ def search(storage, **params):
 
 
 def main(storage):
-    """Work until the study is finished, and say what is known then."""
+    """Work until the study is finished, and print the number of results."""
     while START in os.environ and not Path(os.environ[START]).exists():
         time.sleep(0.05)
     print(len(search(storage).fit(TABLE, Y).cv_results_["params"]))

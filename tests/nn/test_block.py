@@ -6,7 +6,15 @@ import torch
 from sklearn import clone
 from torch import nn
 
-from skmm.nn import BilinearFusion, Block, ConcatFusion, MLPEncoder, NoHarmFusion
+from skmm.nn import (
+    BilinearFusion,
+    Block,
+    ConcatFusion,
+    LpNormFusion,
+    MLPEncoder,
+    MLPHead,
+    NoHarmFusion,
+)
 from skmm.nn.block import PerModality, built_clone
 from tests.toys import MeanEmbedding, Ridge, assert_same_state, state_of
 
@@ -84,7 +92,7 @@ def test_copies_compute_the_same(copier):
     assert torch.equal(copied(x), block(x))
 
 
-def test_a_template_is_no_submodule():
+def test_a_template_is_not_a_submodule():
     template = Ridge(3)
     block = Doubled(template)
     assert block.template is template
@@ -113,12 +121,21 @@ def test_penalty_is_zero_unless_defined():
     assert MLPEncoder().penalty().shape == ()
 
 
-def test_a_block_without_build_says_so():
+def test_a_block_without_build_raises():
     class Lazy(Block):
         pass
 
     with pytest.raises(TypeError, match="Lazy must define build"):
         Lazy().build((3,))
+
+
+def test_a_class_that_defines_own_head_brings_a_head():
+    class Own(ConcatFusion):
+        def own_head(self):
+            return MLPHead()
+
+    assert Own.brings_head and LpNormFusion.brings_head
+    assert not ConcatFusion.brings_head
 
 
 # -- old names ---------------------------------------------------------------------

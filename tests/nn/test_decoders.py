@@ -20,7 +20,7 @@ def count(module):
     st.integers(1, 40),
     st.lists(st.integers(1, 3), min_size=1, max_size=3),
 )
-def test_every_size_is_met_exactly(maps, height, width, scales):
+def test_images_of_any_size_are_decoded(maps, height, width, scales):
     decoder = ConvDecoder((2,) * len(scales), kernel_size=3, scale=scales)
     total = math.prod(scales)
     if min(height, width) <= total:  # may be down to one pixel too early
@@ -77,12 +77,12 @@ def test_values_are_in_the_order_of_the_image():
         (ConvDecoder((0,)), (1, 8, 8), "channels"),
     ],
 )
-def test_what_does_not_fit_is_named(decoder, shape, match):
+def test_invalid_parameters_raise(decoder, shape, match):
     with pytest.raises(ValueError, match=match):
         decoder.build((4, shape))
 
 
-def test_head_splits_and_refuses():
+def test_the_head_splits_the_outputs():
     shapes = {"image": (4, 4), "table": (3,)}
     head = DecoderHead((6,), {"table": MLPDecoder((5,))}, shapes).build((2, 19))
     one = {

@@ -28,7 +28,7 @@ def test_dropout_follows_every_activation():
 @pytest.mark.parametrize(
     "hidden", [64, "64", (0,), (-1,), (3.0,), None, {3: 4}, ("3",)]
 )
-def test_bad_widths_are_named(hidden):
+def test_invalid_widths_raise(hidden):
     with pytest.raises(ValueError, match="hidden must be a tuple of positive integers"):
         check_widths(hidden)
 

@@ -27,7 +27,7 @@ def test_total_variance_is_one(scale):
     torch.testing.assert_close(found, vbn(draw(), eps=1e-12))  # scale does not matter
 
 
-def test_lengths_and_angles_stay():
+def test_relative_lengths_and_angles_are_preserved():
     x = draw()
     turn, _ = torch.linalg.qr(draw(4, 4, seed=1) - 3)
     torch.testing.assert_close(vbn(x @ turn), vbn(x) @ turn)
@@ -48,7 +48,7 @@ def test_running_statistics_reach_those_of_the_data():
 
 
 @pytest.mark.parametrize("make", [FeatureBatchNorm, VectorBatchNorm])
-def test_rows_that_are_not_there_do_not_count(make):
+def test_missing_samples_do_not_count(make):
     x, there = draw(50), torch.arange(50) % 3 > 0
     wrong = x.masked_fill(~there[:, None], 1e6)
     norm, other = make(4).double(), make(4).double()
@@ -66,7 +66,7 @@ def test_feature_norm_is_batch_norm():
     torch.testing.assert_close(FeatureBatchNorm(4).double()(x), expected)
 
 
-def test_of_one_row_features_are_measured_by_what_was_seen():
+def test_one_sample_is_normalised_by_running_statistics():
     norm, x, there = FeatureBatchNorm(4).double(), draw(50), torch.tensor([True])
     norm(x)
     mean, variance = norm.running_mean.clone(), norm.running_var.clone()
@@ -93,14 +93,14 @@ def parts(n=400, seed=0):
     ]
 
 
-def test_of_two_it_is_the_product_of_what_is_centred():
+def test_two_modalities_give_the_product_of_centred_parts():
     a, b = parts()[:2]
     found = IterativeBatchNorm((2, 3)).double()([a, b])
     centred = (a - a.mean(0))[:, :, None] * (b - b.mean(0))[:, None, :]
     torch.testing.assert_close(found, vbn(centred.flatten(1)))
 
 
-def test_of_three_axes_are_aligned():
+def test_axes_of_three_modalities_are_aligned():
     x, y, z = parts()
     x = x + 0.5 * z[:, :2]  # so that no expectation vanishes
     y = y + z[:, 1:]
@@ -118,7 +118,7 @@ def test_of_three_axes_are_aligned():
     torch.testing.assert_close(found, vbn(expected.flatten(1)))
 
 
-def test_what_two_already_say_is_gone():
+def test_effects_of_pairs_are_removed():
     """Products of three hold nothing that is linear in one of them."""
     x, y, _ = parts(20_000)
     z = torch.cat([y[:, :1], x[:, :1]], 1)
@@ -138,7 +138,7 @@ def test_a_constant_modality_has_no_product(training):
     assert found.abs().max() < 1e-6
 
 
-def test_rows_without_a_factor_have_no_say_in_products():
+def test_samples_with_a_missing_modality_do_not_count_in_products():
     there = torch.arange(60) % 3 > 0
     rows = parts(60)
     wrong = [part.masked_fill(~there[:, None], 1e3) for part in rows]

@@ -16,14 +16,15 @@ from sklearn.utils.validation import check_is_fitted
 from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import (
+    check_accepts_sample_weight,
     of_rows,
-    refuse_without_weights,
     routed,
     router,
     routing_enabled,
 )
-from skmm._sklearn import HasMethods, StrOptions, VisualBlock
+from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
+from skmm.base.diagram import parts_block
 from skmm.base.search_space import with_present
 from skmm.base.training_data import row_weights
 from skmm.data import check_modalities, leaves
@@ -35,15 +36,13 @@ from skmm.estimators.late_fusion.members import (
     check_rule_params,
     for_modality,
     input_of,
+    possible_rules,
+    probe_members,
     read_weights,
+    saved_members,
     search_space_of_members,
 )
-from skmm.persistence.saving import (
-    Fitted,
-    fitted_attributes,
-    is_savable,
-    set_attributes,
-)
+from skmm.persistence.saving import set_attributes
 from skmm.targets.classes import read_labels
 
 DEFAULT = "estimators"  # key of the router for models that are not named
@@ -186,7 +185,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         routed(self, "fit", params)  # raises an error for any
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         for where, part in parts.items() if weight else ():
-            refuse_without_weights(part, where)
+            check_accepts_sample_weight(part, where)
         return dict.fromkeys(keys, weight)
 
     def _key(self, name):
@@ -308,16 +307,8 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         --------
         skmm.model_selection.ModalitySearchCV : Searches it.
         """
-        space = {"rule": with_present(self.rule, self._possible_rules())}
+        space = {"rule": with_present(self.rule, possible_rules(self))}
         return space | search_space_of_members(self.estimators, self.modalities)
-
-    def _possible_rules(self):
-        """Rules that use every parameter that is set."""
-        possible = [*self._rules, "stack"]
-        for name, (default, using) in self._rule_params.items():
-            if getattr(self, name) not in (None, default):
-                possible = [rule for rule in possible if rule in using]
-        return possible
 
     def save(self, path):
         """Write the fitted estimator to one file, without pickle.
@@ -335,27 +326,13 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         persistence.save(self, path)
 
     def _saved(self):
-        for name, member in self.estimators_.items():
-            if not is_savable(member):
-                raise TypeError(
-                    f"the model of modality {name!r} is a {type(member).__name__}, "
-                    "which cannot be saved without pickle. Use estimators of skmm, "
-                    "such as FusionClassifier, or save all of it with pickle or joblib."
-                )
-        saved = fitted_attributes(self)
-        saved["estimators_"] = {n: Fitted(m) for n, m in self.estimators_.items()}
-        if is_savable(saved.get("final_estimator_")):  # `pack` raises for others
-            saved["final_estimator_"] = Fitted(saved["final_estimator_"])
-        return saved
+        return saved_members(self)
 
     def _restore(self, attributes):
         return set_attributes(self, attributes)
 
     def _probe(self):
-        members = [*self.estimators_.values()]
-        final = getattr(self, "final_estimator_", None)
-        members += [final] if is_savable(final) else []
-        return [output for member in members for output in member._probe()]
+        return probe_members(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -364,10 +341,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         return tags
 
     def _sk_visual_block_(self):
-        if not isinstance(self.estimators, dict):
-            return VisualBlock("single", self, names=str(self))
-        parts = self.estimators
-        return VisualBlock("parallel", list(parts.values()), names=list(parts))
+        return parts_block(self, "estimators")
 
 
 def _requesting(default):

@@ -13,6 +13,7 @@ from skmm.base.modality_subset import check_known_modalities
 from skmm.base.search_space import search_space_of
 from skmm.data import leaves
 from skmm.data.validation import parts_in_use
+from skmm.persistence.saving import Fitted, fitted_attributes, is_savable
 
 
 def for_modality(member, name, params):
@@ -60,6 +61,15 @@ def input_of(member, name, X, rows):
         return X if every else X[rows]
     table = as_table(X[name])
     return table if every else leaves.take(table, rows)
+
+
+def possible_rules(estimator):
+    """Rules of a late fusion that use every parameter that is set."""
+    possible = [*estimator._rules, "stack"]
+    for name, (default, using) in estimator._rule_params.items():
+        if getattr(estimator, name) not in (None, default):
+            possible = [rule for rule in possible if rule in using]
+    return possible
 
 
 def search_space_of_members(estimators, modalities):
@@ -132,3 +142,33 @@ def read_weights(params):
             f"{params.modalities_in_}; got {params.weights!r}."
         )
     return weights
+
+
+def saved_members(estimator):
+    """Attributes of a fitted late fusion as data, with its models marked as fitted.
+
+    Raises
+    ------
+    TypeError
+        If the model of a modality cannot be saved.
+    """
+    for name, member in estimator.estimators_.items():
+        if not is_savable(member):
+            raise TypeError(
+                f"the model of modality {name!r} is a {type(member).__name__}, which "
+                "cannot be saved without pickle. Use estimators of skmm, such as "
+                "FusionClassifier, or save all of it with pickle or joblib."
+            )
+    saved = fitted_attributes(estimator)
+    saved["estimators_"] = {n: Fitted(m) for n, m in saved["estimators_"].items()}
+    if is_savable(saved.get("final_estimator_")):  # the codec raises for others
+        saved["final_estimator_"] = Fitted(saved["final_estimator_"])
+    return saved
+
+
+def probe_members(estimator):
+    """Outputs of all models for some random samples."""
+    members = [*estimator.estimators_.values()]
+    final = getattr(estimator, "final_estimator_", None)
+    members += [final] if is_savable(final) else []
+    return [output for member in members for output in member._probe()]

@@ -13,7 +13,7 @@ from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base.diagram import encoders_block
+from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
@@ -29,12 +29,15 @@ from skmm.estimators.no_harm.crossfit import (
 from skmm.estimators.no_harm.display import NoHarmDisplay
 from skmm.estimators.no_harm.evidence import mixture
 from skmm.estimators.no_harm.task import ClassificationTask, RegressionTask
-from skmm.estimators.no_harm.thesis import fit_thesis
+from skmm.estimators.no_harm.thesis import (
+    factor_space,
+    fit_thesis,
+    of_equal_widths,
+)
 from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.targets.classes import read_labels
 
-MIN_SAMPLES = 4
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
 FIT = {
     "crossfit": guarantees.fit_crossfit,
@@ -58,9 +61,6 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         "holdout": {"cv": 5, "n_init": 1, "alpha": 0.05, "calibration_fraction": 0.25},
         None: {"factor": None, "kind": None, "training": None},
     }
-    # with guarantee=None: what is searched, and what is not, as it must be equal
-    _searched = {"kind": ("arithmetic", "geometric"), "factor": ("scalar", "vector")}
-    _widths = ("__hidden", "__width", "__filters")
 
     _parameter_constraints = {
         **{
@@ -120,7 +120,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         check_target(self, y, len(X))
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
-        self._check_enough(samples.y)
+        guarantees.check_enough(self, samples.y)
         task = self._task()
         task.check_parameters()
         if BEST_SINGLE in X:
@@ -142,13 +142,6 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
             public = name.endswith("_") and not name.startswith("_")
             if public or name in self._private:
                 delattr(self, name)
-
-    def _check_enough(self, y):
-        if len(y) < MIN_SAMPLES:
-            raise ValueError(
-                f"{type(self).__name__} needs at least {MIN_SAMPLES} samples with "
-                f"non-zero weight, to hold some out; got n_samples = {len(y)}."
-            )
 
     def _warn_of_one_modality(self, X):
         named = hasattr(self, "feature_names_in_") and self.modalities is None
@@ -292,12 +285,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
 
     def _training_space(self):
         """Numbers of training; with ``guarantee=None`` also the factor."""
-        space = of_training(self)
-        if self.guarantee is None:
-            fixed = self.factor is not None and not isinstance(self.factor, str)
-            searched = ("kind",) if fixed else ("kind", "factor")
-            space |= {name: [*self._searched[name]] for name in searched}
-        return space
+        return of_training(self) | factor_space(self)
 
     def default_search_space(self):
         """Parameters worth searching: a dict for ``RandomizedSearchCV`` and the like.
@@ -312,15 +300,10 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         --------
         skmm.model_selection.ModalitySearchCV : Searches it.
         """
-        space = of_estimator(self)
-        if self.guarantee is None and isinstance(self.encoders, dict):
-            widths = [n for n in space if n.startswith("encoders__")]
-            unequal = {name for name in widths if name.endswith(self._widths)}
-            return {name: v for name, v in space.items() if name not in unequal}
-        return space
+        return of_equal_widths(self, of_estimator(self))
 
     def _sk_visual_block_(self):
-        return encoders_block(self)
+        return parts_block(self, "encoders")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -31,6 +31,8 @@ from skmm.estimators.no_harm.evidence import (
     simplex_weights,
 )
 
+MIN_SAMPLES = 4  # of a whole fit
+
 DEPLOYED = "deployed"  # the mixture that the estimator predicts with
 
 
@@ -268,3 +270,12 @@ def _reports(params, X, held_out, evidence, chosen):
             for name, values in candidates.items()
         ],
     }
+
+
+def check_enough(estimator, y):
+    """Check that there are enough samples to hold some out."""
+    if len(y) < MIN_SAMPLES:
+        raise ValueError(
+            f"{type(estimator).__name__} needs at least {MIN_SAMPLES} samples with "
+            f"non-zero weight, to hold some out; got n_samples = {len(y)}."
+        )

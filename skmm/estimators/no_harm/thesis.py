@@ -16,6 +16,7 @@ from skmm.training import RecordFusionWeights, Stage
 from skmm.training.optimizers import has_one_rate
 
 MIN_FACTOR_LR = 0.01  # an optimizer moves λ by about its learning rate per step
+WIDTHS = ("__hidden", "__width", "__filters")  # of encoders, which must be equal
 UNKNOWN = dict.fromkeys(("standard_error", "lower", "upper"), float("nan"))
 
 
@@ -211,4 +212,36 @@ def _factor_attributes(names, weights):
     return {
         "modality_weights_": dict(zip(names, mean.tolist(), strict=True)),
         "lambda_": float(factor) if factor.ndim == 0 else factor.numpy(),
+    }
+
+
+def factor_space(params):
+    """What is searched of the factor: nothing if it is fixed, or with a guarantee.
+
+    Parameters
+    ----------
+    params : estimator
+    """
+    if params.guarantee is not None:
+        return {}
+    space = {"kind": ["arithmetic", "geometric"]}
+    if params.factor is None or isinstance(params.factor, str):
+        space["factor"] = ["scalar", "vector"]
+    return space
+
+
+def of_equal_widths(params, space):
+    """Leave the widths of several encoders out of a search space: they must be equal.
+
+    Parameters
+    ----------
+    params : estimator
+    space : dict
+    """
+    if params.guarantee is not None or not isinstance(params.encoders, dict):
+        return space
+    return {
+        name: values
+        for name, values in space.items()
+        if not (name.startswith("encoders__") and name.endswith(WIDTHS))
     }

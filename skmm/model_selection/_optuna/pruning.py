@@ -6,11 +6,6 @@ from sklearn.pipeline import Pipeline
 from skmm.model_selection.search_space import import_optuna, label_of
 from skmm.training import AfterEpoch
 
-CHANGES = {  # parameters that make the losses of trials incomparable
-    *("objective", "loss", "class_weight", "stages", "max_epochs", "early_stopping"),
-    *("beta", "boosted", "margin", "focal", "candidate_weights", "mixtures"),
-}
-
 
 def last_step(model):
     """Return the last step of a Pipeline, or the model itself."""
@@ -31,7 +26,8 @@ def comparable(model, space):
     model : estimator
     space : dict
     """
-    bad = _changing(model, space) if reports_epochs(model) else []
+    last = last_step(model)
+    bad = _changing(model, space, [last]) if reports_epochs(last) else []
     return {name: values for name, values in space.items() if name not in bad}
 
 
@@ -43,10 +39,11 @@ def check_comparable_losses(model, space):
     model : estimator
     space : Space
     """
-    whole, lasts = _replaced(model, space)
-    reports = any(reports_epochs(last) for last in [last_step(model), *lasts])
-    bad = _changing(model, space.names) if reports else []
-    if len({_kind(last) for last in lasts}) > 1:
+    whole, choices = _replaced(model, space)
+    lasts = [last_step(model), *choices]
+    reports = any(reports_epochs(last) for last in lasts)
+    bad = _changing(model, space.names, lasts) if reports else []
+    if len({_kind(last) for last in choices}) > 1:
         bad += whole
     if bad:
         raise ValueError(
@@ -56,11 +53,16 @@ def check_comparable_losses(model, space):
         )
 
 
-def _changing(model, names):
+def _changes_loss(last):
+    return {*getattr(last, "_changes_loss", ())}
+
+
+def _changing(model, names, lasts):
     """Return the parameters of the last step that change its loss."""
     prefix = f"{model.steps[-1][0]}__" if isinstance(model, Pipeline) else ""
     own = [name for name in names if name.startswith(prefix)]
-    return [n for n in own if n.removeprefix(prefix).split("__")[0] in CHANGES]
+    bad = set().union(*map(_changes_loss, lasts))
+    return [n for n in own if n.removeprefix(prefix).split("__")[0] in bad]
 
 
 def _replaced(model, space):
@@ -84,7 +86,10 @@ def _kind(last):
     if not reports_epochs(last):
         return None
     params = last.get_params(deep=False)
-    own = [(name, label_of(params[name])) for name in sorted(CHANGES & {*params})]
+    own = [
+        (name, label_of(params[name]))
+        for name in sorted(_changes_loss(last) & {*params})
+    ]
     return type(last), *own
 
 

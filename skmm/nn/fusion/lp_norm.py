@@ -96,8 +96,6 @@ class LpNormFusion(Block):
     {'a': 1.0, 'b': 0.0}
     """
 
-    brings_head = True
-
     _parameter_constraints = {
         "p": [Interval(Real, 1, None, closed="both")],
         "strength": [Interval(Real, 0, None, closed="left")],

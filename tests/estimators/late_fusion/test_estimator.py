@@ -256,7 +256,7 @@ def test_missing_keys_when_predicting():
     np.testing.assert_array_equal(
         model.predict_proba({"b": X["b"]}), model.predict_proba(X.with_missing("a"))
     )
-    with pytest.raises(ValueError, match="X lacks modality 'b'"):
+    with pytest.raises(ValueError, match="modality 'b' is missing from X"):
         model.predict({"a": X["a"]})
 
 

@@ -180,7 +180,7 @@ def test_fixed_weights_are_restricted_by_name(listed):
 
 
 def test_weights_of_modalities_that_are_left_out():
-    with pytest.raises(ValueError, match=r"a weight above zero.*\['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"a positive weight.*\['a', 'b'\]"):
         restrict(thesis(factor=(0.0, 0.0, 1.0)), ["a", "b"]).fit(X, Y)
     with pytest.raises(ValueError, match=r"one weight for each of the 2 modalities"):
         restrict(thesis(factor=(0.1, 0.2, 0.3, 0.4)), ["a", "b"]).fit(X, Y)

@@ -45,7 +45,7 @@ def test_dropout_acts_in_training_only():
     assert torch.equal(block.eval()(x), block(x))
 
 
-def test_rows_do_not_see_each_other():
+def test_samples_are_independent():
     block, x = MLPEncoder((8, 8)).build((3,)).double(), torch.randn(6, 3).double()
     torch.testing.assert_close(block(x)[2:4], block(x[2:4]))
 

@@ -49,7 +49,7 @@ def test_chemception_filters_scale_every_width():
     assert Chemception(filters=32).build((4, 40, 40)).out_features == 252
 
 
-def test_chemception_takes_any_size_that_fits_and_names_the_layer_that_does_not():
+def test_chemception_accepts_any_size_of_at_least_16():
     assert Chemception().build((2, 16, 33))(torch.zeros(1, 2, 16, 33)).shape == (1, 126)
     with pytest.raises(ValueError, match=r"16 x 16.*got 15 x 40.*'reduce_b'"):
         Chemception().build((4, 15, 40))
@@ -74,7 +74,7 @@ def test_conv_encoder_takes_any_size(shape, hidden):
     assert torch.isfinite(out).all()
 
 
-def test_global_mean_does_not_care_where_things_are():
+def test_the_global_mean_ignores_positions():
     encoder = ConvEncoder((4,), kernel_size=3, pool=1, hidden=(), batch_norm=False)
     encoder.build((1, 12, 12))
     a, b = torch.zeros(1, 1, 12, 12), torch.zeros(1, 1, 12, 12)
@@ -82,7 +82,7 @@ def test_global_mean_does_not_care_where_things_are():
     torch.testing.assert_close(encoder(a), encoder(b))
 
 
-def test_rows_that_are_no_images_are_refused():
+def test_samples_that_are_not_images_raise():
     with pytest.raises(ValueError, match=r"\(8, 8\).*channel axis"):
         ConvEncoder().build((8, 8))
     with pytest.raises(

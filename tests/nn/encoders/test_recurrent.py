@@ -79,7 +79,7 @@ def test_is_torchs_lstm_on_each_text(params):
         torch.testing.assert_close(encoder(row), expected, **CLOSE)
 
 
-def test_every_character_and_their_order_count():
+def test_every_character_and_their_order_matter():
     encoder = reader()
     out = encoder(tokens(["abc", "cab", "abcd", "bbc", "ab"]))
     assert (torch.cdist(out, out) + torch.eye(5)).min() > 1e-4
@@ -120,7 +120,7 @@ def test_pieces_are_the_whole(params, monkeypatch):
 
 
 @pytest.mark.parametrize("params", KINDS, ids=str)
-def test_what_follows_after_the_longest_length_is_not_read(params):
+def test_max_length_truncates(params):
     cut = reader(max_length=4, **params)
     texts = ["annabel", "bo", "", "anna", "x" * 700]
     beginnings = [text[:4] for text in texts]
@@ -151,13 +151,13 @@ def test_sequences_are_read_along_their_positions():
     assert encoder.lstm.input_size == 3
 
 
-def test_a_row_of_numbers_is_one_channel():
+def test_a_vector_is_one_channel():
     encoder = LSTMEncoder(7).build((20,))
     x = torch.rand(3, 20)
     torch.testing.assert_close(encoder(x), encoder(x[:, None]))
 
 
-def test_images_are_refused():
+def test_images_raise():
     with pytest.raises(ValueError, match=r"LSTMEncoder expects text, .*\(1, 8, 8\)"):
         LSTMEncoder().build((1, 8, 8))
 
@@ -208,7 +208,7 @@ def test_two_fits_are_equal():
     assert_same_state(state_of(a), state_of(b))
 
 
-def test_longer_texts_elsewhere_change_nothing():
+def test_longer_texts_of_other_samples_have_no_influence():
     X, y = names()
     fitted = model().fit(X, y)
     long = ModalityDict.concat([X, X[[0]].assign(name=["z" * 300])])
@@ -240,7 +240,7 @@ def test_replicas_are_fitted_one_by_one():
         assert_same_state(state_of(one.net_.module_), state_of(alone.net_.module_))
 
 
-def test_a_frozen_reader_is_asked_once(monkeypatch):
+def test_the_embedding_of_a_frozen_encoder_is_computed_once(monkeypatch):
     calls = []
     forward = LSTMEncoder.forward
 
@@ -278,7 +278,7 @@ def test_sequences_of_numbers_in_an_estimator():
     assert net.fit(X, y).predict(X).shape == (40,)
 
 
-def test_the_text_of_one_of_several_modalities_is_named():
+def test_text_for_an_encoder_of_numbers_raises():
     X, y = names()
     with pytest.raises(ValueError, match=r"encoders\['name'\]: MLPEnc.*LSTMEncoder"):
         FusionClassifier(MLPEncoder()).fit(check_modalities(X), y)

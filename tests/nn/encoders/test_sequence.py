@@ -7,7 +7,7 @@ from skmm.nn import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.assemble import choose
 
 
-def test_a_motif_may_stand_anywhere():
+def test_the_position_of_a_motif_does_not_matter():
     encoder = Conv1dEncoder((6, 6), kernel_size=3, batch_norm=False).build((4, 60))
     motif = torch.rand(4, 5)
     rows = torch.zeros(2, 4, 60)
@@ -18,13 +18,13 @@ def test_a_motif_may_stand_anywhere():
     assert not torch.allclose(*encoder(rows))
 
 
-def test_a_row_of_numbers_is_one_channel():
+def test_a_vector_is_one_channel():
     encoder = Conv1dEncoder().build((50,)).eval()
     x = torch.rand(3, 50)
     torch.testing.assert_close(encoder(x), encoder(x[:, None]))
 
 
-def test_too_short_rows_are_refused_with_the_layer():
+def test_too_short_sequences_raise():
     with pytest.raises(ValueError, match=r"\(4, 19\).*too short.*kernel of 3"):
         Conv1dEncoder().build((4, 19))
     with pytest.raises(ValueError, match="expects sequences"):

@@ -35,7 +35,7 @@ def test_is_its_formula():
 
 
 @pytest.mark.parametrize("present", [None, masks()], ids=["complete", "missing"])
-def test_weights_sum_to_one_over_what_is_there(present):
+def test_weights_sum_to_one_over_present_modalities(present):
     weights = built(Attentive).weights(embeddings(), present)
     torch.testing.assert_close(weights.sum(1), torch.ones(6).double())
     assert (weights >= 0).all() and not weights.requires_grad
@@ -43,7 +43,7 @@ def test_weights_sum_to_one_over_what_is_there(present):
         assert (weights[~present] == 0).all() and (weights[present] > 0).all()
 
 
-def test_one_that_is_there_has_weight_one():
+def test_a_single_present_modality_has_weight_one():
     parts, present = embeddings(), masks()
     alone = present.sum(1) == 1
     fused = built(Attentive)(parts, present)
@@ -54,7 +54,7 @@ def test_one_that_is_there_has_weight_one():
     ).all()
 
 
-def test_nothing_there_has_no_weight():
+def test_weights_are_zero_without_modalities():
     nothing = torch.zeros(6, 3, dtype=torch.bool)
     block = built(Attentive)
     assert (block.weights(embeddings(), nothing) == 0).all()
@@ -98,7 +98,7 @@ def test_in_an_estimator():
     np.testing.assert_allclose(model.transform(X), expected, atol=1e-6)
 
 
-def test_learns_whom_to_trust():
+def test_learns_which_modality_is_informative():
     """Which modality is right stands in the row itself."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 600)

@@ -38,7 +38,7 @@ def test_concat_puts_zeros():
 
 
 @pytest.mark.parametrize("cls, value", NOTHING.items())
-def test_a_row_without_any_modality_has_the_neutral_value(cls, value):
+def test_a_sample_without_modalities_has_the_neutral_value(cls, value):
     fused = built(cls)(embeddings(), torch.zeros(6, 3, dtype=torch.bool))
     assert (fused == value).all()
 
@@ -67,7 +67,7 @@ def test_width_adds_one_linear_per_modality(cls):
 
 
 @pytest.mark.parametrize("cls", EQUAL_WIDTH)
-def test_unequal_widths_are_named(cls):
+def test_unequal_widths_raise(cls):
     expected = rf"{cls.__name__} needs .* equal width.*'a': 2, 'b': 5.*width="
     with pytest.raises(ValueError, match=expected):
         cls().build({"a": 2, "b": 5})
@@ -104,7 +104,7 @@ def test_equal_widths_needs_no_names_that_modules_forbid():
     assert width == 4 and list(maps) == ["a.b", "keys"]
 
 
-def test_the_base_says_what_to_define():
+def test_the_base_class_raises():
     block = EqualWidthFusion().build({"a": 2})
     with pytest.raises(TypeError, match="must define merge"):
         block({"a": torch.zeros(1, 2)})

@@ -43,7 +43,7 @@ def test_shape_and_width(name):
 
 
 @every_fusion
-def test_all_present_is_no_mask(name):
+def test_a_mask_of_ones_equals_no_mask(name):
     variant = VARIANTS[name]
     block, parts = variant.built(), variant.parts()
     present = torch.ones(6, len(parts), dtype=torch.bool)
@@ -57,7 +57,7 @@ SIZES = {  # parameters that are numbers of units, and values that are none
 
 
 @pytest.mark.parametrize("fusion", nn.fusion.__all__)
-def test_sizes_that_are_none_are_named(fusion):
+def test_invalid_sizes_raise(fusion):
     template = getattr(nn, fusion)()
     for name in template.get_params().keys() & SIZES:
         for value in SIZES[name]:
@@ -134,7 +134,7 @@ def test_the_order_of_the_dict_does_not_matter(name):
 
 
 @every_fusion
-def test_rows_do_not_see_each_other(name):
+def test_samples_are_independent(name):
     variant = VARIANTS[name]
     block, parts, present = variant.built(), variant.parts(), variant.masks()
     some = {n: p[2:4] for n, p in parts.items()}
@@ -142,7 +142,7 @@ def test_rows_do_not_see_each_other(name):
 
 
 @every_fusion
-def test_a_row_without_any_modality_is_finite(name):
+def test_a_sample_without_modalities_is_finite(name):
     variant = VARIANTS[name]
     block = variant.built()
     nothing = torch.zeros(6, len(variant.names), dtype=torch.bool)

@@ -103,7 +103,7 @@ def test_a_choice_of_one_expert_is_that_expert():
     torch.testing.assert_close(block(parts), block.experts["b"](parts["b"]))
 
 
-def test_experts_of_what_is_missing_are_not_asked():
+def test_experts_of_missing_modalities_have_weight_zero():
     block, present = built(lambda: ExpertFusion((5,)), "abc"), masks(names="abc")
     weights = block.weights(embeddings(names="abc"), present)
     assert (weights[:, :3][~present] == 0).all()
@@ -174,7 +174,7 @@ def test_a_short_shift_is_taken_whole():
     torch.testing.assert_close(block({"t": t, "h": 0 * h}), block.norm(t))
 
 
-def test_which_modality_is_primary():
+def test_primary_selects_the_modality():
     widths = {"a": 2, "b": 5}
     assert ModalityShiftFusion().build(widths).out_features == 2
     assert ModalityShiftFusion("b").build(widths).out_features == 5
@@ -182,7 +182,7 @@ def test_which_modality_is_primary():
         ModalityShiftFusion("c").build(widths)
 
 
-def test_without_the_others_the_central_stream_is_alone():
+def test_without_the_others_only_the_central_stream_remains():
     block = built(lambda: HierarchicalFusion((5, 4), activation="tanh"), "ab")
     parts = embeddings(names="ab")
     block.factors.data[1:], block.passes.data[:] = 0.0, 0.5
@@ -195,7 +195,7 @@ def test_without_the_others_the_central_stream_is_alone():
     torch.testing.assert_close(same, same[:1].expand_as(same))
 
 
-def test_every_depth_meets_the_modalities():
+def test_every_depth_depends_on_the_modalities():
     block = built(lambda: HierarchicalFusion((5, 4, 3), activation="tanh"), "ab")
     parts = embeddings(names="ab")
     before = block(parts)

@@ -33,7 +33,7 @@ def head(solver="profile", p=1.0):
     return made
 
 
-def test_shares_are_of_variances():
+def test_shares_are_relative_variances():
     """What a block always says is no share, however large."""
     made, rng = head(), np.random.default_rng(0)
     x = rng.normal(size=(50, 3)) * [1.0, 1.0, 2.0] + [0.0, 0.0, 100.0]
@@ -49,7 +49,7 @@ def test_shares_are_of_variances():
 
 
 @pytest.mark.parametrize("solver", ["alternating", "projected"])
-def test_weights_are_renewed_in_training_only(solver):
+def test_weights_are_updated_only_in_training(solver):
     made = head(solver)
     before = made.weights.clone()
     made.eval().penalty()
@@ -59,7 +59,7 @@ def test_weights_are_renewed_in_training_only(solver):
 
 
 @pytest.mark.parametrize("p", EXPONENTS)
-def test_alternating_has_the_slope_of_the_profile(p):
+def test_alternating_has_the_gradient_of_the_profile(p):
     slopes = {}
     for solver in ("profile", "alternating"):
         made = head(solver, p)
@@ -70,7 +70,7 @@ def test_alternating_has_the_slope_of_the_profile(p):
     torch.testing.assert_close(slopes["alternating"], slopes["profile"])
 
 
-def test_the_roots_may_stand_in_front():
+def test_square_roots_of_weights_may_multiply_the_blocks():
     """Sums of blocks times the root of their weight are the same predictor."""
     made, x = head(), torch.randn(5, 3, dtype=torch.float64)
     weights = torch.tensor(list(made.modality_weights().values())).double()
@@ -81,7 +81,7 @@ def test_the_roots_may_stand_in_front():
     assert ridge.item() == pytest.approx(profile_penalty(NORMS, 1).item())
 
 
-def test_a_penalty_of_zero_norms_has_a_slope():
+def test_the_penalty_of_zero_norms_has_a_gradient():
     made = LpNormHead(("a", "b"), (2, 1)).build((3, 1))
     made.predict.weight.data.zero_()
     made.penalty().backward()
@@ -103,7 +103,7 @@ def test_blocks_are_kronecker_products():
     assert names == ("a", "b", "c", "a x b", "a x c", "b x c", "a x b x c")
 
 
-def test_interactions_are_of_as_many_modalities_as_there_are():
+def test_interactions_are_limited_to_the_number_of_modalities():
     parts = embeddings(names="ab")
     two, three = (
         built(lambda k=k: LpNormFusion(interactions=k), "ab")(parts) for k in (2, 3)
@@ -137,7 +137,7 @@ def fitted(X, y, **settings):
     ).fit(X, y)
 
 
-def test_normalisation_ends_degree_inflation():
+def test_normalisation_prevents_degree_inflation():
     X, y = inflated()
     raw = fitted(X, y, normalize=False).modality_weights_["weight"]
     assert raw["a x b"] > 0.9
@@ -201,13 +201,13 @@ def test_the_head_belongs_to_the_fusion():
         ({"solver": "newton"}, "'solver' parameter of LpNormFusion"),
     ],
 )
-def test_bad_input(params, match):
+def test_invalid_input_raises(params, match):
     X, y = inflated(40)
     with pytest.raises(ValueError, match=match):
         FusionClassifier(Flatten(), fusion=LpNormFusion(**params)).fit(X, y)
 
 
-def test_other_fusions_that_weigh():
+def test_other_fusions_with_modality_weights():
     X, y = inflated(60)
     model = FusionClassifier(fusion=NoHarmFusion(0.25), max_epochs=1).fit(X, y)
     assert model.modality_weights_["weight"].to_dict() == {"a": 0.75, "b": 0.25}
@@ -235,21 +235,21 @@ def test_a_saved_model_keeps_its_weights(tmp_path):
         LpNormFusion(interactions=2),
     ],
 )
-def test_fusions_of_two_are_left_with_one(fusion):
+def test_fusions_of_two_modalities_with_one_left(fusion):
     X, y = inflated(60)
     model = FusionClassifier(fusion=fusion, max_epochs=2, random_state=0)
     table = compare_modalities(model, X, y, resampling=2, random_state=0).table
     assert table["mean"].notna().all() and len(table) == 3
 
 
-def test_batches_of_one_row():
+def test_batches_of_one_sample():
     X, y = inflated(9)
     model = FusionClassifier(fusion=LpNormFusion(), batch_size=1, max_epochs=2)
     assert np.isfinite(model.fit(X, y).predict_proba(X)).all()
 
 
-def test_names_that_stand_for_two_blocks():
+def test_names_shared_by_two_blocks_raise():
     widths = {"a": 2, "b": 2, "a x b": 2}
     LpNormFusion().build(widths)
-    with pytest.raises(ValueError, match=r"blocks: .*'a x b' stand for two things"):
+    with pytest.raises(ValueError, match=r"blocks: .*'a x b'.*is ambiguous"):
         LpNormFusion(interactions=2).build(widths)

@@ -113,7 +113,7 @@ def test_at_a_geometric_vertex_it_is_the_geometric_net_of_one_modality(index):
 @every_factor
 @every_kind
 @every_constraint
-def test_one_modality_needs_no_weight(factor, kind, constraint):
+def test_one_modality_has_weight_one(factor, kind, constraint):
     block = built(factor, kind=kind, constraint=constraint, count=1)
     parts = embeddings(1)
     same = parts["m0"] if kind == "arithmetic" else softplus(parts["m0"]) + EPSILON
@@ -121,7 +121,7 @@ def test_one_modality_needs_no_weight(factor, kind, constraint):
     assert list(block.parameters()) == [] and (block.weights() == 1).all()
 
 
-def test_a_fixed_factor_may_lose_a_modality():
+def test_a_modality_may_be_removed_with_a_fixed_factor():
     X, y = two_tables()
     model = FusionClassifier(
         MLPEncoder((4,)), fusion=NoHarmFusion(0.3), max_epochs=2, random_state=0
@@ -159,7 +159,7 @@ def test_outputs_of_a_linear_head_are_affine_in_the_factor(factor):
         (mse_loss, torch.arange(18.0).reshape(6, 3).double().sin()),
     ],
 )
-def test_losses_are_convex_in_the_factor(loss, target):
+def test_the_loss_is_convex_in_the_factor(loss, target):
     values = torch.stack([loss(z, target) for z in outputs_on_the_grid("scalar")])
     second = values[2:] - 2 * values[1:-1] + values[:-2]
     assert (second >= -1e-9).all() and second.max() > 1e-6
@@ -238,7 +238,7 @@ def test_equal_weights_are_the_mean(kind, count):
 @every_constraint
 @two_or_more
 @pytest.mark.parametrize("masked", [False, True])
-def test_duplicates_give_a_slope_of_exactly_zero(factor, constraint, count, masked):
+def test_duplicates_give_a_gradient_of_exactly_zero(factor, constraint, count, masked):
     """Rounding errors would do: Adam makes whole steps of them."""
     for batch, width in itertools.product([1, 7, 33, 129], [1, 3, 17, 126]):
         block = built(factor, constraint=constraint, count=count, width=width).float()
@@ -334,7 +334,9 @@ def pull(parts, towards):
 @pytest.mark.parametrize("constraint", ["clip", "sigmoid"])
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 @two_or_more
-def test_weights_stay_inside_after_every_step(factor, constraint, optimizer, count):
+def test_weights_stay_in_the_simplex_after_every_step(
+    factor, constraint, optimizer, count
+):
     block, parts = built(factor, constraint=constraint, count=count), embeddings(count)
     opt = optimizer(block.parameters(), lr=0.3)
     for step in range(30):
@@ -370,7 +372,7 @@ def test_clip_reaches_the_vertex_exactly_and_leaves_it(factor, count):
 
 
 @pytest.mark.parametrize("start", [0.0, 1.0, -0.4, 1.7])
-def test_a_factor_at_the_boundary_follows_a_slope_inwards(start):
+def test_a_factor_at_the_boundary_follows_an_inward_gradient(start):
     block = put(built(width=1), start)
     out = block(CLOSED_FORM)
     assert block.free.item() == min(max(start, 0), 1)  # taken back
@@ -381,7 +383,7 @@ def test_a_factor_at_the_boundary_follows_a_slope_inwards(start):
     assert block.weights()[1].item() == pytest.approx(0.3, abs=1e-6)
 
 
-def test_at_the_boundary_an_outward_slope_does_nothing():
+def test_an_outward_gradient_at_the_boundary_has_no_effect():
     block, parts = put(built(), 1.0), embeddings()
     minimise(block, pull(parts, "m1"), steps=20)
     assert block.weights().tolist() == [0, 1]
@@ -389,7 +391,7 @@ def test_at_the_boundary_an_outward_slope_does_nothing():
 
 @every_factor
 @pytest.mark.parametrize("free", [[1.8], [-0.2], [0.9, 0.9, -0.3]])
-def test_after_a_last_step_outside_all_see_the_projection(factor, free):
+def test_weights_outside_are_projected_after_the_last_step(factor, free):
     count = max(2, len(free))
     block, parts = built(factor, count=count), embeddings(count)
     for number, value in enumerate(free):
@@ -405,7 +407,7 @@ def test_after_a_last_step_outside_all_see_the_projection(factor, free):
     assert not torch.equal(block.free, left)
 
 
-def test_a_frozen_factor_stays_bit_for_bit():
+def test_a_frozen_factor_does_not_change():
     block = at_random(built("vector", count=3, width=99), scale=0.1)
     block.free.requires_grad_(False)
     before = block.free.clone()
@@ -423,7 +425,7 @@ def test_no_constraint_leaves_the_interval_and_sums_to_one():
 
 
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
-def test_a_slope_that_all_share_does_not_hide_the_rest(optimizer):
+def test_a_common_gradient_does_not_hide_differences(optimizer):
     """Adam's steps on slopes of 10, 11, 12 are equal, and a projection undoes them."""
     block = built(count=3, width=1)
     parts = {f"m{i}": torch.full((1, 1), 10.0 + i).double() for i in range(3)}
@@ -509,13 +511,13 @@ def test_only_the_factor_is_exempt_from_weight_decay():
         ((float("nan"), 1), 2, "needs non-negative numbers"),
     ],
 )
-def test_a_factor_that_does_not_fit_is_refused(factor, count, message):
+def test_an_invalid_factor_raises(factor, count, message):
     with pytest.raises(ValueError, match=rf"NoHarmFusion\(.*{message}") as error:
         built(factor, count=count)
     assert 'factor="scalar"' in str(error.value)
 
 
-def test_errors_reach_the_user_of_an_estimator():
+def test_fit_raises_the_error_of_the_fusion():
     X, y = two_tables()
     model = FusionClassifier(MLPEncoder((4,)), fusion=NoHarmFusion(1.5))
     expected = re.escape("NoHarmFusion(factor=1.5) needs a number in [0, 1]")
@@ -527,7 +529,7 @@ def test_errors_reach_the_user_of_an_estimator():
     "params",
     [{"factor": "matrix"}, {"factor": None}, {"kind": "median"}, {"constraint": "box"}],
 )
-def test_other_parameters_are_refused_by_name(params):
+def test_other_invalid_parameters_raise(params):
     X, y = two_tables()
     model = FusionClassifier(MLPEncoder((4,)), fusion=NoHarmFusion(**params))
     with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter"):
@@ -556,7 +558,7 @@ def test_missing_is_absent(row, kind):
 @every_factor
 @every_constraint
 @pytest.mark.parametrize("free", [0.5, 0.0, 1.0])
-def test_a_row_with_the_second_alone_is_the_second(factor, constraint, free):
+def test_a_sample_with_only_the_second_modality_is_the_second(factor, constraint, free):
     block, parts = built(factor, constraint=constraint), embeddings()
     block.free.data.fill_(free)
     only = torch.tensor([[False, True]] * 6)
@@ -575,7 +577,7 @@ def test_no_mask_is_all_present(factor, constraint, count):
 
 @every_kind
 @every_constraint
-def test_a_row_without_any_modality_has_the_neutral_value(kind, constraint):
+def test_a_sample_without_modalities_has_the_neutral_value(kind, constraint):
     block = built(kind=kind, constraint=constraint, count=3)
     parts = {n: p.requires_grad_() for n, p in embeddings(3).items()}
     fused = block(parts, torch.zeros(6, 3, dtype=torch.bool))

@@ -21,14 +21,14 @@ def column(*values):
 
 
 @pytest.mark.parametrize("far", [1e3, 1e10, 1e30])
-def test_from_far_away_the_vertex_is_exact(far):
+def test_distant_parameters_give_an_exact_vertex(far):
     assert clipped(torch.tensor([[far]])).tolist() == [[0], [1]]
     assert clipped(torch.tensor([[-far]])).tolist() == [[1], [0]]
 
 
 @pytest.mark.parametrize("weigh", EVERY)
 @pytest.mark.parametrize("free", [column(0.3), column(4), column(-2, 0.4, 5, 5)])
-def test_weights_sum_to_one_and_so_their_slopes_to_zero(weigh, free):
+def test_weights_sum_to_one_and_their_gradients_to_zero(weigh, free):
     free = free.clone().requires_grad_()
     weights = weigh(free)
     assert len(weights) == max(2, len(free))
@@ -45,7 +45,7 @@ def test_gradients_of_weights(weigh, free):
     assert torch.autograd.gradcheck(weigh, free.clone().requires_grad_())
 
 
-def test_one_number_is_the_weight_of_the_second():
+def test_one_parameter_is_the_weight_of_the_second_modality():
     for weigh in (plane_weights, clipped):
         torch.testing.assert_close(weigh(column(0.3)), column(0.7, 0.3))
     half = softmax_weights(column(0.3))
@@ -53,7 +53,7 @@ def test_one_number_is_the_weight_of_the_second():
 
 
 @pytest.mark.parametrize("free", [column(-3), column(5), column(-3, 5, 1)])
-def test_outside_the_gradient_of_clipped_is_not_dead(free):
+def test_clipped_has_a_gradient_outside(free):
     slopes = []
     for weigh in (clipped, plane_weights):
         copied = free.clone().requires_grad_()
@@ -86,7 +86,7 @@ def test_renormalised_is_in_proportion(row, expected):
 
 
 @pytest.mark.parametrize("tiny", [0.0, 1e-30, UNDECIDED / 3])
-def test_present_weights_of_nothing_count_equally(tiny):
+def test_weights_that_sum_to_zero_are_equal(tiny):
     weights = column(1 - tiny, tiny, 0)
     assert renormalised(weights, there([0, 1, 1]))[0, :, 0].tolist() == [0, 0.5, 0.5]
 
@@ -96,7 +96,7 @@ def test_present_weights_of_nothing_count_equally(tiny):
     "weights",
     [WEIGHTS, column(1, 0, 0), column(1 - 1e-30, 1e-30, 0), column(1e-45, 0, 1)],
 )
-def test_slopes_of_shares_are_bounded(share, weights):
+def test_gradients_of_shares_are_bounded(share, weights):
     weights = weights.float().requires_grad_()
     rows = there([1, 1, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0], [0, 0, 0]).float()
     shares = share(weights, rows)
@@ -106,7 +106,7 @@ def test_slopes_of_shares_are_bounded(share, weights):
 
 @pytest.mark.parametrize("share", [renormalised, shared_rest])
 @pytest.mark.parametrize("weight", [0.7, 1e-5, 0.0, 1.0])
-def test_what_is_alone_has_weight_one_and_no_slope(share, weight):
+def test_a_single_modality_has_weight_one_and_gradient_zero(share, weight):
     weights = torch.tensor([[1 - weight], [weight]], requires_grad=True)
     rows = there([0, 1], [1, 0]).float().repeat(100, 1, 1)
     shares = share(weights, rows)
@@ -129,7 +129,7 @@ def test_weighted_sum_is_the_sum():
     torch.testing.assert_close(weighted_sum(stacked, weights), expected)
 
 
-def test_slopes_of_a_weighted_sum_are_those_of_the_sum_up_to_a_constant():
+def test_gradients_of_a_weighted_sum_equal_those_of_the_sum_up_to_a_constant():
     stacked = torch.randn(3, 4, dtype=torch.float64)
     slopes = []
     for add in (weighted_sum, lambda c, w: (c * w).sum(-2)):

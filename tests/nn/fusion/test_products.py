@@ -100,7 +100,7 @@ def test_roles_of_two_may_be_swapped():
     torch.testing.assert_close(swapped(parts), block(parts))
 
 
-def test_bilinear_is_of_two():
+def test_bilinear_needs_two_modalities():
     with pytest.raises(
         ValueError, match=r"exactly two modalities; got \['a', 'b', 'c'\]"
     ):
@@ -183,7 +183,7 @@ def test_a_smaller_bound_is_kept():
     assert TensorFusion(width=4).build({"a": 4}).maps["a"].out_features == 4
 
 
-def test_a_head_on_the_cells_of_one_modality_adds():
+def test_a_head_on_the_units_of_one_modality_is_additive():
     """Products of zero weight leave a sum of one linear map per modality."""
     parts = {
         n: p[:, :d] for (n, p), d in zip(embeddings(names="abc").items(), (2, 3, 4))

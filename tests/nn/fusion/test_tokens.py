@@ -75,7 +75,7 @@ def test_one_token_may_come_without_its_axis(name):
 
 
 @pytest.mark.parametrize("name", ["cross", "self"])
-def test_weights_sum_to_one_over_what_is_there(name):
+def test_weights_sum_to_one_over_present_modalities(name):
     block, parts = made(name), tokens()
     parts["b"][0, 2:] = 0.0  # padding
     present = torch.ones(5, 2).bool()
@@ -96,7 +96,7 @@ def value(attention, token):
     return attend.out_proj(token @ weight.T + bias)
 
 
-def test_of_one_key_attention_is_its_value():
+def test_attention_to_one_key_is_its_value():
     block, parts = made("cross"), tokens(lengths=(6, 1))
     expected = value(block.attentions[0], block.maps["b"](parts["b"][:, 0]))
     assert block.pairs[0] == ("a", "b")
@@ -105,7 +105,7 @@ def test_of_one_key_attention_is_its_value():
     torch.testing.assert_close(other[:, :8], expected)  # whatever the query
 
 
-def test_of_equal_keys_too():
+def test_equal_keys_also_give_their_value():
     block, parts = made("cross"), tokens()
     parts["b"] = parts["b"][:, :1].expand(-1, 4, -1)
     other = block({**parts, "a": 2 * parts["a"]})
@@ -139,7 +139,7 @@ def test_without_kinds_modalities_of_one_type_may_change_places():
     torch.testing.assert_close(block({"a": a, "b": b}), block({"a": b, "b": a}))
 
 
-def test_cross_attention_needs_two():
+def test_cross_attention_needs_two_modalities():
     with pytest.raises(ValueError, match=r"at least two modalities; got \['a'\]"):
         CrossAttentionFusion().build({"a": 3})
     with pytest.raises(ValueError, match="multiple of heads=4; got width=10"):
@@ -159,7 +159,7 @@ def test_patches_are_those_of_a_loop():
     torch.testing.assert_close(read(x), torch.stack(expected, 1) + read.places)
 
 
-def test_texts_end_where_they_end():
+def test_padding_is_not_read():
     read = SequenceTokens(6).build(())
     texts = torch.tensor([[98, 99, 0, 0], [5, 6, 7, 8]])
     found = read(texts)
@@ -169,7 +169,7 @@ def test_texts_end_where_they_end():
 
 
 @pytest.mark.parametrize("width", [8, 5])
-def test_places_are_those_of_the_paper(width):
+def test_positions_are_those_of_the_paper(width):
     """PE(t, 2i) = sin(t / 10000^(2i / d)), PE(t, 2i + 1) the cosine."""
     read = SequenceTokens(width).build((1, 30)).double()
     torch.nn.init.zeros_(read.map.weight)
@@ -207,7 +207,7 @@ def test_steps_of_sequences():
         (SequenceTokens(patch=2), (), "patch must be 1 for text.*got patch=2"),
     ],
 )
-def test_shapes_that_are_no_tokens(template, shape, match):
+def test_shapes_that_raise(template, shape, match):
     with pytest.raises(ValueError, match=match):
         template.build(shape)
 
