@@ -88,8 +88,11 @@ def test_map_names_every_room():
 def test_facts_exist_with_their_default(row):
     attribute, owner, _, default = row
     cls = OWNERS[owner]
-    value = inspect.getattr_static(cls, code(attribute), getattr(cls, code(attribute)))
     default = default.rstrip(" |")
+    if default == "absent":
+        assert any(code(attribute) in vars(sub) for sub in subclasses(cls))
+        return
+    value = getattr(cls, code(attribute))
     if re.fullmatch(r"`[^`]+`", default) and not default.startswith("`torch"):
         assert value == ast.literal_eval(default.strip("`"))
     elif default.startswith("`torch"):
@@ -99,7 +102,7 @@ def test_facts_exist_with_their_default(row):
 def test_facts_of_the_docstrings_are_on_the_page():
     named = {code(row[0]) for row in rows_of("Facts stand on the class")}
     names = re.findall(r"`(_\w+|search_space)`", inspect.getdoc(ModalityEstimator))
-    facts = {n for n in names if not callable(getattr(ModalityEstimator, n, id))}
+    facts = {n for n in names if not callable(getattr(ModalityEstimator, n, None))}
     assert len(facts) > 5 and facts <= named
 
 

@@ -107,6 +107,7 @@ class OwnClassifier(NetClassifierMixin, ModalityEstimator):
     """`GainFusion` and a smoothed cross-entropy."""
 
     _training_parameters = ModalityEstimator._training_parameters | {"smoothing"}
+    _changes_loss = (*ModalityEstimator._changes_loss, "smoothing")
     _by_modality = (*ModalityEstimator._by_modality, "gains")
     search_space = {"width": [2, 4, 8], "smoothing": (0.0, 0.2)}
 
