@@ -1,5 +1,6 @@
 """Seeds by name, and a guard around torch's global generators."""
 
+import random
 import threading
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -71,3 +72,22 @@ def _generators(device):
     torch.cuda.init()
     index = torch.cuda.current_device() if device.index is None else device.index
     return [torch.default_generator, torch.cuda.default_generators[index]]
+
+
+@contextmanager
+def generators_put_back(device="cpu"):
+    """Put the global generators of torch, numpy and Python back afterwards.
+
+    Parameters
+    ----------
+    device : torch.device or str, default="cpu"
+        A CUDA device's generator is put back as well.
+    """
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    device = torch.device(device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

@@ -36,10 +36,10 @@ from skmm.base.warm_start import (
     resume_file,
 )
 from skmm.data import check_modalities
-from skmm.data.tensors import TensorRows, resolve_device, to_rows
+from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
 from skmm.data.validation import check_target
 from skmm.nn.assemble import assemble
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import (
     BestWeights,
     EpochBar,
@@ -228,7 +228,7 @@ class ModalityEstimator(
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
         rows = to_rows(X, module, device, weight)
-        data = TrainingData(module, (rows, self._target.encode(y).to(device)))
+        data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
             data.set_aside(*self._aside(y, valid))
         return data
@@ -323,7 +323,7 @@ class ModalityEstimator(
             own.insert(0, BestWeights(self.patience, keep_start=keep_start))
         return TensorNet(
             module,
-            checked(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(self._objective(), objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),
@@ -545,7 +545,7 @@ class ModalityEstimator(
         if X is None:
             return None
         target = self._target.encode(self._target.read(y))
-        return to_rows(X, net.module_, net.device), target.to(net.device)
+        return to_rows(X, net.module_, net.device), to_device(target, net.device)
 
     def _sk_visual_block_(self):
         return parts_block(self, "encoders")

@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
 from skmm._sklearn import check_sample_weight
-from skmm.data.tensors import TensorRows
+from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 
 
@@ -49,9 +49,9 @@ class TrainingData:
 
 
 def _pick(rows, target, index):
-    index = torch.from_numpy(index).to(target.device)
+    index = torch.from_numpy(index).to(tensors_in(target)[0].device)
     rows = rows.subset(index)
-    return rows.with_weight(mean_one(rows.weight)), target[index]
+    return rows.with_weight(mean_one(rows.weight)), rows_at(target, index)
 
 
 NOT_STRATIFIED = "the rows set aside for validation are not stratified"

@@ -149,8 +149,44 @@ class PickedRows:
         return rows_at(self.tensor, self.rows[index])
 
 
+def map_tensors(function, first, *others):
+    """Call a function on tensors, or on those of the same name in nested dicts.
+
+    Parameters
+    ----------
+    function : callable
+    first, *others : Tensor, or dict of str to such
+        The dicts have the same names.
+
+    Returns
+    -------
+    What the function returns, in dicts as `first`.
+    """
+    if isinstance(first, dict):
+        dicts = (first, *others)
+        return {n: map_tensors(function, *(part[n] for part in dicts)) for n in first}
+    return function(first, *others)
+
+
+def tensors_in(named):
+    """List of the tensors in nested dicts; of a tensor, itself."""
+    if isinstance(named, dict):
+        return [tensor for part in named.values() for tensor in tensors_in(part)]
+    return [named]
+
+
+def to_device(named, device):
+    """Move a tensor, or all tensors in nested dicts, to a device."""
+    return map_tensors(lambda tensor: tensor.to(device), named)
+
+
 def rows_at(source, index):
-    """Do the same as ``source[index]``, faster on a CPU."""
+    """Rows of a slice or an integer tensor; on a CPU faster than ``source[index]``.
+
+    `source` may be a dict of tensors too.
+    """
+    if isinstance(source, dict):
+        return {name: rows_at(part, index) for name, part in source.items()}
     if isinstance(source, torch.Tensor) and isinstance(index, torch.Tensor):
         return source.index_select(0, index)
     return source[index]

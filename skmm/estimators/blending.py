@@ -16,7 +16,7 @@ from skmm.nn import MLPHead
 from skmm.nn.composite.auxiliary import AuxiliaryModule, auxiliary_heads
 from skmm.nn.shape_inference import give_tokens
 from skmm.objectives import BlendedLoss
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import BlendLosses
 
 
@@ -213,7 +213,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
             )
 
     def _objective(self):
-        loss = checked(resolve(super()._objective(), objectives, "Objective"))
+        loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
         if isinstance(loss, BlendedLoss):  # of a net that is being loaded
             return loss
         return BlendedLoss(loss, len(self.heads_), self._weights)
@@ -285,7 +285,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         outputs = super()._outputs(X, method)
         if method != "forward":
             return outputs
-        return self.net_.criterion.heads(outputs)[-1]
+        return outputs["logits"][:, -1]
 
     def head_predict_proba(self, X):
         """Probabilities of the classes according to each head.
@@ -301,11 +301,11 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
             lacks.
         """
         check_is_fitted(self, "net_")
-        heads = self.net_.criterion.heads(super()._outputs(X))
-        said = np.stack([self._target.proba(one) for one in heads], 1)
-        lacking = (heads.amax(-1) == -np.inf).T.numpy()
-        said[lacking] = np.nan
-        return said
+        outputs = super()._outputs(X)
+        heads = outputs["logits"].unbind(1)
+        proba = np.stack([self._target.proba(logits) for logits in heads], 1)
+        proba[~outputs["available"].numpy()] = np.nan
+        return proba
 
 
 FUSED = "fused"

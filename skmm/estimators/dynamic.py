@@ -19,7 +19,7 @@ from skmm.nn.composite.gated import GatedBranches
 from skmm.nn.flops import operations
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
 from skmm.objectives import GatedLoss
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import GateSchedule, Stage, predict_outputs
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -302,7 +302,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return [Stage(EXPERTS), Stage("gate" if self.training == "frozen" else "all")]
 
     def _objective(self):
-        loss = checked(resolve(super()._objective(), objectives, "Objective"))
+        loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
         if isinstance(loss, GatedLoss):  # of a net that is being loaded
             return loss
         return GatedLoss(loss, list(self.costs_.values()), float(self.cost_strength))

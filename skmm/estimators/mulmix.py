@@ -15,7 +15,7 @@ from skmm.base.search_space import with_present
 from skmm.data.validation import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
-from skmm.objectives import MultiplicativeLoss, OverCandidates
+from skmm.objectives import MultiplicativeLoss
 from skmm.training import predict_outputs
 
 
@@ -131,9 +131,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
 
     Notes
     -----
-    In a row that lacks a modality, the mixtures that contain it are left out; if none
-    is complete, all are asked with what there is. `transform` returns the merged
-    embeddings of all mixtures, then C columns that are 1 where a mixture is complete.
+    In a sample that lacks a modality, the mixtures that contain it are left out; if
+    none is complete, all predict from the modalities that there are.
 
     References
     ----------
@@ -302,10 +301,9 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
 
     def _own_objective(self):
         weights = None if self.candidate_weights is None else self._weights
-        loss = MultiplicativeLoss(
+        return MultiplicativeLoss(
             self.beta, self.boosted, self.margin, self.detach, self.focal, weights
         )
-        return OverCandidates(loss, len(self.mixtures_))
 
     def adopt(self, net, problem):
         """Take a trained net as one's own, and find the temperature.
@@ -340,8 +338,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return -self._class_losses(outputs) / self.temperature_
 
     def _class_losses(self, outputs):
-        objective = self.net_.criterion
-        return objective.objective.class_losses(objective.candidates(outputs.double()))
+        return self.net_.criterion.class_losses(_double(outputs))
 
     def candidate_predict_proba(self, X):
         """Probabilities of the classes according to each mixture.
@@ -356,7 +353,11 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
             In the order of `mixtures_`; NaN where a row lacks a modality of it, unless
             it lacks one of every mixture.
         """
-        return self._candidates(X).softmax(-1).transpose(0, 1).numpy()
+        outputs = self._candidates(X)
+        logits = outputs["logits"].masked_fill(
+            ~outputs["available"][..., None], torch.nan
+        )
+        return logits.softmax(-1).numpy()
 
     def answering_mixture(self, X):
         """Tell which mixture decided on each row, and how much it had to say.
@@ -376,11 +377,13 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
             mixture : tuple of str, that with the largest share; share : float in
             (0, 1]; probability : float, of the predicted class, according to it.
         """
-        logits = self._candidates(X)
-        loss = self.net_.criterion.objective
-        chosen = loss.class_losses(logits).argmin(1).expand(len(logits), -1)[..., None]
-        shares = loss.shares(logits).gather(2, chosen)[..., 0]  # (C, n)
-        probability = logits.softmax(-1).gather(2, chosen)[..., 0].nan_to_num(-1.0)
+        outputs, loss = self._candidates(X), self.net_.criterion
+        available = outputs["available"]
+        chosen = loss.class_losses(outputs).argmin(1)
+        index = chosen.expand(len(self.mixtures_), -1)[..., None]
+        shares = loss.shares(outputs).gather(2, index)[..., 0]  # (C, n)
+        probability = outputs["logits"].softmax(-1).transpose(0, 1).gather(2, index)
+        probability = probability[..., 0].masked_fill(~available.T, -1.0)
         best = (shares + 1e-9 * probability).argmax(0, keepdim=True)
         return pd.DataFrame(
             {
@@ -391,14 +394,30 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         )
 
     def _candidates(self, X):
-        """Logits (C, n, n_classes), in double precision."""
-        outputs = super()._outputs(X).double()
-        return self.net_.criterion.candidates(outputs)
+        """Outputs by name, in double precision."""
+        return _double(super()._outputs(X))
+
+    def transform(self, X):
+        """Merged embeddings of all mixtures, one after the other.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of n_samples
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_mixtures * width), float32
+        """
+        return self._outputs(X, "fuse")["mixtures"].flatten(1).numpy()
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
+
+
+def _double(outputs):
+    return {**outputs, "logits": outputs["logits"].double()}
 
 
 TEMPERATURES = np.log([0.05, 100.0])  # between which one is sought, as logarithms

@@ -13,7 +13,7 @@ from skmm.estimators._branches import BranchEstimator
 from skmm.nn.composite.branches import SummedBranches
 from skmm.nn.fusion.mixtures import choose_mixtures
 from skmm.objectives import ResidualLoss
-from skmm.objectives.base import checked
+from skmm.objectives.base import check_objective
 from skmm.training import Stage
 
 
@@ -72,7 +72,7 @@ class BaseResidualFusion(BranchEstimator):
         return sorted({len(mine) for mine in self.terms_})
 
     def _objective(self):
-        loss = checked(resolve(super()._objective(), objectives, "Objective"))
+        loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
         if isinstance(loss, ResidualLoss):  # of a net that is being loaded
             return loss
         orders = [len(mine) for mine in self.terms_]
@@ -136,7 +136,7 @@ class BaseResidualFusion(BranchEstimator):
             raise ValueError(f"by must be 'order' or 'term'; got {by!r}.")
         outputs = super()._outputs(X)
         if by == "term":
-            parts = self.net_.criterion.terms(outputs)
+            parts = outputs["terms"]
         else:
             parts = torch.stack(self._by_order(outputs), 1)
         return parts.double().numpy() * getattr(self._target, "scale", 1.0)

@@ -11,6 +11,8 @@ from skmm.data.validation import check_names
 from skmm.nn.block import PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
+from skmm.nn.named_outputs import check_head, gives_of
+from skmm.nn.row_independence import check_rows_independent
 from skmm.nn.shape_inference import (
     built,
     check_tokens,
@@ -46,6 +48,11 @@ class MultimodalModule(nn.Module):
         self.encode_all = True
 
     @property
+    def gives(self):
+        """Names of the outputs; () is a tensor."""
+        return gives_of(self.head, gives_of(self.fusion))
+
+    @property
     def fused_features(self):
         """Width of the fused embedding."""
         return self.fusion.out_features
@@ -58,12 +65,13 @@ class MultimodalModule(nn.Module):
     def forward(self, x, present=None, encoded=()):
         """``{modality: (batch, ...)}`` and a mask (batch, M) to (batch, outputs).
 
-        Modalities named in `encoded` bring embeddings, (batch, width).
+        Modalities named in `encoded` bring embeddings, (batch, width). If the head
+        gives named outputs, it is a dict of them.
         """
         return self.head(self.fuse(x, present, encoded))
 
     def fuse(self, x, present=None, encoded=()):
-        """Fused embedding, (batch, width)."""
+        """Fused embedding, (batch, width), or the named outputs of the fusion."""
         return self.fusion(self.encode(x, present, encoded), present)
 
     def encode(self, x, present=None, encoded=()):
@@ -223,8 +231,9 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     Raises
     ------
     TypeError, ValueError
-        If a part cannot be built, or does not read or return what such a part does;
-        all are tried on two rows.
+        If a part cannot be built, does not read or return what such a part does, does
+        not read what the part before it gives, or mixes the samples of a batch; all are
+        tried on a few samples.
     """
     seeded = seeded or (lambda *names: nullcontext())
     parts, widths = {}, {}
@@ -236,9 +245,13 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     check_tokens(parts, fusion)
     with seeded("fusion"):
         fusion = built(fusion, widths, "fusion")
-        probe_fusion(fusion, widths)
+        fused = probe_fusion(fusion, widths)
     sizes = fusion.out_features, n_outputs
     with seeded("head"):
-        head = built(choose_head(head, fusion), sizes, "head")
-        probe_head(head, sizes)
-    return MultimodalModule(PerModality(parts), fusion, head, widths)
+        head = choose_head(head, fusion)
+        check_head(head, fusion)
+        head = built(head, sizes, "head")
+        probe_head(head, sizes, fused if gives_of(fusion) else None)
+    module = MultimodalModule(PerModality(parts), fusion, head, widths)
+    check_rows_independent(module, shapes)
+    return module

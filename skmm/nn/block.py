@@ -28,7 +28,12 @@ class Block(BaseEstimator, nn.Module):
         The argument of ``build``, set by ``build``; a saved block is built again with
         it when it is loaded.
     out_features : int
-        Width of the output; set by ``build``.
+        Width of the output, of named ones the number of values of a sample, masks not
+        counted; set by ``build``.
+    gives, reads : tuple of str, default=()
+        Names of the outputs that `forward` returns as a dict, and of those of the part
+        before it that it reads; () is a plain tensor. None means that anything is
+        passed on as it is.
     in_dtype : torch.dtype, default=torch.float32
         The dtype that `forward` expects. With ``torch.int64``, text arrives as padded
         UTF-8 bytes (1 to 256; 0 is padding).
@@ -77,6 +82,8 @@ class Block(BaseEstimator, nn.Module):
     gives_tokens = False
     takes_tokens = False
     supports_single = True
+    gives: tuple | None = ()
+    reads: tuple | None = ()
     brings_head = False
     search_space: ClassVar[dict] = {}
     stackable = False

@@ -1,13 +1,17 @@
-"""Every part is built and tried on two rows, so that errors name the part.
+"""Every part is built and tried on two samples, so that errors name the part.
 
 =========  ==================================================================
 part       contract
 =========  ==================================================================
-encoder    ``build(shape of one row)``; (batch, ...) to (batch, out_features),
-           or (batch, tokens, out_features) if it says ``gives_tokens = True``
+encoder    ``build(shape of one sample)``; (batch, ...) to (batch,
+           out_features), or (batch, tokens, out_features) if it has
+           ``gives_tokens = True``
 fusion     ``build({modality: width})``; parts and mask to (batch, out_features)
 head       ``build((width, outputs))``; (batch, width) to (batch, outputs)
 =========  ==================================================================
+
+A fusion or head with `gives` returns a dict of tensors of these names instead, the
+first axis of each is the batch.
 """
 
 import copy
@@ -18,6 +22,7 @@ from torch import nn
 
 from skmm._sklearn import InvalidParameterError
 from skmm.nn.block import Block, built_clone
+from skmm.nn.named_outputs import gives_of
 
 CONTRACTS = {
     "encoder": "An encoder has build(shape of one row) and forward(rows), (batch, ...) "
@@ -63,18 +68,24 @@ def built(template, in_shape, where):
 
 
 def probed_encoder(encoder, shape, where):
-    """Width of the embedding of rows of this shape."""
-    return _width(encoder, (zero_rows(encoder, shape),), where, shape)
+    """Width of the embedding of samples of this shape."""
+    return _probed(encoder, (zero_rows(encoder, shape),), where, shape).shape[-1]
 
 
 def probe_fusion(fusion, widths, where="fusion"):
-    """Refuse a fusion that does not return (batch, out_features)."""
+    """Check that a fusion returns (batch, out_features), or its named outputs.
+
+    Returns
+    -------
+    Tensor or dict of str to Tensor
+        What it returns for two samples of zeros.
+    """
     device = _device(fusion)
     parts = {
         name: torch.zeros(2, width, device=device) for name, width in widths.items()
     }
     present = torch.ones(2, len(widths), dtype=torch.bool, device=device)
-    _width(fusion, (parts, present), where, widths)
+    return _probed(fusion, (parts, present), where, widths)
 
 
 def give_tokens(encoders):
@@ -99,23 +110,63 @@ def check_tokens(encoders, fusion):
         )
 
 
-def probe_head(head, in_shape, where="head"):
-    """Refuse a head that does not return (batch, outputs)."""
+def probe_head(head, in_shape, fused=None, where="head"):
+    """Check that a head returns (batch, outputs), or its named outputs.
+
+    Parameters
+    ----------
+    head : Block
+    in_shape : tuple
+        As for ``Block.build``.
+    fused : Tensor or dict of str to Tensor, optional
+        Two samples; None is a tensor of zeros.
+    where : str, default="head"
+        What errors call it.
+    """
     width, outputs = in_shape
-    rows = torch.zeros(2, width, device=_device(head))
-    _width(head, (rows,), where, in_shape, outputs)
+    fused = torch.zeros(2, width, device=_device(head)) if fused is None else fused
+    names = tuple(fused) if isinstance(fused, dict) else ()
+    _probed(head, (fused,), where, in_shape, outputs, gives_of(head, names))
 
 
-def _width(part, inputs, where, in_shape, expected=None):
-    """Width of the output for two rows, as it is in use; the mode stays."""
+def _probed(part, inputs, where, in_shape, expected=None, names=None):
+    """Output for two samples, as it is in use; the mode stays."""
     mode = part.training
     try:
         with _naming(part, where, f"read {_what(where, in_shape)}"), torch.no_grad():
             out = part.eval()(*inputs)
     finally:
         part.train(mode)
-    _check_output(part, where, out, expected or getattr(part, "out_features", None))
-    return out.shape[-1]
+    expected = expected or getattr(part, "out_features", None)
+    if names := gives_of(part) if names is None else names:
+        _check_named(part, where, out, expected, names)
+    else:
+        _check_output(part, where, out, expected)
+    return out
+
+
+def _check_named(part, where, out, expected, names):
+    found = {name: tuple(t.shape) for name, t in out.items()} if _is_named(out) else out
+    if not _is_named(out) or {*out} != {*names}:
+        raise ValueError(
+            f"{where}: {type(part).__name__} must return a dict of tensors with the "
+            f"names {list(names)}, its `gives`; got {found}."
+        )
+    values = [t for t in out.values() if t.is_floating_point()]
+    width = sum(t[0].numel() for t in values if len(t))
+    if any(len(t) != 2 for t in out.values()) or expected not in (None, width):
+        raise ValueError(
+            f"{where}: {type(part).__name__} returned the shapes {found} for 2 "
+            "samples; the first axis of each must be that of the samples, and all "
+            f"together must have {expected or 'some'} values per sample, masks not "
+            "counted."
+        )
+
+
+def _is_named(out):
+    if not isinstance(out, dict):
+        return False
+    return all(isinstance(t, torch.Tensor) and t.ndim for t in out.values())
 
 
 def _check_output(part, where, out, expected):
@@ -125,7 +176,7 @@ def _check_output(part, where, out, expected):
     if not ok or expected not in (None, out.shape[-1]):
         wanted = f"(2{', tokens' * (axes - 2)}, {expected or 'width'})"
         raise ValueError(
-            f"{where}: {type(part).__name__} returned {got} for 2 rows; expected a "
+            f"{where}: {type(part).__name__} returned {got} for 2 samples; expected a "
             f"tensor of shape {wanted}. {CONTRACTS[_role(where)]}"
         )
 

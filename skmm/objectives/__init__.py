@@ -1,8 +1,9 @@
 """What training minimises: ``objective(outputs, target, weight) -> scalar``."""
 
+from skmm.objectives.base import Objective
 from skmm.objectives.blended import BlendedLoss
 from skmm.objectives.compose import WeightedSum
-from skmm.objectives.correlation import BarlowTwins, OverModalities
+from skmm.objectives.correlation import BarlowTwins, ByPosition, OverModalities
 from skmm.objectives.gated import GatedLoss
 from skmm.objectives.multiplicative import MultiplicativeLoss, OverCandidates
 from skmm.objectives.reconstruction import ReconstructionLoss
@@ -12,7 +13,6 @@ from skmm.objectives.supervised import (
     BinaryCrossEntropy,
     CrossEntropy,
     HuberError,
-    Objective,
     SquaredError,
 )
 
@@ -21,6 +21,7 @@ __all__ = [
     "BarlowTwins",
     "BinaryCrossEntropy",
     "BlendedLoss",
+    "ByPosition",
     "CrossEntropy",
     "GatedLoss",
     "HuberError",

@@ -1,18 +1,225 @@
-"""What an objective must be like, told before and at the first batch."""
+"""The contract of objectives, and the checks that it is kept.
 
+An objective is called with (outputs, target, weight) and returns a scalar. Outputs and
+target are tensors or dicts of named tensors; in each of them the first axis is that of
+the samples. ``{"values": ..., "observed": ...}`` is a masked target, of which only the
+entries where the bool mask `observed` is True are known.
+"""
+
+import copy
 import inspect
 
 import torch
+from sklearn.base import BaseEstimator
 from torch import nn
+
+from skmm._class_registry import register
 
 RULE = (
     "An objective is called with (outputs, target, weight) and returns a scalar, the "
-    "mean over the rows; use a name, as 'squared_error' or 'cross_entropy', or an "
-    "instance of skmm.objectives.Objective."
+    "mean over the samples; use a name, such as 'squared_error' or 'cross_entropy', or "
+    "an instance of skmm.objectives.Objective."
 )
+OURS = {  # the names of the losses of torch
+    nn.BCELoss: "binary_cross_entropy",
+    nn.BCEWithLogitsLoss: "binary_cross_entropy",
+    nn.CrossEntropyLoss: "cross_entropy",
+    nn.HuberLoss: "huber_error",
+    nn.L1Loss: "absolute_error",
+    nn.MSELoss: "squared_error",
+    nn.MultiLabelSoftMarginLoss: "binary_cross_entropy",
+    nn.NLLLoss: "cross_entropy",
+    nn.SmoothL1Loss: "huber_error",
+}
 
 
-def checked(objective):
+class Objective(BaseEstimator):
+    """Base class of objectives.
+
+    A subclass defines `rows`, the loss of every sample; or `__call__`, if samples are
+    compared with each other.
+
+    A subclass that inherits from ``torch.nn.Module`` too may have weights. Every fit
+    trains a copy of it, in which the weights are the part "objective"; a clone keeps
+    them, and `set_params` starts them anew.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Names of the outputs that it needs; () is a plain tensor.
+    by_rows : bool
+        Whether the loss of a batch is made of `rows`, as replicas in a stack need it.
+        By default it is False where `__call__` is overridden.
+    additive : bool
+        Whether the loss of all samples is the mean of those of batches.
+    masks_entries : bool
+        Whether `rows` reads a target that is masked entry by entry.
+    """
+
+    _parameter_constraints: dict = {}
+    reads = ()
+    by_rows = True
+    additive = True
+    masks_entries = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        register(cls, "objectives")
+        if issubclass(cls, nn.Module) and "forward" in vars(cls):
+            cls.__call__ = nn.Module.__call__
+        known = any("by_rows" in vars(c) for c in cls.__mro__ if c is not Objective)
+        if cls.__call__ is not Objective.__call__ and not known:
+            cls.by_rows = cls.additive = False
+
+    def __call__(self, outputs, target, weight=None):
+        """Mean over the batch.
+
+        Parameters
+        ----------
+        outputs : Tensor, shape (n_samples, n_outputs)
+        target : Tensor, shape (n_samples,) or (n_samples, n_outputs)
+            Or a masked one, ``{"values": target, "observed": mask}``: what is not
+            observed has no loss and no gradient, and samples of which nothing is
+            observed are left out. The mask has the shape of the values, or
+            (n_samples,).
+        weight : Tensor, shape (n_samples,), optional
+            Factor of each sample; 1 on average over the training samples.
+
+        Returns
+        -------
+        Tensor, 0-d
+        """
+        self.check(outputs, self._readable(target))
+        if weight is None and not isinstance(target, dict):
+            return self.finish(self.mean(outputs, target))
+        losses, counted = self.row_losses(outputs, target)
+        losses = losses if weight is None else losses * weight
+        if counted is None:
+            return self.finish(losses.mean())
+        return self.finish(losses.sum() / counted.sum().clamp(min=1))
+
+    def _readable(self, target):
+        """The target as `rows` reads it: a mask of samples is not its affair."""
+        values, observed = split_mask(target)
+        if observed is None:
+            return target
+        if observed.ndim == 1:
+            return values.masked_fill(~over_entries(observed, values), 0)
+        if not self.masks_entries:
+            raise ValueError(
+                f"objective {type(self).__name__} cannot read a target that is masked "
+                "entry by entry; give a mask of shape (n_samples,), or use an "
+                "objective that can, such as 'squared_error'."
+            )
+        return target
+
+    def row_losses(self, outputs, target):
+        """Loss of every sample, and which samples count.
+
+        Returns
+        -------
+        losses : Tensor, shape (n_samples,)
+            Zero for those that do not count.
+        counted : Tensor of bool, shape (n_samples,), or None
+            None is all.
+        """
+        losses = self.rows(outputs, self._readable(target))
+        counted = self.counted(target)
+        return losses if counted is None else losses.masked_fill(~counted, 0.0), counted
+
+    def counted(self, target):
+        """Which samples have something observed, (n_samples,); None is all."""
+        return observed_samples(target)
+
+    def mean(self, outputs, target):
+        """Unweighted mean of `rows`; override it where torch has it in one step."""
+        return self.rows(outputs, target).mean()
+
+    @property
+    def validation(self):
+        """Objective of the samples that early stopping looks at: this one."""
+        return self
+
+    def finish(self, mean):
+        """Loss of a batch from the mean of its rows; as it is, unless overridden.
+
+        Parameters
+        ----------
+        mean : Tensor, any shape
+            In a stack, one number per replica.
+        """
+        return mean
+
+    def check(self, outputs, target):
+        """Check that outputs, target and mask have one shape: they would broadcast."""
+        values, observed = split_mask(target)
+        if outputs.shape != values.shape:
+            raise ValueError(
+                f"objective {type(self).__name__} needs a target of the outputs' shape "
+                f"{tuple(outputs.shape)}; got {tuple(values.shape)}. For single labels "
+                "use 'cross_entropy'."
+            )
+        shapes = values.shape, values.shape[:1]
+        if observed is not None and observed.shape not in shapes:
+            raise ValueError(
+                f"the mask of the target must have the shape {tuple(values.shape)} or "
+                f"({len(values)},); got {tuple(observed.shape)}."
+            )
+
+    def rows(self, outputs, target):
+        """Loss of every sample, shape (n_samples,)."""
+        raise TypeError(f"{type(self).__name__} must define rows(outputs, target).")
+
+    def set_params(self, **params):
+        """Set parameters; the weights of a module start anew."""
+        super().set_params(**params)
+        if params and isinstance(self, nn.Module):
+            type(self).__init__(self, **self.get_params(deep=False))
+        return self
+
+    def __sklearn_clone__(self):
+        if isinstance(self, nn.Module):
+            return copy.deepcopy(self)
+        return super().__sklearn_clone__()
+
+
+def split_mask(target):
+    """Values and mask of a masked target; of another one itself, and None."""
+    if isinstance(target, dict) and target.keys() == {"values", "observed"}:
+        observed = target["observed"]
+        if isinstance(observed, torch.Tensor) and observed.dtype == torch.bool:
+            return target["values"], observed
+    return target, None
+
+
+def observed_samples(target):
+    """Which samples of a target have something observed, (n_samples,); None is all."""
+    observed = split_mask(target)[1]
+    if observed is None or observed.ndim == 1:
+        return observed
+    return observed.flatten(1).any(1)
+
+
+def over_entries(observed, values):
+    """A mask of samples, or of entries, as one of entries."""
+    if observed.ndim == values.ndim:
+        return observed
+    return observed.view(-1, *[1] * (values.ndim - 1)).expand_as(values)
+
+
+def masked_mean(losses, observed):
+    """Mean of each sample's losses over what is observed; zero where nothing is.
+
+    Parameters
+    ----------
+    losses : Tensor, shape (n_samples, ...)
+    observed : Tensor of bool, of the same shape
+    """
+    total = losses.masked_fill(~observed, 0.0).flatten(1).sum(1)
+    return total / observed.flatten(1).sum(1).clamp(min=1)
+
+
+def check_objective(objective):
     """Return an objective after checking how it can be called and its parameters.
 
     Raises
@@ -20,19 +227,36 @@ def checked(objective):
     TypeError
         If it is a class, or takes other arguments, as the losses of torch.nn do.
     """
+    cls = objective if inspect.isclass(objective) else type(objective)
+    ours = next((name for other, name in OURS.items() if issubclass(cls, other)), None)
+    if ours is not None:
+        raise TypeError(
+            f"objective {_shown(objective)} is a loss of torch.nn, which does not take "
+            f"weights of samples: use {ours!r}. {RULE}"
+        )
     if inspect.isclass(objective):
-        name = objective.__name__
-        hint = f"Pass an instance: {name}(). "
-        raise TypeError(f"objective must not be the class {name}. {hint}{RULE}")
+        raise TypeError(
+            f"objective must not be {_shown(objective)}. Pass an instance: "
+            f"{cls.__name__}(). {RULE}"
+        )
     if not callable(objective) or not _takes_three(objective):
-        raise TypeError(f"objective cannot be {objective!r}. {RULE}")
+        raise TypeError(
+            "objective must accept (outputs, target, weight); got "
+            f"{_shown(objective)}. {RULE}"
+        )
     if hasattr(objective, "_validate_params"):
         objective._validate_params()
     return objective
 
 
+def _shown(objective):
+    is_class = inspect.isclass(objective)
+    return f"the class {objective.__name__}" if is_class else repr(objective)
+
+
 def _takes_three(objective):
-    call = objective.forward if isinstance(objective, nn.Module) else objective
+    forwards = type(objective).__call__ is nn.Module.__call__
+    call = objective.forward if forwards else objective
     try:
         inspect.signature(call).bind(None, None, None)
     except TypeError:
@@ -42,7 +266,18 @@ def _takes_three(objective):
     return True
 
 
-def scalar(loss, objective):
+def check_inner(objective):
+    """Check an objective inside another one, which gives it a plain tensor."""
+    check_objective(objective)
+    if reads := getattr(objective, "reads", ()):
+        raise ValueError(
+            f"objective {type(objective).__name__} reads the outputs {list(reads)}, "
+            "but here it gets one tensor; use one that reads a tensor, such as "
+            "'cross_entropy' or 'squared_error'."
+        )
+
+
+def check_scalar(loss, objective):
     """Return a loss if it is one number."""
     if isinstance(loss, torch.Tensor) and loss.ndim == 0:
         return loss
@@ -52,5 +287,21 @@ def scalar(loss, objective):
 
 
 def validation_of(objective):
-    """Return what an objective says is to be measured on rows set aside."""
+    """Return the objective to be measured on samples set aside."""
     return getattr(objective, "validation", objective)
+
+
+def modules_in(objective):
+    """Modules in an objective, in those that it is made of too.
+
+    Returns
+    -------
+    list of Module
+    """
+    if isinstance(objective, nn.Module):
+        return [objective]
+    if isinstance(objective, (list, tuple)):
+        return [module for part in objective for module in modules_in(part)]
+    if isinstance(objective, BaseEstimator):
+        return modules_in(list(objective.get_params(deep=False).values()))
+    return []

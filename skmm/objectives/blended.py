@@ -1,27 +1,25 @@
 """Weighted sum of the losses of several heads.
 
-==============  ==================================================  ==================
-objective       loss                                                outputs
-==============  ==================================================  ==================
-BlendedLoss     sum_k w_k l(y, head k)                              (n, H K), H heads
-==============  ==================================================  ==================
+==============  ===========================  ==================================
+objective       loss                         outputs of H heads
+==============  ===========================  ==================================
+BlendedLoss     sum_k w_k l(y, head k)       {"logits": (n, H, K),
+                                             "available": (n, H) of bool}
+==============  ===========================  ==================================
 """
 
 from numbers import Integral
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator
 
-from skmm._class_registry import registered
 from skmm._sklearn import Interval
-from skmm.objectives.base import checked, validation_of
+from skmm.data.tensors import map_tensors
+from skmm.objectives.base import Objective, check_inner, validation_of
 
 __all__ = ["BlendedLoss"]
 
 
-@registered("objectives")
-class BlendedLoss(BaseEstimator):
+class BlendedLoss(Objective):
     r"""Losses of several heads on one target, each times a weight.
 
     .. math:: \sum_k w_k \, \ell(y, \hat y_k)
@@ -29,16 +27,16 @@ class BlendedLoss(BaseEstimator):
     Parameters
     ----------
     objective : Objective
-        The loss l of one head, (n, K).
+        The loss l of one head, (n_samples, n_outputs).
     n_heads : int, default=1
-        H; the last one is the answer.
+        The last one predicts.
     weights : sequence of float or None, default=None
-        The weights w; None is 1 / H each. A head of weight 0 is not looked at.
+        The weights w; None is ``1 / n_heads`` each. A head of weight 0 is left out.
 
     Notes
     -----
-    Outputs of minus infinity mark rows that a head cannot answer; its loss is the mean
-    of the others. Rows that early stopping looks at count with the loss of the answer.
+    The loss of a head is the mean over the samples for which it is available. Early
+    stopping looks at the loss of the last head.
 
     References
     ----------
@@ -49,14 +47,19 @@ class BlendedLoss(BaseEstimator):
     --------
     >>> import torch
     >>> from skmm.objectives import BlendedLoss, CrossEntropy
-    >>> logits = torch.tensor([[0.0, 0.0, 2.0, 0.0]])  # two heads, two classes
+    >>> outputs = {
+    ...     "logits": torch.tensor([[[0.0, 0.0], [2.0, 0.0]]]),  # of two heads
+    ...     "available": torch.ones(1, 2, dtype=torch.bool),
+    ... }
     >>> y = torch.tensor([0])
-    >>> losses = BlendedLoss(CrossEntropy(), 2).losses(logits, y)
+    >>> losses = BlendedLoss(CrossEntropy(), 2).losses(outputs, y)
     >>> [round(loss.item(), 3) for loss in losses]
     [0.693, 0.127]
-    >>> round(BlendedLoss(CrossEntropy(), 2, [0.25, 0.75])(logits, y).item(), 3)
+    >>> round(BlendedLoss(CrossEntropy(), 2, [0.25, 0.75])(outputs, y).item(), 3)
     0.268
     """
+
+    reads = ("logits", "available")
 
     _parameter_constraints = {
         "objective": [callable],
@@ -71,7 +74,7 @@ class BlendedLoss(BaseEstimator):
 
     def _validate_params(self):
         super()._validate_params()
-        checked(self.objective)
+        check_inner(self.objective)
         if self.weights is not None and len(self.weights) != self.n_heads:
             raise ValueError(
                 f"weights of BlendedLoss must be one per head, {self.n_heads}; got "
@@ -83,8 +86,9 @@ class BlendedLoss(BaseEstimator):
 
         Parameters
         ----------
-        outputs : Tensor, shape (n, H K)
-            Of the heads, side by side.
+        outputs : dict
+            "logits", (n_samples, n_heads, n_outputs), and "available", which heads can
+            predict which samples, (n_samples, n_heads).
         target, weight
             As for `objective`.
         """
@@ -93,23 +97,19 @@ class BlendedLoss(BaseEstimator):
         return sum(factor * loss for loss, factor in pairs if factor)
 
     def factors(self):
-        """Weight of each head, as list of float."""
+        """Weight of each head, list of float."""
         if self.weights is None:
             return [1 / self.n_heads] * self.n_heads
         return [float(weight) for weight in self.weights]
 
     @property
     def validation(self):
-        """The loss of the answer."""
+        """The loss of the last head."""
         last = [0.0] * (self.n_heads - 1) + [1.0]
         return BlendedLoss(validation_of(self.objective), self.n_heads, last)
 
-    def heads(self, outputs):
-        """Outputs (n, H K) as (H, n, K)."""
-        return outputs.unflatten(1, (self.n_heads, -1)).transpose(0, 1)
-
     def losses(self, outputs, target, weight=None, factors=None):
-        """Loss of each head over the rows that it can answer; 0 where it is none.
+        """Loss of each head over the samples that it can predict, 0 if there are none.
 
         Parameters
         ----------
@@ -123,17 +123,19 @@ class BlendedLoss(BaseEstimator):
         list of Tensor, 0-d
         """
         factors = factors or [1.0] * self.n_heads
-        pairs = zip(self.heads(outputs), factors, strict=True)
+        heads = outputs["logits"].unbind(1), outputs["available"].unbind(1), factors
         return [
-            self._loss(said, target, weight) if factor else said.new_zeros(())
-            for said, factor in pairs
+            self._loss(logits, available, target, weight)
+            if factor
+            else logits.new_zeros(())
+            for logits, available, factor in zip(*heads, strict=True)
         ]
 
-    def _loss(self, said, target, weight):
-        known = said.detach().amax(-1) > -torch.inf
-        if known.all():
-            return self.objective(said, target, weight)
-        if not known.any():
-            return said.nan_to_num(neginf=0.0).sum() * 0.0
-        weight = None if weight is None else weight[known]
-        return self.objective(said[known], target[known], weight)
+    def _loss(self, logits, available, target, weight):
+        if available.all():
+            return self.objective(logits, target, weight)
+        if not available.any():
+            return logits.sum() * 0.0
+        weight = None if weight is None else weight[available]
+        target = map_tensors(lambda values: values[available], target)
+        return self.objective(logits[available], target, weight)

@@ -1,25 +1,29 @@
 """Sums of objectives."""
 
 from numbers import Real
+from types import SimpleNamespace
 
-from sklearn.base import BaseEstimator
-
-from skmm import objectives as room
-from skmm._class_registry import registered
 from skmm._resolver import resolve
-from skmm.objectives.base import checked
+from skmm.objectives import correlation, multiplicative, reconstruction, supervised
+from skmm.objectives.base import Objective, check_objective
 
 __all__ = ["WeightedSum"]
 
+FAMILIES = (correlation, multiplicative, reconstruction, supervised)
+NAMED = SimpleNamespace(
+    __all__=[name for family in FAMILIES for name in family.__all__],
+    **{name: getattr(family, name) for family in FAMILIES for name in family.__all__},
+)
 
-@registered("objectives")
-class WeightedSum(BaseEstimator):
+
+class WeightedSum(Objective):
     """Weighted sum of objectives on the same outputs.
 
     Parameters
     ----------
     objectives : list of (Objective, float)
-        Terms and their weights; names of objectives are accepted.
+        Terms and their weights; names of objectives are accepted. All read the same
+        outputs.
 
     Examples
     --------
@@ -37,7 +41,7 @@ class WeightedSum(BaseEstimator):
         self.objectives = objectives
 
     def __call__(self, outputs, target, weight=None):
-        """Sum of the terms, 0-d; arguments as for every objective."""
+        """Weighted sum of the terms, 0-d."""
         return sum(
             factor * term(outputs, target, weight) for term, factor in self._terms()
         )
@@ -45,7 +49,7 @@ class WeightedSum(BaseEstimator):
     def _terms(self):
         """Terms with their factors; names are looked up once."""
         if self._resolved[0] is not self.objectives:
-            terms = [(resolve(t, room, "Objective"), f) for t, f in self.objectives]
+            terms = [(resolve(t, NAMED, "Objective"), f) for t, f in self.objectives]
             self._resolved = self.objectives, terms
         return self._resolved[1]
 
@@ -53,14 +57,28 @@ class WeightedSum(BaseEstimator):
         super()._validate_params()
         for pair in self.objectives:
             if not (isinstance(pair, (list, tuple)) and len(pair) == 2):
-                self._refuse(pair)
+                self._raise_for(pair)
             if not isinstance(pair[1], Real):
-                self._refuse(pair)
+                self._raise_for(pair)
         for term, _ in self._terms():
-            checked(term)
+            check_objective(term)
+        if len(known := {frozenset(names) for names in self._known_reads()}) > 1:
+            raise ValueError(
+                "objectives of WeightedSum must read the same outputs; these read "
+                f"{sorted(map(sorted, known))}."
+            )
 
-    def _refuse(self, pair):
+    def _known_reads(self):
+        found = [getattr(term, "reads", None) for term, _ in self._terms()]
+        return [tuple(names) for names in found if names is not None]
+
+    @property
+    def reads(self):
+        """Names of the outputs that the terms read; None is unknown."""
+        return next(iter(self._known_reads()), None)
+
+    def _raise_for(self, pair):
         raise ValueError(
             "objectives of WeightedSum must be pairs of an objective and its weight, "
-            f"as [('squared_error', 1.0), ('absolute_error', 0.5)]; got {pair!r}."
+            f"such as [('squared_error', 1.0), ('absolute_error', 0.5)]; got {pair!r}."
         )

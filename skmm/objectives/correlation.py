@@ -1,18 +1,18 @@
 """Losses of embeddings that are to agree between modalities.
 
-==============  ====================================================================
-objective       loss of a pair of modalities
-==============  ====================================================================
-BarlowTwins     sum_i (1 - C_ii)^2 + weight sum_{i != j} C_ij^2,
-                C the correlations of the features of one with those of the other
-OverModalities  another objective, on what ``SideBySideFusion`` returns
-==============  ====================================================================
+===========  ===================================================================
+objective    loss of a pair of modalities
+===========  ===================================================================
+BarlowTwins  sum_i (1 - C_ii)^2 + weight sum_{i != j} C_ij^2,
+             C the correlations of the features of one with those of the other
+===========  ===================================================================
 
-They are called with embeddings (M, n, D), a mask of who is present (n, M) in the place
-of a target, and weights (n,). Rows are compared with each other, so that the loss of a
-batch depends on its size.
+They read the outputs "embeddings", (n_samples, n_modalities, n_features), and
+"present", (n_samples, n_modalities). Samples are compared with each other, so that the
+loss of a batch depends on its size.
 """
 
+import warnings
 from itertools import combinations
 from numbers import Integral, Real
 
@@ -20,25 +20,25 @@ import torch
 from sklearn.base import clone
 
 from skmm._sklearn import Interval
-from skmm.objectives.supervised import Objective
+from skmm.objectives.base import Objective, check_objective
 
-__all__ = ["BarlowTwins", "OverModalities"]
+__all__ = ["BarlowTwins", "ByPosition", "OverModalities"]
 
 
 def cross_correlation(a, b, weight=None, eps=1e-8):
-    """Correlations of the features of a with those of b, over rows.
+    """Correlations of the features of a with those of b, over samples.
 
     Parameters
     ----------
-    a, b : Tensor, shape (n, D)
-    weight : Tensor, shape (n,), optional
-        Of the rows; zero leaves one out.
+    a, b : Tensor, shape (n_samples, n_features)
+    weight : Tensor, shape (n_samples,), optional
+        Zero leaves a sample out.
     eps : float, default=1e-8
         Added to variances: a constant feature correlates with nothing.
 
     Returns
     -------
-    Tensor, shape (D, D)
+    Tensor, shape (n_features, n_features)
         Entry (i, j) is that of feature i of a and j of b.
     """
     weight = a.new_ones(len(a)) if weight is None else weight.to(a.dtype)
@@ -53,28 +53,28 @@ def _standardised(x, share, eps):
 
 
 class BarlowTwins(Objective):
-    r"""Features of two modalities shall agree, and each say something of its own.
+    r"""Corresponding features of two modalities agree, different ones are uncorrelated.
 
     .. math:: \ell = \sum_i (1 - C_{ii})^2 + \lambda \sum_{i \neq j} C_{ij}^2
 
-    where :math:`C` are the correlations, over the rows of a batch, of the features of
-    one modality with those of the other. Of more than two modalities the mean over all
-    pairs is taken.
+    where :math:`C` are the correlations, over the samples of a batch, of the features
+    of one modality with those of the other. With more than two modalities it is the
+    mean over all pairs.
 
     Parameters
     ----------
     weight : float >= 0, default=0.0051
         :math:`\lambda`, for 8,192 features in the paper; for some tens of features
-        larger ones, as 0.05, are needed.
+        larger ones, such as 0.05, are needed.
     eps : float > 0, default=1e-8
         Added to the variance of every feature.
 
     Notes
     -----
-    A batch of n rows gives a C of rank n - 1 at most, so that C cannot be the identity,
-    and :math:`\lVert C - I \rVert^2 \geq D - (n - 1)`, where there are as few rows as
-    features D. Rows that lack a modality, or have no weight, take no part in its pairs;
-    a pair of which a batch has fewer than two rows is left out.
+    A batch of n samples gives a C of rank n - 1 at most, so that C cannot be the
+    identity, and :math:`\lVert C - I \rVert^2 \geq D - (n - 1)`, where there are as few
+    samples as features D. Samples in which a modality is missing, or without weight,
+    are left out of its pairs; so is a pair of which a batch has fewer than two samples.
 
     References
     ----------
@@ -87,12 +87,15 @@ class BarlowTwins(Objective):
     >>> from skmm.objectives import BarlowTwins
     >>> a = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
     >>> b = torch.tensor([[1.0, 1], [0, 1], [-1, -1], [0, -1]])
-    >>> BarlowTwins()(torch.stack([a, b])).item()
+    >>> outputs = {
+    ...     "embeddings": torch.stack([a, b], 1),
+    ...     "present": torch.ones(4, 2, dtype=torch.bool),
+    ... }
+    >>> BarlowTwins()(outputs).item()
     0.08833...
     """
 
-    by_rows = False
-    additive = False
+    reads = ("embeddings", "present")
 
     _parameter_constraints = {
         "weight": [Interval(Real, 0, None, closed="left")],
@@ -108,15 +111,20 @@ class BarlowTwins(Objective):
 
         Parameters
         ----------
-        outputs : Tensor, shape (M, n, D)
-        target : Tensor of bool, shape (n, M), optional
-            Which rows have which modalities; None is all.
-        weight : Tensor, shape (n,), optional
+        outputs : dict, or Tensor
+            "embeddings", (n_samples, n_modalities, n_features), and "present",
+            (n_samples, n_modalities); or embeddings (n_modalities, n_samples,
+            n_features), with the mask in the place of the target.
+        target : Tensor of bool, shape (n_samples, n_modalities), optional
+            Only with a tensor: which modalities are present; None is all.
+        weight : Tensor, shape (n_samples,), optional
 
         Returns
         -------
         Tensor, 0-d
         """
+        if isinstance(outputs, dict):
+            outputs, target = outputs["embeddings"].transpose(0, 1), outputs["present"]
         self.check(outputs, target)
         ones = outputs.new_ones(outputs.shape[1])
         weight = ones if weight is None else weight.to(ones)
@@ -135,35 +143,59 @@ class BarlowTwins(Objective):
         return (1 - diagonal).square().sum() + self.weight * others
 
     def check(self, outputs, target):
-        """Refuse outputs that are not (M, n, D), and other masks than (n, M)."""
+        """Check the shapes of embeddings and mask."""
         expected = outputs.shape[:2][::-1]
         if outputs.ndim != 3 or (target is not None and target.shape != expected):
             mask = None if target is None else tuple(target.shape)
             raise ValueError(
-                "objective BarlowTwins needs embeddings of shape (modalities, rows, "
-                f"features) and a mask (rows, modalities); got {tuple(outputs.shape)} "
-                f"and {mask}. Use it in CoordinatedEncoder."
+                "objective BarlowTwins needs embeddings of shape (n_modalities, "
+                "n_samples, n_features) and a mask (n_samples, n_modalities); got "
+                f"{tuple(outputs.shape)} and {mask}. Use it in CoordinatedEncoder."
             )
 
 
-class OverModalities(Objective):
-    """Show an objective over embeddings, (M, n, D), what `SideBySideFusion` returns.
+class ByPosition(Objective):
+    """Call an objective of (embeddings, present, weight) with the named outputs.
 
     Parameters
     ----------
     objective : callable
-        ``objective(embeddings, present, weight)``, as ``BarlowTwins()``.
-    n_modalities : int
-        M.
+        ``objective(embeddings, present, weight)``, embeddings of shape (n_modalities,
+        n_samples, n_features) and a mask (n_samples, n_modalities).
+    """
 
-    Examples
-    --------
-    >>> import torch
-    >>> from skmm.objectives import BarlowTwins, OverModalities
-    >>> objective = OverModalities(BarlowTwins(), 2)
-    >>> z, present = torch.tensor([[1.0], [2.0]]), torch.ones(2, 2)
-    >>> objective(torch.cat([z, -z, present], 1), None).item()
-    4.0
+    reads = ("embeddings", "present")
+    by_rows = False
+    additive = False
+
+    _parameter_constraints = {"objective": [callable]}
+
+    def __init__(self, objective):
+        self.objective = objective
+
+    def _validate_params(self):
+        super()._validate_params()
+        check_objective(self.objective)
+
+    def __call__(self, outputs, target, weight=None):
+        """Loss of a batch, 0-d; there is no target."""
+        embeddings = outputs["embeddings"].transpose(0, 1)
+        return self.objective(embeddings, outputs["present"], weight)
+
+
+class OverModalities(Objective):
+    """Deprecated: objectives of embeddings read the named outputs themselves.
+
+    .. deprecated:: 0.1
+        Pass `objective` itself, on ``{"embeddings": ..., "present": ...}``.
+
+    Parameters
+    ----------
+    objective : Objective
+        ``objective(embeddings, present, weight)``, such as ``BarlowTwins()``.
+    n_modalities : int
+        Number of modalities, whose embeddings are side by side in the columns of a
+        tensor; as many columns follow that are 1 where the modality is present.
     """
 
     by_rows = False
@@ -175,6 +207,12 @@ class OverModalities(Objective):
     }
 
     def __init__(self, objective, n_modalities):
+        warnings.warn(
+            "OverModalities is deprecated and will be removed: BarlowTwins reads the "
+            "outputs 'embeddings' and 'present' by name.",
+            FutureWarning,
+            stacklevel=2,
+        )
         self.objective = objective
         self.n_modalities = n_modalities
 
@@ -188,7 +226,7 @@ class OverModalities(Objective):
         return self.objective(*self.split(outputs), weight)
 
     def split(self, outputs):
-        """Outputs (n, M D + M) as embeddings (M, n, D) and a mask (n, M)."""
+        """Columns (n, M D + M) as embeddings (M, n, D) and a mask (n, M)."""
         count = self.n_modalities
         embeddings = outputs[:, :-count].unflatten(1, (count, -1)).transpose(0, 1)
         return embeddings, outputs[:, -count:] > 0

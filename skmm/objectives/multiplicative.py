@@ -1,14 +1,17 @@
 r"""Losses over several candidate predictions of one target (Mul and MulMix).
 
-==================  ====================================================  =============
-objective           loss of a row                                         outputs
-==================  ====================================================  =============
-MultiplicativeLoss  -sum_i w_i q_i log p_i^y,                             (C, n, K)
-                    q_i = prod_{j != i} (1 - p_j^y)^(beta / (C - 1))      logits
-OverCandidates      that of another objective over (C, n, K)              (n, C K)
-==================  ====================================================  =============
+==================  =================================================  =================
+objective           loss of a sample                                   outputs
+==================  =================================================  =================
+MultiplicativeLoss  -sum_i w_i q_i log p_i^y,                          {"logits":
+                    q_i = prod_{j != i} (1 - p_j^y)^(beta / (C - 1))   (n, C, K),
+                                                                       "available":
+                                                                       (n, C) of bool}
+==================  =================================================  =================
 """
 
+import copy
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -16,13 +19,14 @@ import torch
 from sklearn.base import clone
 
 from skmm._sklearn import Interval
-from skmm.objectives.supervised import Objective, check_class_numbers
+from skmm.objectives.base import Objective
+from skmm.objectives.supervised import check_class_numbers
 
 __all__ = ["MultiplicativeLoss", "OverCandidates"]
 
 
 class MultiplicativeLoss(Objective):
-    r"""Cross-entropies of several candidates, each heard where the others are unsure.
+    r"""Cross-entropies of several candidates, weighted by how unsure the others are.
 
     .. math::
         \ell^k = -\sum_i w_i q_i^k \log p_i^k, \qquad
@@ -38,8 +42,8 @@ class MultiplicativeLoss(Objective):
         How much a confident candidate silences the others; 0 is the sum of their
         cross-entropies.
     boosted : bool, default=False
-        Rows whose true class has the least loss already, by `margin`, cost nothing;
-        but on the rows that early stopping looks at, all count.
+        Samples whose true class has the least loss already, by `margin`, cost nothing.
+        Early stopping looks at the loss without boosting.
     margin : float >= 0, default=0.0
         With `boosted`: by how much; infinity is the loss without boosting.
     detach : bool, default=True
@@ -52,9 +56,9 @@ class MultiplicativeLoss(Objective):
 
     Notes
     -----
-    Logits that are all minus infinity mark a candidate that a row lacks; the others
-    count as if it did not exist. Everything is finite for logits up to 200 in size:
-    log(1 - p) is a difference of two log-sum-exps, and no power is taken.
+    A candidate that is not available for a sample counts as if it did not exist.
+    Everything is finite for logits up to 200 in size: log(1 - p) is a difference of two
+    log-sum-exps, and no power is taken.
 
     References
     ----------
@@ -66,11 +70,16 @@ class MultiplicativeLoss(Objective):
     --------
     >>> import torch
     >>> from skmm.objectives import MultiplicativeLoss
-    >>> logits = torch.tensor([[[2.2, 0.0]], [[0.0, 0.0]]])  # 2 candidates, 1 row
+    >>> outputs = {
+    ...     "logits": torch.tensor([[[2.2, 0.0], [0.0, 0.0]]]),  # 2 candidates
+    ...     "available": torch.ones(1, 2, dtype=torch.bool),
+    ... }
     >>> y = torch.tensor([0])
-    >>> [round(MultiplicativeLoss(beta)(logits, y).item(), 3) for beta in (0, 0.5, 1)]
+    >>> [round(MultiplicativeLoss(beta)(outputs, y).item(), 3) for beta in (0, 0.5, 1)]
     [0.798, 0.293, 0.122]
     """
+
+    reads = ("logits", "available")
 
     _parameter_constraints = {
         "beta": [Interval(Real, 0, None, closed="left")],
@@ -101,8 +110,8 @@ class MultiplicativeLoss(Objective):
         super()._validate_params()
         if self.margin and not self.boosted:
             raise ValueError(
-                f"margin={self.margin} belongs to boosted=True; without it, it would "
-                "do nothing."
+                f"margin={self.margin} is only used when boosted=True; got "
+                "boosted=False."
             )
         weights = self.candidate_weights
         if weights is not None and not _are_weights(weights):
@@ -113,64 +122,82 @@ class MultiplicativeLoss(Objective):
 
     @property
     def validation(self):
-        """Objective of the rows that early stopping looks at: this, not boosted."""
+        """Objective that early stopping looks at: this one without boosting."""
         return clone(self).set_params(boosted=False, margin=0.0)
 
     def check(self, outputs, target):
-        """Refuse outputs without candidates, and other targets than class numbers."""
+        """Check that there are candidates, and class numbers for their samples."""
         check_class_numbers(self, target)
-        if outputs.ndim != 3 or outputs.shape[1] != len(target):
+        logits = _candidates(outputs)[0]
+        if logits.ndim != 3 or logits.shape[1] != len(target):
             raise ValueError(
-                f"objective {type(self).__name__} needs logits of shape (candidates, "
-                f"rows, classes) for {len(target)} rows; got {tuple(outputs.shape)}. "
-                "MulMixClassifier has nets that put them out."
+                f"objective {type(self).__name__} needs the outputs 'logits', of shape "
+                "(n_samples, n_candidates, n_classes), and 'available', or a tensor "
+                f"(n_candidates, n_samples, n_classes), for {len(target)} samples; got "
+                f"logits of shape {tuple(logits.shape)}. The net of MulMixClassifier "
+                "has such outputs."
             )
         weights = self.candidate_weights
-        if weights is not None and len(weights) != len(outputs):
+        if weights is not None and len(weights) != len(logits):
             raise ValueError(
-                f"candidate_weights has {len(weights)} numbers for {len(outputs)} "
+                f"candidate_weights has {len(weights)} numbers for {len(logits)} "
                 "candidates."
             )
 
     def rows(self, outputs, target):
-        """Loss of every row, shape (n,), from logits (C, n, K)."""
-        index = target.expand(len(outputs), -1)[..., None]
-        logits, present = _without_absent(outputs)
+        """Loss of every sample, shape (n_samples,).
+
+        Parameters
+        ----------
+        outputs : dict, or Tensor
+            "logits", (n_samples, n_candidates, n_classes), and "available",
+            (n_samples, n_candidates); or logits (n_candidates, n_samples, n_classes) of
+            which all are available.
+        target : Tensor, shape (n_samples,)
+        """
+        logits, available = _candidates(outputs)
+        index = target.expand(len(logits), -1)[..., None]
         total = logits.logsumexp(-1)  # a log-softmax of few classes takes longer
         own = logits.gather(-1, index)[..., 0] - total
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
-            factors = self._factors(_log_rest(logits, index, total), present)
+            factors = self._factors(_log_rest(logits, index, total), available)
         losses = -(factors * own).sum(0)
         return losses * self._to_learn(outputs, target) if self.boosted else losses
 
-    def class_losses(self, logits):
-        """Loss of every class, shape (n, K), from logits (C, n, K).
+    def class_losses(self, outputs):
+        """Loss of every class, shape (n_samples, n_classes); outputs as for `rows`.
 
         The factors q are those of the class; the least loss is the prediction.
         """
-        logits, present = _without_absent(logits)
+        logits, available = _candidates(outputs)
         own = logits.log_softmax(-1)
-        return -(self._factors(log_complement(logits, own), present) * own).sum(0)
+        return -(self._factors(log_complement(logits, own), available) * own).sum(0)
 
-    def shares(self, logits):
-        """How much each candidate has to say on each class, (C, n, K), sum 1 over C."""
-        logits, present = _without_absent(logits)
+    def shares(self, outputs):
+        """Share of each candidate in the loss of each class; outputs as for `rows`.
+
+        Returns
+        -------
+        Tensor, shape (n_candidates, n_samples, n_classes)
+            The sum over the candidates is one.
+        """
+        logits, available = _candidates(outputs)
         rest = log_complement(logits, logits.log_softmax(-1))
-        exponents, there = self._exponents(rest, present)
+        exponents, there = self._exponents(rest, available)
         factors = exponents + self._weights(exponents).log()
         return factors.masked_fill(there == 0, -torch.inf).softmax(0)
 
-    def _factors(self, rest, present):
-        """``w q`` from log(1 - p), zero for a candidate that is not there."""
-        exponents, there = self._exponents(rest, present)
+    def _factors(self, rest, available):
+        """``w q`` from log(1 - p), zero for a candidate that is not available."""
+        exponents, there = self._exponents(rest, available)
         factors = exponents.exp() * there
         if self.candidate_weights is None:
             return factors
         return factors * self._weights(factors)
 
-    def _exponents(self, rest, present):
-        """Log q from log(1 - p), and who is there, as numbers of the same shape."""
-        there = present.view(*present.shape, *[1] * (rest.ndim - 2)).to(rest.dtype)
+    def _exponents(self, rest, available):
+        """Log q from log(1 - p), and who is available, as numbers of the same shape."""
+        there = available.view(*available.shape, *[1] * (rest.ndim - 2)).to(rest.dtype)
         rest = rest * there
         others = (there.sum(0) - 1).clamp(min=1)
         exponent = (rest.sum(0) - rest) * (self.beta / others)
@@ -185,9 +212,9 @@ class MultiplicativeLoss(Objective):
         return like.new_tensor(list(given)).view(-1, *[1] * (like.ndim - 1))
 
     @torch.no_grad()
-    def _to_learn(self, logits, target):
+    def _to_learn(self, outputs, target):
         """1 where some other class has a loss not larger by the margin, else 0."""
-        losses = self.class_losses(logits)
+        losses = self.class_losses(outputs)
         true = losses.gather(1, target[:, None])
         others = losses.scatter(1, target[:, None], torch.inf)
         return (true[:, 0] + self.margin >= others.amin(1)).to(losses.dtype)
@@ -201,10 +228,12 @@ def _are_weights(values):
     return bool(np.isfinite(values).all() and (values >= 0).all() and values.any())
 
 
-def _without_absent(logits):
-    """Logits with zeros for the candidates that rows lack, and who is there (C, n)."""
-    present = logits.detach().amax(-1) > -torch.inf
-    return logits.masked_fill(~present[..., None], 0.0), present
+def _candidates(outputs):
+    """Logits (C, n, K), zero where not available, and who is available, (C, n)."""
+    if not isinstance(outputs, dict):
+        return outputs, outputs.new_ones(outputs.shape[:2], dtype=torch.bool)
+    logits, available = outputs["logits"], outputs["available"].T
+    return logits.transpose(0, 1).masked_fill(~available[..., None], 0.0), available
 
 
 def _log_rest(logits, index, total):
@@ -227,22 +256,17 @@ def log_complement(logits, log_p):
 
 
 class OverCandidates(Objective):
-    """Show an objective over candidates, (C, n, K), what a net puts out, (n, C K).
+    """Deprecated: objectives over candidates read the named outputs themselves.
+
+    .. deprecated:: 0.1
+        Pass `objective` itself, on ``{"logits": ..., "available": ...}``.
 
     Parameters
     ----------
     objective : Objective
-        Over logits (C, n, K).
+        Over logits (n_candidates, n_samples, n_classes).
     n_candidates : int
-        C.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skmm.objectives import MultiplicativeLoss, OverCandidates
-    >>> objective = OverCandidates(MultiplicativeLoss(beta=0.0), 2)
-    >>> objective(torch.zeros(5, 6), torch.zeros(5, dtype=torch.int64)).item()
-    2.197224...
+        Number of candidates, side by side in the columns of a tensor.
     """
 
     _parameter_constraints = {
@@ -251,6 +275,12 @@ class OverCandidates(Objective):
     }
 
     def __init__(self, objective, n_candidates):
+        warnings.warn(
+            "OverCandidates is deprecated and will be removed: MultiplicativeLoss "
+            "reads the outputs 'logits' and 'available' by name.",
+            FutureWarning,
+            stacklevel=2,
+        )
         self.objective = objective
         self.n_candidates = n_candidates
 
@@ -261,16 +291,24 @@ class OverCandidates(Objective):
     @property
     def validation(self):
         """That of the objective."""
-        return OverCandidates(self.objective.validation, self.n_candidates)
+        other = copy.copy(self)
+        other.objective = self.objective.validation
+        return other
 
     def check(self, outputs, target):
-        """Refuse what the objective refuses."""
-        self.objective.check(self.candidates(outputs), target)
+        """Check what the objective checks."""
+        self.objective.check(self._named(outputs), target)
 
     def rows(self, outputs, target):
-        """Loss of every row, shape (n,), from outputs (n, C K)."""
-        return self.objective.rows(self.candidates(outputs), target)
+        """Loss of every sample, shape (n_samples,)."""
+        return self.objective.rows(self._named(outputs), target)
+
+    def _named(self, outputs):
+        if not self.objective.reads:
+            return self.candidates(outputs)
+        logits = outputs.unflatten(1, (self.n_candidates, -1))
+        return {"logits": logits, "available": logits.detach().amax(-1) > -torch.inf}
 
     def candidates(self, outputs):
-        """Outputs (n, C K) as (C, n, K)."""
+        """Columns (n, C K) as logits (C, n, K)."""
         return outputs.unflatten(1, (self.n_candidates, -1)).transpose(0, 1)

@@ -3,13 +3,14 @@
 ====================  ====================================================
 objective             loss of a batch
 ====================  ====================================================
-ReconstructionLoss    "mse": mean over rows and targets of mean (s(z) - y)^2
+ReconstructionLoss    "mse": mean over samples and targets of mean (s(z) - y)^2
                       "rmse": the square root of that
                       "bce": mean of -log p(y), p = sigmoid(z), y in [0, 1]
 ====================  ====================================================
 
-z are the outputs of the net and s is the output activation, so that a cross-entropy is
-computed from logits and never from a probability that was rounded to 0 or 1.
+z are the outputs of the net, a tensor or one tensor per target by its name, and s is
+the output activation, so that a cross-entropy is computed from logits and never from a
+probability that was rounded to 0 or 1.
 """
 
 from numbers import Integral
@@ -18,13 +19,19 @@ import torch
 from torch.nn import functional
 
 from skmm._sklearn import StrOptions
-from skmm.objectives.supervised import Objective
+from skmm.objectives.base import (
+    Objective,
+    masked_mean,
+    observed_samples,
+    over_entries,
+    split_mask,
+)
 
 __all__ = ["ReconstructionLoss"]
 
 LOSSES = ("mse", "rmse", "bce")
 OUTPUT_ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu": torch.relu, None: lambda z: z}
-SMALLEST = 1e-12  # of a mean square, for the slope of its root is infinite at zero
+SMALLEST = 1e-12  # mean square; the slope of its root is infinite at zero
 
 
 class ReconstructionLoss(Objective):
@@ -38,9 +45,11 @@ class ReconstructionLoss(Objective):
     loss : {"mse", "rmse", "bce"}, default="mse"
         Mean squared error, its root over the whole batch, or binary cross-entropy,
         which needs sigmoid outputs and a target in [0, 1].
-    parts : tuple of (int, str or None), default=()
-        Width and output activation ("sigmoid", "relu" or None) of each target, whose
-        columns stand side by side; () is one target without activation.
+    parts : dict of str to (str or None), or tuple of (int, str or None), default=()
+        Output activation ("sigmoid", "relu" or None) of each target by name, for
+        outputs and targets that are dicts. For tensors, pairs of a width and an
+        activation, whose columns stand side by side; () is one target without
+        activation.
 
     Notes
     -----
@@ -58,14 +67,16 @@ class ReconstructionLoss(Objective):
     >>> z, y = torch.zeros(2, 3), torch.full((2, 3), 2.0)
     >>> ReconstructionLoss()(z, y).item(), ReconstructionLoss("rmse")(z, y).item()
     (4.0, 2.0)
-    >>> ReconstructionLoss("bce", [(3, "sigmoid")])(z, y / 2).item()
+    >>> ReconstructionLoss("bce", {"a": "sigmoid"})({"a": z}, {"a": y / 2}).item()
     0.693147...
     """
 
     _parameter_constraints = {
         "loss": [StrOptions(set(LOSSES))],
-        "parts": [list, tuple],
+        "parts": [dict, list, tuple],
     }
+
+    masks_entries = True
 
     def __init__(self, loss="mse", parts=()):
         self.loss = loss
@@ -76,38 +87,86 @@ class ReconstructionLoss(Objective):
         """Whether the loss of all rows is the mean of those of batches."""
         return self.loss != "rmse"
 
+    @property
+    def reads(self):
+        """Names of the targets; () is a tensor."""
+        return tuple(self.parts) if isinstance(self.parts, dict) else ()
+
     def _validate_params(self):
         super()._validate_params()
-        for part in self.parts:
+        for part in () if isinstance(self.parts, dict) else self.parts:
             if not (len(part) == 2 and isinstance(part[0], Integral) and part[0] > 0):
                 raise ValueError(
-                    "parts must be pairs of a width and an output activation, as "
+                    "parts must be pairs of a width and an output activation, such as "
                     f"[(784, 'sigmoid')]; got {part!r}."
                 )
-            if part[1] not in OUTPUT_ACTIVATIONS:
-                raise ValueError(
-                    f"an output activation must be one of {[*OUTPUT_ACTIVATIONS]}; got "
-                    f"{part[1]!r}."
-                )
-        if self.loss == "bce" and {a for _, a in self._parts()} != {"sigmoid"}:
+        activations = {*self._activations()}
+        if unknown := activations - {*OUTPUT_ACTIVATIONS}:
             raise ValueError(
-                'loss="bce" is of probabilities: it needs the output activation '
+                f"an output activation must be one of {[*OUTPUT_ACTIVATIONS]}; got "
+                f"{unknown.pop()!r}."
+            )
+        if self.loss == "bce" and activations != {"sigmoid"}:
+            raise ValueError(
+                'loss="bce" is for probabilities: it needs the output activation '
                 f'"sigmoid"; got parts={self.parts!r}.'
             )
 
-    def _parts(self, width=None):
-        return self.parts or [(width, None)]
+    def _activations(self):
+        if isinstance(self.parts, dict):
+            return list(self.parts.values())
+        return [activation for _, activation in self.parts] or [None]
+
+    def check(self, outputs, target):
+        """Check that every target has the shape of its outputs."""
+        for z, y in self._pairs(outputs, target):
+            super().check(z, y)
+
+    def counted(self, target):
+        """Which samples have something observed, (n_samples,); None is all."""
+        counted = [observed_samples(y) for y in self._of(target)]
+        if any(samples is None for samples in counted):
+            return None
+        return torch.stack(counted).any(0)
 
     def rows(self, outputs, target):
-        """Loss of every row, shape (n,), from outputs (n, sum of widths)."""
-        widths = [width for width, _ in self._parts(outputs.shape[1])]
-        columns = zip(outputs.split(widths, 1), target.split(widths, 1), strict=True)
-        activations = [activation for _, activation in self._parts()]
+        """Loss of every sample, shape (n_samples,): the mean over its targets."""
+        pairs = self._pairs(outputs, target)
         losses = [
-            self._distance(z, y, activation).mean(1)
-            for (z, y), activation in zip(columns, activations, strict=True)
+            self._loss(z, *split_mask(y), activation)
+            for (z, y), activation in zip(pairs, self._activations(), strict=True)
         ]
-        return sum(losses) / len(losses)
+        total, counts = sum(losses), [observed_samples(y) for _, y in pairs]
+        if all(samples is None for samples in counts):
+            return total / len(losses)
+        ones = torch.ones_like(total, dtype=torch.bool)
+        counts = torch.stack([ones if c is None else c for c in counts])
+        return total / counts.sum(0).clamp(min=1)
+
+    def _pairs(self, outputs, target):
+        """(outputs, target) of every target."""
+        return list(zip(self._of(outputs), self._of(target), strict=True))
+
+    def _of(self, tensors):
+        """Tensors, or masked targets, in the order of `parts`."""
+        if isinstance(self.parts, dict):
+            return [tensors[name] for name in self.parts]
+        widths = [width for width, _ in self.parts]
+        if len(widths) < 2:
+            return [tensors]
+        values, observed = split_mask(tensors)
+        if observed is None:
+            return values.split(widths, 1)
+        observed = over_entries(observed, values)
+        columns = zip(values.split(widths, 1), observed.split(widths, 1), strict=True)
+        return [{"values": y, "observed": mask} for y, mask in columns]
+
+    def _loss(self, z, y, observed, activation):
+        if observed is None:
+            return self._distance(z, y, activation).mean(1)
+        observed = over_entries(observed, y)
+        distance = self._distance(z, y.masked_fill(~observed, 0.0), activation)
+        return masked_mean(distance, observed)
 
     def _distance(self, z, y, activation):
         if self.loss == "bce":

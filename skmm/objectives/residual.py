@@ -1,24 +1,20 @@
 r"""Losses of sums of terms, of which each order corrects the orders before it.
 
-==============  ==================================================  ==================
+==============  ==================================================  ====================
 objective       loss                                                outputs
-==============  ==================================================  ==================
-ResidualLoss    sum_i l(y, sg(sum of orders below i) + order i)     (n, T K), T terms
-==============  ==================================================  ==================
+==============  ==================================================  ====================
+ResidualLoss    sum_i l(y, sg(sum of orders below i) + order i)     {"terms": (n, T, K)}
+==============  ==================================================  ====================
 
 In the table sg stops the gradient.
 """
 
-from sklearn.base import BaseEstimator
-
-from skmm._class_registry import registered
-from skmm.objectives.base import checked, validation_of
+from skmm.objectives.base import Objective, check_inner, validation_of
 
 __all__ = ["ResidualLoss"]
 
 
-@registered("objectives")
-class ResidualLoss(BaseEstimator):
+class ResidualLoss(Objective):
     r"""Loss of every order of a sum, given the orders below it as constants.
 
     .. math:: \sum_{i=1}^{R} \ell\Bigl(y,\;
@@ -30,7 +26,7 @@ class ResidualLoss(BaseEstimator):
     Parameters
     ----------
     objective : Objective
-        The loss l of a sum, (n, K).
+        The loss l of a sum, (n_samples, n_outputs).
     orders : list of int, default=(1,)
         Order of each of the T terms, from 1.
     joint : bool, default=False
@@ -38,8 +34,8 @@ class ResidualLoss(BaseEstimator):
 
     Notes
     -----
-    Rows that early stopping looks at count with the loss of the whole sum. A norm to
-    which all gradients are clipped together makes lower orders depend on higher ones.
+    Early stopping looks at the loss of the whole sum. Clipping the norm of all
+    gradients together makes lower orders depend on higher ones.
 
     References
     ----------
@@ -51,12 +47,14 @@ class ResidualLoss(BaseEstimator):
     >>> import torch
     >>> from skmm.objectives import ResidualLoss, SquaredError
     >>> loss = ResidualLoss(SquaredError(), [1, 2])
-    >>> said = torch.tensor([[2.0, 0.5]], requires_grad=True)
-    >>> value = loss(said, torch.tensor([[3.0]]))  # (3 - 2)^2 + (3 - 2.5)^2
+    >>> terms = torch.tensor([[[2.0], [0.5]]], requires_grad=True)  # of one sample
+    >>> value = loss({"terms": terms}, torch.tensor([[3.0]]))  # (3 - 2)^2 + (3 - 2.5)^2
     >>> value.backward()
-    >>> value.item(), said.grad
-    (1.25, tensor([[-2., -1.]]))
+    >>> value.item(), terms.grad.flatten()
+    (1.25, tensor([-2., -1.]))
     """
+
+    reads = ("terms",)
 
     _parameter_constraints = {
         "objective": [callable],
@@ -71,15 +69,15 @@ class ResidualLoss(BaseEstimator):
 
     def _validate_params(self):
         super()._validate_params()
-        checked(self.objective)
+        check_inner(self.objective)
 
     def __call__(self, outputs, target, weight=None):
         """Loss of a batch, 0-d.
 
         Parameters
         ----------
-        outputs : Tensor, shape (n, T K)
-            The terms side by side.
+        outputs : dict
+            "terms", shape (n_samples, n_terms, n_outputs).
         target, weight
             As for `objective`.
         """
@@ -87,9 +85,9 @@ class ResidualLoss(BaseEstimator):
         if self.joint:
             return self.objective(sum(by_order), target, weight)
         loss, before = 0.0, 0.0
-        for said in by_order:
-            loss = loss + self.objective(before + said, target, weight)
-            before = (before + said).detach()
+        for order in by_order:
+            loss = loss + self.objective(before + order, target, weight)
+            before = (before + order).detach()
         return loss
 
     @property
@@ -97,15 +95,10 @@ class ResidualLoss(BaseEstimator):
         """The loss of the whole sum."""
         return ResidualLoss(validation_of(self.objective), self.orders, joint=True)
 
-    def terms(self, outputs):
-        """Outputs (n, T K) as (n, T, K)."""
-        return outputs.unflatten(1, (len(self.orders), -1))
-
     def by_order(self, outputs):
-        """Sum of the terms of each order, R tensors (n, K)."""
-        terms = self.terms(outputs)
+        """Sum of the terms of each order, list of (n_samples, n_outputs)."""
         places = {
             order: [i for i, other in enumerate(self.orders) if other == order]
             for order in sorted(set(self.orders))
         }
-        return [terms[:, mine].sum(1) for mine in places.values()]
+        return [outputs["terms"][:, mine].sum(1) for mine in places.values()]

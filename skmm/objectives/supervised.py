@@ -1,7 +1,7 @@
 """Losses of a prediction against a known target.
 
 ========================  ==========================================  ==============
-objective                 loss of a row                               outputs
+objective                 loss of a sample                            outputs
 ========================  ==========================================  ==============
 CrossEntropy              -log softmax(z)_y                           (n, K) logits
 BinaryCrossEntropy        mean_k -log sigmoid((2 y_k - 1) z_k)        (n, K) logits
@@ -11,16 +11,16 @@ HuberError                mean_k huber(z_k - y_k)                     (n, K)
 ========================  ==========================================  ==============
 
 Each is called as ``objective(outputs, target, weight=None)`` and returns the mean of
-``weight * loss`` over the rows of the batch.
+``weight * loss`` over the samples of the batch. The target may be masked,
+``{"values": target, "observed": mask}``: see `Objective`.
 """
 
 from numbers import Real
 
-from sklearn.base import BaseEstimator
 from torch.nn import functional
 
-from skmm._class_registry import register
 from skmm._sklearn import Interval
+from skmm.objectives.base import Objective, masked_mean, split_mask
 
 __all__ = [
     "AbsoluteError",
@@ -31,76 +31,21 @@ __all__ = [
 ]
 
 
-class Objective(BaseEstimator):
-    """Base of the objectives: define `rows`, the loss of every row.
+class EntrywiseObjective(Objective):
+    """Base class: the loss of a sample is the mean of the losses of its entries.
 
-    Attributes
-    ----------
-    by_rows : bool
-        Whether the loss of a batch is made of `rows`, as replicas in a stack need it;
-        False where rows are compared with each other.
-    additive : bool
-        Whether the loss of all rows is the mean of those of batches.
+    A subclass defines ``entries(outputs, values)``, the loss of every entry.
     """
 
-    _parameter_constraints: dict = {}
-    by_rows = True
-    additive = True
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        register(cls, "objectives")
-
-    def __call__(self, outputs, target, weight=None):
-        """Mean over the batch.
-
-        Parameters
-        ----------
-        outputs : Tensor, shape (n, K)
-        target : Tensor, shape (n,) or (n, K)
-        weight : Tensor, shape (n,), optional
-            Factor of each row; 1 on average over the training rows.
-
-        Returns
-        -------
-        Tensor, 0-d
-        """
-        self.check(outputs, target)
-        if weight is None:
-            return self.finish(self.mean(outputs, target))
-        return self.finish((self.rows(outputs, target) * weight).mean())
-
-    def mean(self, outputs, target):
-        """Unweighted mean of `rows`; override it where torch has it in one step."""
-        return self.rows(outputs, target).mean()
-
-    @property
-    def validation(self):
-        """Objective of the rows that early stopping looks at: this one."""
-        return self
-
-    def finish(self, mean):
-        """Loss of a batch from the mean of its rows; as it is, unless overridden.
-
-        Parameters
-        ----------
-        mean : Tensor, any shape
-            In a stack, one number per replica.
-        """
-        return mean
-
-    def check(self, outputs, target):
-        """Refuse a target of another shape than the outputs: it would broadcast."""
-        if outputs.shape != target.shape:
-            raise ValueError(
-                f"objective {type(self).__name__} needs a target of the outputs' shape "
-                f"{tuple(outputs.shape)}; got {tuple(target.shape)}. For single labels "
-                "use 'cross_entropy'."
-            )
+    masks_entries = True
 
     def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
-        raise TypeError(f"{type(self).__name__} must define rows(outputs, target).")
+        """Loss of every sample, shape (n_samples,)."""
+        values, observed = split_mask(target)
+        if observed is None:
+            return self.entries(outputs, values).flatten(1).mean(1)
+        losses = self.entries(outputs, values.masked_fill(~observed, 0.0))
+        return masked_mean(losses, observed)
 
 
 class CrossEntropy(Objective):
@@ -125,11 +70,11 @@ class CrossEntropy(Objective):
         self.label_smoothing = label_smoothing
 
     def check(self, outputs, target):
-        """Refuse a target of anything but class numbers (n,)."""
+        """Check that the target is class numbers, (n_samples,)."""
         check_class_numbers(self, target)
 
     def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
+        """Loss of every sample, shape (n_samples,)."""
         return functional.cross_entropy(
             outputs, target, reduction="none", label_smoothing=self.label_smoothing
         )
@@ -142,16 +87,17 @@ class CrossEntropy(Objective):
 
 
 def check_class_numbers(objective, target):
-    """Refuse a target of anything but class numbers (n,)."""
+    """Check that a target is class numbers, (n_samples,)."""
     if target.is_floating_point() or target.ndim != 1:
         raise ValueError(
-            f"objective {type(objective).__name__} needs class numbers of shape (n,); "
-            f"got {target.dtype} of shape {tuple(target.shape)}. For values use "
-            "'squared_error', for several labels per row 'binary_cross_entropy'."
+            f"objective {type(objective).__name__} needs class numbers of shape "
+            f"(n_samples,); got {target.dtype} of shape {tuple(target.shape)}. For "
+            "values use 'squared_error', for several labels per sample "
+            "'binary_cross_entropy'."
         )
 
 
-class BinaryCrossEntropy(Objective):
+class BinaryCrossEntropy(EntrywiseObjective):
     """Mean binary cross-entropy of independent labels (multilabel targets).
 
     Examples
@@ -162,15 +108,14 @@ class BinaryCrossEntropy(Objective):
     0.693147...
     """
 
-    def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
-        losses = functional.binary_cross_entropy_with_logits(
-            outputs, target, reduction="none"
+    def entries(self, outputs, values):
+        """Loss of every label, shape (n_samples, n_labels)."""
+        return functional.binary_cross_entropy_with_logits(
+            outputs, values, reduction="none"
         )
-        return losses.mean(1)
 
 
-class SquaredError(Objective):
+class SquaredError(EntrywiseObjective):
     """Mean squared error.
 
     Examples
@@ -181,12 +126,12 @@ class SquaredError(Objective):
     5.0
     """
 
-    def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
-        return (outputs - target).square().flatten(1).mean(1)
+    def entries(self, outputs, values):
+        """Loss of every value, in the shape of `values`."""
+        return (outputs - values).square()
 
 
-class AbsoluteError(Objective):
+class AbsoluteError(EntrywiseObjective):
     """Mean absolute error: the median, robust to outliers.
 
     Examples
@@ -197,12 +142,12 @@ class AbsoluteError(Objective):
     2.0
     """
 
-    def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
-        return (outputs - target).abs().flatten(1).mean(1)
+    def entries(self, outputs, values):
+        """Loss of every value, in the shape of `values`."""
+        return (outputs - values).abs()
 
 
-class HuberError(Objective):
+class HuberError(EntrywiseObjective):
     """Squared near zero, absolute beyond `delta`.
 
     Parameters
@@ -223,9 +168,8 @@ class HuberError(Objective):
     def __init__(self, delta=1.0):
         self.delta = delta
 
-    def rows(self, outputs, target):
-        """Loss of every row, shape (n,)."""
-        losses = functional.huber_loss(
-            outputs, target, reduction="none", delta=self.delta
+    def entries(self, outputs, values):
+        """Loss of every value, in the shape of `values`."""
+        return functional.huber_loss(
+            outputs, values, reduction="none", delta=self.delta
         )
-        return losses.flatten(1).mean(1)

@@ -16,7 +16,8 @@ from skmm.base.search_space import with_present
 from skmm.base.training_data import row_weights
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
-from skmm.objectives import BarlowTwins, OverModalities
+from skmm.objectives import BarlowTwins, ByPosition
+from skmm.objectives.base import check_objective
 from skmm.objectives.correlation import cross_correlation
 from skmm.targets.base import NoTarget
 from skmm.training import predict_outputs
@@ -33,9 +34,11 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     encoders : dict, Block, torch.nn.Module or None, default=None
         As for ``FusionClassifier``.
     objective : str or callable, default="barlow_twins"
-        ``objective(embeddings, present, weight)`` of embeddings (M, n, D) of the M
-        modalities, and a mask (n, M); a name, or an instance as
-        ``BarlowTwins(weight=0.05)``.
+        A name, or an instance such as ``BarlowTwins(weight=0.05)``. An `Objective` may
+        read the outputs "embeddings" and "present"; any other callable is called with
+        (embeddings, present, weight), embeddings of shape (n_modalities, n_samples,
+        n_features) and a mask (n_samples, n_modalities). Its weights, if it is a
+        ``torch.nn.Module``, are trained as the part "objective".
     projector : tuple of int, Block or None, default=None
         From the embedding of each modality to the features that the objective compares;
         it is not part of `encoders_` or `transform`. A tuple is the widths of layers,
@@ -269,10 +272,10 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return self._assemble(encoders_in_use(self), fusion, IdentityHead())
 
     def _objective(self):
-        if isinstance(self.objective, OverModalities):  # of a net that is being loaded
-            return self.objective
-        objective = resolve(self.objective, objectives, "Objective")
-        return OverModalities(objective, len(self.modalities_in_))
+        objective = check_objective(resolve(self.objective, objectives, "Objective"))
+        if getattr(objective, "reads", ()) == SideBySideFusion.gives:
+            return objective
+        return ByPosition(objective)
 
     def adopt(self, net, problem):
         """Take a trained net as one's own, and note the correlations.
@@ -296,8 +299,9 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return self
 
     def _correlations(self, outputs, weight=None):
-        embeddings, present = self.net_.criterion.split(outputs.double())
-        weight = torch.ones(len(outputs)) if weight is None else weight
+        embeddings = outputs["embeddings"].double().transpose(0, 1)
+        present = outputs["present"]
+        weight = torch.ones(len(present)) if weight is None else weight
         width = embeddings.shape[2]
         found = [
             cross_correlation(

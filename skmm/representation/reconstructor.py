@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._sklearn import HasMethods, StrOptions
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts, with_present
+from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.data.validation import check_names, check_target, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths
 from skmm.objectives.reconstruction import LOSSES
 from skmm.representation.target_selection import aimed, names_of
-from skmm.targets.arrays import ArrayTarget, read_arrays
+from skmm.targets.arrays import ONLY, ArrayTarget, read_arrays
 from skmm.training import predict_outputs
 from skmm.training.batches import batch_bounds, slice_rows
 
@@ -270,7 +271,9 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     def _make_module(self):
         hidden = [*check_widths(self.hidden)]
         code = hidden.index(min(hidden)) + 1 if hidden else 0
-        head = DecoderHead(hidden[code:], self._decoders(), self._target.shapes)
+        target = self._target
+        shapes = target.shapes if target.named else target.shapes[ONLY]
+        head = DecoderHead(hidden[code:], self._decoders(), shapes)
         return self._assemble(self._encoders(), ConcatFusion(hidden[:code]), head)
 
     def _encoders(self):
@@ -286,15 +289,14 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         )
 
     def _decoders(self):
-        shapes = self._target.shapes
         if not isinstance(self.decoder, dict):
-            return dict.fromkeys(shapes, self.decoder)
+            return self.decoder
         if not self._target.named:
             raise ValueError(
                 f"decoder names the targets {list(self.decoder)}, but y is one array; "
                 "give one decoder, or y as a dict."
             )
-        check_names(self.decoder, shapes, "decoder")
+        check_names(self.decoder, self._target.shapes, "decoder")
         return dict(self.decoder)
 
     def adopt(self, net, problem):
@@ -317,14 +319,13 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
     def _warn_dead(self, rows, target):
         """Warn of outputs that are zero for all rows, where the target is not."""
-        alive, needed = (
-            torch.zeros(target.shape[1], dtype=torch.bool) for _ in range(2)
-        )
+        alive, needed = [], []
         for start, stop in batch_bounds(len(rows), slice_rows(rows)):
             part = slice(start, stop)
             outputs = predict_outputs(self.net_.module_, rows.take(part))
-            alive |= (outputs > 0).any(0)
-            needed |= (target[part] > 0).any(0).cpu()
+            alive.append(_any_positive(outputs))
+            needed.append(_any_positive(rows_at(target, part)))
+        alive, needed = (torch.stack(found).any(0) for found in (alive, needed))
         if count := int((needed & ~alive).sum()):
             warnings.warn(
                 f"{count} of {len(alive)} outputs are dead: their ReLU is zero for all "
@@ -387,7 +388,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         device = next(module.head.parameters()).device
         with torch.inference_mode():
             parts = torch.from_numpy(code.copy()).to(device).split(ROWS)
-            outputs = torch.cat([module.head(part).cpu() for part in parts])
+            found = [module.head(part) for part in parts]
+            outputs = map_tensors(lambda *values: torch.cat(values).cpu(), *found)
         return self._target.decode(outputs)
 
     def score(self, X, y=None, sample_weight=None):
@@ -418,6 +420,11 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         tags.target_tags.required = self.target is None
         tags.regressor_tags.poor_score = True  # minus an error, never near one
         return tags
+
+
+def _any_positive(tensors):
+    """Whether each value of all targets is positive in any sample."""
+    return torch.cat([(part > 0).any(0).cpu() for part in tensors_in(tensors)])
 
 
 ROWS = 2**12  # of codes, decoded together

@@ -1,4 +1,4 @@
-"""Targets that are arrays of any shape, one or several, and what a net learns of them.
+"""Targets that are arrays of any shape, one or several by name.
 
 =================  ==========================  ===============================
 output activation  values that it can return   what the net is trained on
@@ -31,7 +31,7 @@ ROWS = 4096  # looked at together: whole copies of large targets are not made
 
 @dataclass
 class ArrayTarget(Target):
-    """Values of one or several arrays, flattened side by side.
+    """Values of one array, or of several by name; each sample is flattened.
 
     Attributes
     ----------
@@ -96,11 +96,13 @@ class ArrayTarget(Target):
     @property
     def objective(self):
         """The loss, on outputs before their activation."""
+        if self.named:
+            return ReconstructionLoss(self.loss, dict(self.activations))
         parts = [(d, self.activations[name]) for name, d in self.widths.items()]
         return ReconstructionLoss(self.loss, parts)
 
     def read(self, y):
-        """Checked y, (n, number of outputs)."""
+        """Checked y: array (n_samples, n_values), or a ModalityDict of such."""
         parts = read_arrays(y)
         shapes = {name: part.shape[1:] for name, part in parts.items()}
         if shapes != self.shapes or isinstance(y, Mapping) != self.named:
@@ -110,27 +112,28 @@ class ArrayTarget(Target):
             )
         for name, part in parts.items():
             _check_range(name, part, self.activations[name], self.loss)
-        return self.flat(parts)
+        columns = self._columns(parts)
+        return ModalityDict(columns) if self.named else columns[ONLY]
+
+    def _columns(self, parts):
+        """Arrays by name, each (n_samples, n_values)."""
+        return {n: parts[n].reshape(len(parts[n]), d) for n, d in self.widths.items()}
 
     def flat(self, parts):
-        """Arrays by name as one, (n, number of outputs)."""
-        columns = [
-            parts[name].reshape(len(parts[name]), width)
-            for name, width in self.widths.items()
-        ]
+        """Arrays by name as one, (n_samples, values of all)."""
+        columns = [*self._columns(parts).values()]
         return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
     def encode(self, y):
-        """What the objective compares, float32 (n, number of outputs)."""
-        encoded = np.empty(y.shape, np.float32) if self.means else None
-        start = 0
-        for name, width in self.widths.items() if self.means else ():
-            part = slice(start, start := start + width)
-            mean, scale = self.means.get(name, 0.0), self.scales.get(name, 1.0)
-            encoded[:, part] = (y[:, part] - mean) / scale
-        if encoded is None:
-            encoded = np.require(y, np.float32, "CW")  # torch wants to be able to write
-        return torch.from_numpy(encoded)
+        """Float32 tensor (n_samples, n_values) for the objective, or a dict of such."""
+        if not self.named:
+            return self._encoded(ONLY, y)
+        return {name: self._encoded(name, y[name]) for name in self.shapes}
+
+    def _encoded(self, name, y):
+        if name in self.means:
+            y = ((y - self.means[name]) / self.scales[name]).astype(np.float32)
+        return torch.from_numpy(np.require(y, np.float32, "CW"))  # writeable, for torch
 
     def strata(self, y):
         """None: values have no strata."""
@@ -138,12 +141,11 @@ class ArrayTarget(Target):
 
     def decode(self, outputs):
         """Values in y's units, shape and dtype; a ModalityDict if y was a dict."""
-        columns = outputs.split([*self.widths.values()], 1)
-        parts = {
-            name: self._decoded(name, column)
-            for name, column in zip(self.widths, columns, strict=True)
-        }
-        return ModalityDict(parts) if self.named else parts[ONLY]
+        if not self.named:
+            return self._decoded(ONLY, outputs)
+        return ModalityDict(
+            {name: self._decoded(name, outputs[name]) for name in outputs}
+        )
 
     def _decoded(self, name, outputs):
         dtype = self.dtypes[name]

@@ -1,10 +1,10 @@
-"""Batches as slices of whole tensors: nothing is fetched row by row."""
+"""Mini-batches as slices of whole tensors: nothing is fetched sample by sample."""
 
 from functools import partial
 
 import torch
 
-from skmm.data.tensors import rows_at
+from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 
 class Batches:
@@ -13,11 +13,12 @@ class Batches:
     Parameters
     ----------
     rows : TensorRows
-    target : Tensor, shape (n, ...)
+    target : Tensor, shape (n_samples, ...), or dict of such
     batch_size : int
-        A last batch of one row joins the batch before it: BatchNorm needs two.
+        A trailing mini-batch of one sample is merged into the previous one: BatchNorm
+        needs two.
     generator : torch.Generator, optional
-        Draws a new order of the rows in every epoch; None keeps the order.
+        Draws a new order of the samples in every epoch; None keeps the order.
     """
 
     def __init__(self, rows, target, batch_size, generator=None):
@@ -35,7 +36,7 @@ class Batches:
                 yield self._batch(slice(start, stop))
             return
         order = torch.randperm(len(self.rows), generator=self.generator)
-        order = order.to(self.target.device)
+        order = order.to(tensors_in(self.target)[0].device)
         for start, stop in self.bounds:
             yield self._batch(order[start:stop])
 
@@ -44,7 +45,7 @@ class Batches:
 
 
 def batch_bounds(n_rows, batch_size):
-    """(start, stop) of each batch; a single last row joins the batch before it."""
+    """(start, stop) of each batch; a last one of one sample joins the previous one."""
     starts = list(range(0, n_rows, batch_size))
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         starts.pop()
@@ -85,41 +86,34 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     rows : TensorRows
         May hold embeddings in place of some modalities.
     batch_size : int, optional
-        Rows per slice; None chooses by their size.
+        Samples per slice; None chooses by their size.
     method : str, default="forward"
         "forward", "fuse" or "encode".
 
     Returns
     -------
-    Tensor (n, ...), or dict of them, on the CPU
+    Tensor (n_samples, ...), or dict of str to such, on the CPU
     """
     if module.training:  # a walk over all parts, which small predictions would feel
         module.eval()
     # a call of the module itself, for it may be compiled
-    ask, whole = module if method == "forward" else getattr(module, method), None
+    call, whole = module if method == "forward" else getattr(module, method), None
     with torch.inference_mode():
         for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
             part = rows.take(slice(start, stop))
             known = {"encoded": part.encoded} if part.encoded else {}
-            outputs = ask(part.x, part.present, **known)
+            outputs = call(part.x, part.present, **known)
             if stop - start == len(rows):
-                return _mapped(torch.Tensor.cpu, outputs)
+                return map_tensors(torch.Tensor.cpu, outputs)
             # into one tensor: many small ones would keep the freed memory in pieces
             whole = _room(outputs, len(rows)) if whole is None else whole
-            _mapped(partial(_put, start), whole, outputs)
-    return _mapped(torch.Tensor.cpu, whole)
+            map_tensors(partial(_put, start), whole, outputs)
+    return map_tensors(torch.Tensor.cpu, whole)
 
 
 def _room(outputs, n_rows):
-    return _mapped(lambda one: one.new_empty(n_rows, *one.shape[1:]), outputs)
+    return map_tensors(lambda one: one.new_empty(n_rows, *one.shape[1:]), outputs)
 
 
 def _put(start, out, one):
     out[start : start + len(one)] = one
-
-
-def _mapped(function, first, *others):
-    """Call a function on tensors, or on those of the same name in dicts."""
-    if isinstance(first, dict):
-        return {n: function(first[n], *(other[n] for other in others)) for n in first}
-    return function(first, *others)

@@ -7,6 +7,7 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm._random import derive, seeded
+from skmm.data.tensors import to_device
 from skmm.training.batches import predict_outputs
 
 LEAST = 1e-3  # below this, over-fitting cannot be told from none
@@ -163,5 +164,5 @@ def losses_of(net, pair):
     rows, target = pair
     outputs = predict_outputs(net.module_, rows)
     weight = None if rows.weight is None else rows.weight.cpu()
-    losses = net.criterion.losses(outputs, target.cpu(), weight)
+    losses = net.criterion.losses(outputs, to_device(target, "cpu"), weight)
     return np.array([float(loss) for loss in losses])

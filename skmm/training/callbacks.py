@@ -47,13 +47,13 @@ class BestWeights(Callback):
         """Keep the weights if their loss is the lowest so far."""
         if loss < self.best_loss_ - self.min_delta:
             self.best_loss_, self.best_epoch_ = loss, epoch
-            state = net.module_.state_dict()
+            state = net.learner_.state_dict()
             self.best_state_ = {k: v.detach().clone() for k, v in state.items()}
 
     def on_train_end(self, net, **kwargs):
         """Restore the best weights and let go of the copy."""
         if self.best_state_ is not None:
-            net.module_.load_state_dict(self.best_state_)
+            net.learner_.load_state_dict(self.best_state_)
         self.best_state_ = None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from skorch.callbacks import Callback
 
+from skmm.data.tensors import tensors_in
 from skmm.training.callbacks import BestWeights
 from skmm.training.fingerprint import describe, digest
 
@@ -76,7 +77,7 @@ class ResumeFile(Callback):
             "version": VERSION,
             "key": self.key,
             "stage": net.stage_,
-            "module": net.module_.state_dict(),
+            "module": net.learner_.state_dict(),
             "progress": net.progress(),
             "lrs": [group["lr"] for group in net.optimizer_.param_groups],
             "schedule": net.schedule_ and net.schedule_.state_dict(),
@@ -93,7 +94,7 @@ class ResumeFile(Callback):
             self._restore(net, state)
 
     def _restore(self, net, state):
-        net.module_.load_state_dict(state["module"])
+        net.learner_.load_state_dict(state["module"])
         net.continue_from(state["progress"])
         for group, lr in zip(net.optimizer_.param_groups, state["lrs"], strict=True):
             group["lr"] = lr
@@ -169,8 +170,8 @@ def _sources(pair):
         return []
     rows, target = pair
     named = [source for _, source in sorted(rows.x.items())]
-    extra = [part for part in (rows.present, rows.weight, target) if part is not None]
-    return [*named, *extra]
+    extra = [part for part in (rows.present, rows.weight) if part is not None]
+    return [*named, *extra, *tensors_in(target)]
 
 
 def _bytes(sources):

@@ -2,13 +2,13 @@
 
 import copy
 import random
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skmm.data.tensors import LazyRows
+from skmm._random import generators_put_back
+from skmm.data.tensors import LazyRows, tensors_in
 from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.parts import ENCODERS, parts_of
 
@@ -53,7 +53,7 @@ class EmbeddingCache:
         return [pair and self._with(names, i, *pair) for i, pair in enumerate(pairs)]
 
     def _with(self, names, number, rows, target):
-        device = target.device
+        device = tensors_in(target)[0].device
         found = {name: self._embeddings(name, number, rows, device) for name in names}
         found = {name: values for name, values in found.items() if values is not None}
         return (rows.with_embeddings(found) if found else rows), target
@@ -83,7 +83,7 @@ def _varies(module, name, rows, device):
     for part in copied.modules():
         part._forward_hooks.clear()
         part._forward_pre_hooks.clear()
-    with _generators_put_back(device), torch.no_grad():
+    with generators_put_back(device), torch.no_grad():
         before = _random_states(device)
         first = copied(sample)
         state = copy.deepcopy(copied.state_dict())
@@ -116,18 +116,6 @@ def _encode(module, name, rows):
     masks = [None if mask is None else mask[part] for part in bounds]
     parts = zip(bounds, masks, strict=True)
     return torch.cat([module.encode_one(name, source[b], mask) for b, mask in parts])
-
-
-@contextmanager
-def _generators_put_back(device):
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)
 
 
 def _random_states(device):

@@ -10,7 +10,8 @@ from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from skmm.objectives.base import scalar, validation_of
+from skmm.nn.named_outputs import check_reads
+from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import (
     BestWeights,
@@ -28,7 +29,7 @@ from skmm.training.optimizers import (
     penalised,
     step_schedule,
 )
-from skmm.training.parts import parts_of, per_part
+from skmm.training.parts import Learner, parts_of, per_part
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -47,6 +48,9 @@ class TensorNet(NeuralNet):
 
     Parameters
     ----------
+    module : Module
+    criterion : Objective
+        Copied if it has weights or buffers; its weights are trained.
     stages : list of Stage or None, default=None
         None trains all parts, in one go.
     weight_decay : float or dict, default=0.0
@@ -58,10 +62,12 @@ class TensorNet(NeuralNet):
     shuffle_seed : int, default=0
         Seed of the order of the batches.
     **kwargs
-        As for ``skorch.NeuralNet``; `module` and `criterion` are instances.
+        As for ``skorch.NeuralNet``.
 
     Attributes
     ----------
+    criterion_ : Module
+        The objective, or a wrapper of it if it is not a module itself.
     settings : list of str
         Parameters that are data: what a file keeps of a net beside its parts.
     """
@@ -73,7 +79,9 @@ class TensorNet(NeuralNet):
 
     def __init__(
         self,
-        *args,
+        module,
+        criterion,
+        *,
         stages=None,
         weight_decay=0.0,
         lr_schedule=None,
@@ -81,7 +89,8 @@ class TensorNet(NeuralNet):
         shuffle_seed=0,
         **kwargs,
     ):
-        super().__init__(*args, **kwargs)
+        own = deepcopy(criterion) if modules_in(criterion) else criterion
+        super().__init__(module, own, **kwargs)
         self.stages = stages
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
@@ -96,15 +105,24 @@ class TensorNet(NeuralNet):
 
     def initialize_criterion(self):
         """Take the objective, as a module: checkpoints save and load its state."""
-        self.criterion_ = _AsModule(self.criterion)
+        _check_outputs(self.criterion, self.module_)
+        is_module = isinstance(self.criterion, nn.Module)
+        self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
+        self.objective_learns_ = any(True for _ in self.criterion_.parameters())
         return self
+
+    @property
+    def learner_(self):
+        """All that training changes: the module, with an objective that has weights."""
+        if not self.objective_learns_:
+            return self.module_
+        return Learner(self.module_, self.criterion_)
 
     def initialize_module(self):
         """Take the module as it is, and note which parts have penalties."""
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
-        check_stages(self.stages, self.module)
         return self
 
     def torch_compile(self, module, name):
@@ -115,13 +133,14 @@ class TensorNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs):
         """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
+        check_stages(self.stages, self.learner_)
         self._make_optimizer(self.lr)
         self.generator_ = torch.Generator().manual_seed(self.shuffle_seed)
         return self
 
     def _make_optimizer(self, lr):
         self.optimizer_ = make_optimizer(
-            self.optimizer, self.module_, lr, self.weight_decay
+            self.optimizer, self.learner_, lr, self.weight_decay
         )
 
     def _set_training(self, training=True):
@@ -138,7 +157,7 @@ class TensorNet(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Objective plus the penalties of the parts."""
         objective = self.criterion if training else validation_of(self.criterion)
-        loss = scalar(objective(y_pred, y_true, X.weight), objective)
+        loss = check_scalar(objective(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
             loss = loss + block.penalty()
         return loss
@@ -155,9 +174,10 @@ class TensorNet(NeuralNet):
         Parameters
         ----------
         earlier : TensorNet
-            Its history and order of batches go on; so does the optimizer's state, if
-            the optimizer is of the same kind. Learning rate, weight decay, batch size
-            and callbacks are those of this net.
+            Its history and order of batches go on; so do the weights of the objective,
+            if it has weights of the same shapes, and the optimizer's state, if the
+            optimizer is of the same kind. Learning rate, weight decay, batch size and
+            callbacks are those of this net.
 
         Returns
         -------
@@ -165,8 +185,18 @@ class TensorNet(NeuralNet):
         """
         self.history_ = earlier.history
         self.generator_ = earlier.generator_
+        self._share_objective(earlier)
         carry_state(earlier.optimizer_, self.optimizer_)
         return self
+
+    def _share_objective(self, earlier):
+        """Go on with the weights of an earlier net's objective, if they fit."""
+        weights = earlier.criterion_.state_dict(keep_vars=True)
+        mine = self.criterion_.state_dict()
+        shapes = [{n: w.shape for n, w in state.items()} for state in (mine, weights)]
+        if mine and shapes[0] == shapes[1]:
+            self.criterion_.load_state_dict(weights, assign=True)
+            self._make_optimizer(self.lr)
 
     def best_epoch(self):
         """Epoch whose weights early stopping kept, counted from 1."""
@@ -179,12 +209,15 @@ class TensorNet(NeuralNet):
         Returns
         -------
         dict of lists, dicts, numbers and tensors
+            "objective" is in it only if the objective has a state.
         """
-        return {
+        progress = {
             "history": list(self.history),
             "optimizer": self.optimizer_.state_dict()["state"],
             "generator": self.generator_.get_state(),
         }
+        state = self.criterion_.state_dict()
+        return {**progress, "objective": dict(state)} if state else progress
 
     def continue_from(self, progress):
         """Go on where a net of the same structure and settings stopped.
@@ -200,6 +233,8 @@ class TensorNet(NeuralNet):
         """
         self.history_ = type(self.history)(progress["history"])
         self.generator_.set_state(progress["generator"])
+        if "objective" in progress:
+            self.criterion_.load_state_dict(progress["objective"])
         load_state(self.optimizer_, progress["optimizer"])
         return self
 
@@ -249,7 +284,7 @@ class TensorNet(NeuralNet):
 
     def _run_stages(self, train, valid, epochs):
         """One stage after the other, each with the parts it freezes and its rate."""
-        module, cache = self.module_, EmbeddingCache(self.module_)
+        module, cache = self.learner_, EmbeddingCache(self.module_)
         initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
         rates = per_part(module, self.lr, LR, "lr")
         try:
@@ -393,15 +428,30 @@ class TensorNet(NeuralNet):
 
     def _clip(self):
         if self.gradient_clip is not None:
-            clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
+            clip_grad_norm_(self.learner_.parameters(), self.gradient_clip)
+
+
+def _check_outputs(objective, module):
+    """Check that an objective reads what a module gives."""
+    reads, gives = getattr(objective, "reads", None), getattr(module, "gives", None)
+    part = getattr(module, "head", None) if hasattr(module, "fusion") else None
+    giver = type(module).__name__ if part is None else f"head={type(part).__name__}"
+    fix = (
+        "Use a head that gives them, or an objective of a plain tensor, such as "
+        "'cross_entropy' or 'squared_error'."
+    )
+    if gives:
+        fix = "Use an objective that reads these, or a head of a plain tensor."
+    check_reads(f"objective {type(objective).__name__}", reads, giver, gives, fix)
 
 
 class _AsModule(nn.Module):
-    """An objective, which may have a state or not."""
+    """An objective that is not a module, with the modules in it."""
 
     def __init__(self, objective):
         super().__init__()
         self.objective = objective
+        self.inner = nn.ModuleList(modules_in(objective))
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)

@@ -1,20 +1,42 @@
 """Parts of a module by name: what learns, how fast, and how much it decays.
 
-A module that has parts says so by ``parts()``, which returns
+A module that has parts has a method ``parts()``, which returns
 ``{"encoders__image": ..., "encoders__table": ..., "fusion": ..., "head": ...}``. The
-name before the two underscores means all parts of that kind.
+name before the two underscores means all parts of that kind. An objective with weights
+is the part "objective".
 """
 
 import math
 from numbers import Real
 
+from torch import nn
+
 KIND_AND_NAME = "__"
+OBJECTIVE = "objective"
 ENCODERS = "encoders" + KIND_AND_NAME
 
 
 def parts_of(module):
-    """Submodules by name; a module without parts is one part of no name."""
+    """Submodules by name; a module without parts is one part without a name."""
     return module.parts() if hasattr(module, "parts") else {"": module}
+
+
+class Learner(nn.Module):
+    """A module and an objective with weights: all that training changes.
+
+    Parameters
+    ----------
+    module, objective : Module
+    """
+
+    def __init__(self, module, objective):
+        super().__init__()
+        self.module = module
+        self.objective = objective
+
+    def parts(self):
+        """Parts of the module, and the objective."""
+        return {**parts_of(self.module), OBJECTIVE: self.objective}
 
 
 def matching(module, name, where):

@@ -106,8 +106,8 @@ def test_losses_of_rows_are_weighted_means():
     problem = model.prepare(X, Y, sample_weight=weight)
     net = model.make_net(problem.module)
     for rows, target in (problem.train, problem.valid):
-        outputs = predict_outputs(net.module_, rows).double()
-        heads = outputs.unflatten(1, (3, -1)).log_softmax(-1).numpy()
+        outputs = predict_outputs(net.module_, rows)
+        heads = outputs["logits"].double().log_softmax(-1).numpy()
         own = heads[np.arange(len(target)), :, target.numpy()]
         expected = -(own * rows.weight.numpy()[:, None]).mean(0)
         np.testing.assert_allclose(losses_of(net, (rows, target)), expected, rtol=1e-5)

@@ -30,7 +30,6 @@ TOKENS = nn.SequenceTokens(8)
         ("bilinear", 2),
         (nn.LpNormFusion(interactions=3, width=4), 3),
         (nn.ModalityShiftFusion(), 3),
-        ("mixture", 3),
         ("no_harm", 3),
     ],
 )
@@ -44,6 +43,14 @@ def test_fusions_serve_terms_of_fewer_modalities(fusion, orders):
 @pytest.mark.parametrize(
     "model, message",
     [
+        (
+            ResidualFusionClassifier(fusion="mixture"),
+            r"head=MLPHead reads a plain tensor, but fusion=MixtureFusion gives",
+        ),
+        (
+            DynamicFusionClassifier(fusion="mixture", head=nn.MixtureHead()),
+            r"reads a plain tensor, but head=MixtureHead gives the named outputs 'logi",
+        ),
         (
             ResidualFusionClassifier(fusion="bilinear"),
             r"term \('a', 'b', 'c'\): fusion: BilinearFusion .*Set max_order=2, or",

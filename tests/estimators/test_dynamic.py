@@ -288,7 +288,7 @@ def test_partial_fit_trains_all_parts():
 
 def test_branches_are_checked():
     assert fitted(branches=["b", ("b", "a")]).branches_ == [("b",), ("a", "b")]
-    with pytest.raises(ValueError, match=r"branches has none with \['b'\]"):
+    with pytest.raises(ValueError, match=r"none of the branches has \['b'\]"):
         fitted(branches=[("a",)])
     with pytest.raises(ValueError, match=r"branches.*'c'"):
         fitted(branches=[("a",), ("c", "b")])

@@ -74,7 +74,7 @@ def test_lazy_modules():
         (nn.Linear(7, 4), r"encoders\['a'\]: Linear cannot read rows of shape \(3,\)"),
         (
             nn.Unflatten(1, (1, 3)),
-            r"encoders\['a'\]: Unflatten returned \(2, 1, 3\) for 2 rows",
+            r"encoders\['a'\]: Unflatten returned \(2, 1, 3\) for 2 samples",
         ),
         (MLPEncoder((4,)).build((7,)), r"encoders\['a'\]: MLPEncoder cannot read rows"),
         (MLPEncoder(dropout=7), "'dropout' parameter of MLPEncoder"),

@@ -84,7 +84,7 @@ def test_gradients_reach_an_encoder_from_every_mixture_with_it(model):
     rows = {name: torch.from_numpy(X[name]).float() for name in X}
     for mixture in range(7):
         module.zero_grad()
-        module(rows).unflatten(1, (7, 3))[:, mixture].sum().backward()
+        module(rows)["logits"][:, mixture].sum().backward()
         reached = [
             name
             for name, encoder in module.encoders.items()
@@ -169,7 +169,7 @@ def test_candidate_weights():
     listed = fitted(mixtures=only.mixtures_)
     np.testing.assert_array_equal(only.predict_proba(X), listed.predict_proba(X))
     swapped = fitted(candidate_weights={("view1", "view0"): 2.0, "view2": 0.5})
-    assert swapped.net_.criterion.objective.candidate_weights == [
+    assert swapped.net_.criterion.candidate_weights == [
         *[1.0, 1.0, 0.5, 2.0, 1.0, 1.0, 1.0]
     ]
 
@@ -197,7 +197,7 @@ def test_no_parameter_is_ignored(name, model):
         ({"mixtures": [("view0", "veiw1")]}, "Did you mean 'view1'"),
         ({"mixtures": []}, "none of them empty"),
         ({"mixtures": [()]}, "none of them empty"),
-        ({"margin": 1.0}, "margin=1.0 belongs to boosted"),
+        ({"margin": 1.0}, "margin=1.0 is only used when boosted=True"),
         ({"temperature": 0.0}, "temperature"),
         ({"candidate_weights": {("view9",): 1.0}}, "candidate_weights"),
         ({"candidate_weights": {("view0",): -1.0}}, "finite number >= 0"),
@@ -213,7 +213,7 @@ def test_no_parameter_is_ignored(name, model):
             {"candidate_weights": dict.fromkeys(NAMES, 0), "mixtures": "singletons"},
             "all are zero",
         ),
-        ({"mixtures": ["view0", "view1"]}, r"none with \['view2'\]"),
+        ({"mixtures": ["view0", "view1"]}, r"none of the mixtures has \['view2'\]"),
         ({"mixtures": [0, 1]}, "unknown modality '0', '1'"),
         ({"max_order": 0}, "max_order"),
     ],
@@ -245,7 +245,7 @@ def test_restricting_leaves_mixtures_out():
     )
     few = skmm.restrict(model, ["view1"]).fit(X, Y)
     assert few.mixtures_ == [("view1",)]
-    assert few.net_.criterion.objective.candidate_weights == [2.0]
+    assert few.net_.criterion.candidate_weights == [2.0]
     with pytest.raises(ValueError, match="only modalities in use"):
         skmm.restrict(model, ["view2"]).fit(X, Y)
     with pytest.raises(ValueError, match="encoders would learn nothing"):
@@ -257,9 +257,9 @@ def test_weights_of_mixtures_are_cut_inside_others():
     model = MulMixClassifier(ENCODER, candidate_weights=weights, **FAST)
     scaled = ModalityTransformer({"view0": StandardScaler()})
     one = skmm.restrict(make_pipeline(scaled, model), ["view0"]).fit(X, Y)
-    assert one[-1].net_.criterion.objective.candidate_weights == [3.0]
+    assert one[-1].net_.criterion.candidate_weights == [3.0]
     late = LateFusionClassifier(model).fit(X, Y)
-    assert late.estimators_["view0"].net_.criterion.objective.candidate_weights == [3]
+    assert late.estimators_["view0"].net_.criterion.candidate_weights == [3]
 
 
 @pytest.mark.parametrize(

@@ -184,8 +184,8 @@ def test_another_modality_does_not_change_how_a_part_starts():
     "encoder, expected",
     [
         (nn.Linear(7, 4), "encoders['a']: Linear cannot read rows of shape (3,)"),
-        (nn.Unflatten(1, (1, 3)), "returned (2, 1, 3) for 2 rows"),
-        (nn.LSTM(3, 2), "encoders['a']: LSTM returned tuple for 2 rows"),
+        (nn.Unflatten(1, (1, 3)), "returned (2, 1, 3) for 2 samples"),
+        (nn.LSTM(3, 2), "encoders['a']: LSTM returned tuple for 2 samples"),
     ],
 )
 def test_a_wrong_encoder_is_named(encoder, expected):

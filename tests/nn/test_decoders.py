@@ -82,15 +82,31 @@ def test_invalid_parameters_raise(decoder, shape, match):
         decoder.build((4, shape))
 
 
-def test_the_head_splits_the_outputs():
+def test_a_head_decodes_every_target_by_name():
     shapes = {"image": (4, 4), "table": (3,)}
     head = DecoderHead((6,), {"table": MLPDecoder((5,))}, shapes).build((2, 19))
     one = {
         name: part(head.layers(torch.ones(1, 2))) for name, part in head.targets.items()
     }
     out = head(torch.ones(1, 2))
-    assert torch.equal(out[:, :16], one["image"])
-    assert torch.equal(out[:, 16:], one["table"])
+    assert out.keys() == {*head.gives} == {"image", "table"}
+    assert all(torch.equal(out[name], one[name]) for name in one)
     assert count(head) == 3 * 6 + 7 * 16 + 7 * 5 + 6 * 3
     with pytest.raises((ValueError, TypeError)):
         DecoderHead((), {"image": MLPHead()}, shapes).build((2, 19))
+
+
+@pytest.mark.parametrize("shapes", [None, (1, 4, 4)])
+def test_a_single_target_needs_no_name(shapes):
+    head = DecoderHead((), MLPDecoder((5,)), shapes).build((2, 16))
+    assert head.gives == ()
+    assert head(torch.ones(3, 2)).shape == (3, 16)
+
+
+def test_one_decoder_serves_all_targets():
+    head = DecoderHead((), MLPDecoder((5,)), {"a": (2,), "b": (3,)}).build((2, 5))
+    assert {name: out.shape[1] for name, out in head(torch.ones(1, 2)).items()} == {
+        "a": 2,
+        "b": 3,
+    }
+    assert count(head) == 2 * 3 * 5 + 6 * 2 + 6 * 3

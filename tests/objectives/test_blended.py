@@ -3,44 +3,53 @@ import torch
 
 from skmm.objectives import BlendedLoss, CrossEntropy
 
-SAID = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+LOGITS = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+ALL = torch.ones(5, 2, dtype=torch.bool)
+OUTPUTS = {"logits": LOGITS, "available": ALL}
 Y, WEIGHT = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])
 
 
 def test_is_linear_in_the_weights():
-    a, b = BlendedLoss(CrossEntropy(), 2).losses(SAID, Y, WEIGHT)
-    blended = BlendedLoss(CrossEntropy(), 2, [0.3, 2.0])(SAID, Y, WEIGHT)
+    a, b = BlendedLoss(CrossEntropy(), 2).losses(OUTPUTS, Y, WEIGHT)
+    blended = BlendedLoss(CrossEntropy(), 2, [0.3, 2.0])(OUTPUTS, Y, WEIGHT)
     torch.testing.assert_close(blended, 0.3 * a + 2.0 * b)
-    equal = BlendedLoss(CrossEntropy(), 2)(SAID, Y, WEIGHT)
+    equal = BlendedLoss(CrossEntropy(), 2)(OUTPUTS, Y, WEIGHT)
     torch.testing.assert_close(equal, (a + b) / 2)
-    torch.testing.assert_close(b, CrossEntropy()(SAID[:, 3:], Y, WEIGHT))
+    torch.testing.assert_close(b, CrossEntropy()(LOGITS[:, 1], Y, WEIGHT))
 
 
 def test_a_head_of_weight_zero_is_not_looked_at():
-    said = SAID.clone().requires_grad_()
-    BlendedLoss(CrossEntropy(), 2, [0.0, 1.0])(said, Y).backward()
-    assert not said.grad[:, :3].any()
-    assert said.grad[:, 3:].any()
+    logits = LOGITS.clone().requires_grad_()
+    outputs = {"logits": logits, "available": ALL}
+    BlendedLoss(CrossEntropy(), 2, [0.0, 1.0])(outputs, Y).backward()
+    assert not logits.grad[:, 0].any()
+    assert logits.grad[:, 1].any()
 
 
 def test_validation_is_the_last_head():
     loss = BlendedLoss(CrossEntropy(), 2, [0.9, 0.1]).validation
-    torch.testing.assert_close(loss(SAID, Y), CrossEntropy()(SAID[:, 3:], Y))
+    torch.testing.assert_close(loss(OUTPUTS, Y), CrossEntropy()(LOGITS[:, 1], Y))
 
 
-def test_rows_that_a_head_cannot_answer_do_not_count():
-    said = SAID.clone()
+def test_samples_for_which_a_head_is_not_available_do_not_count():
     gone, there = [1, 2], [0, 3, 4]  # weights of those that are there differ
-    said[gone, :3] = -torch.inf
-    first, second = BlendedLoss(CrossEntropy(), 2).losses(said, Y, WEIGHT)
-    expected = CrossEntropy()(SAID[there, :3], Y[there], WEIGHT[there])
+    available, logits = ALL.clone(), LOGITS.clone()
+    available[gone, 0] = False
+    logits[gone, 0] = torch.nan
+    outputs = {"logits": logits, "available": available}
+    first, second = BlendedLoss(CrossEntropy(), 2).losses(outputs, Y, WEIGHT)
+    expected = CrossEntropy()(LOGITS[there, 0], Y[there], WEIGHT[there])
     torch.testing.assert_close(first, expected)
-    torch.testing.assert_close(second, CrossEntropy()(SAID[:, 3:], Y, WEIGHT))
-    said = said.requires_grad_()
-    loss = BlendedLoss(CrossEntropy(), 2, [1.0, 0.0])(said[gone], Y[gone])
+    torch.testing.assert_close(second, CrossEntropy()(LOGITS[:, 1], Y, WEIGHT))
+
+
+def test_a_head_that_is_available_for_no_sample_has_no_loss():
+    logits = LOGITS.clone().requires_grad_()
+    outputs = {"logits": logits, "available": ALL & torch.tensor([False, True])}
+    loss = BlendedLoss(CrossEntropy(), 2, [1.0, 0.0])(outputs, Y)
     loss.backward()
     assert loss == 0
-    assert not said.grad.any()
+    assert not logits.grad.any()
 
 
 def test_one_weight_per_head():

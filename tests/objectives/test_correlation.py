@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skmm.objectives import BarlowTwins, OverModalities
+from skmm.objectives import BarlowTwins, ByPosition, OverModalities
 from skmm.objectives.correlation import cross_correlation
 
 A = torch.tensor([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=torch.float64)
@@ -131,22 +131,31 @@ def test_gradient():
     assert torch.autograd.gradcheck(BarlowTwins(0.05), z)
 
 
-def test_wrapped_it_reads_what_the_net_returns():
-    z = drawn(2, 6, 3)
-    present = torch.ones(6, 2, dtype=torch.float64)
+def test_named_outputs_are_embeddings_and_mask():
+    z, present = drawn(2, 6, 3), torch.ones(6, 2, dtype=torch.bool)
+    present[0, 1] = False
+    outputs = {"embeddings": z.transpose(0, 1), "present": present}
+    expected = pytest.approx(loss(*z, present=present))
+    assert BarlowTwins()(outputs, None).item() == expected
+    assert ByPosition(BarlowTwins())(outputs, None).item() == expected
+
+
+def test_over_modalities_is_deprecated():
+    z, present = drawn(2, 6, 3), torch.ones(6, 2, dtype=torch.float64)
     present[0, 1] = 0
     outputs = torch.cat([z[0], z[1], present], 1)
-    wrapped = OverModalities(BarlowTwins(), 2)
+    with pytest.warns(FutureWarning, match="reads the outputs 'embeddings'"):
+        wrapped = OverModalities(BarlowTwins(), 2)
     assert wrapped(outputs, None).item() == loss(*z, present=present > 0)
     np.testing.assert_array_equal(wrapped.split(outputs)[0], z)
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="modalities, rows, features"):
+    with pytest.raises(ValueError, match="n_modalities, n_samples, n_features"):
         BarlowTwins()(A)
     with pytest.raises(ValueError, match="mask"):
         BarlowTwins()(torch.stack([A, B]), torch.ones(2, 4, dtype=torch.bool))
     with pytest.raises(ValueError, match="weight"):
         BarlowTwins(-1)._validate_params()
     with pytest.raises(ValueError, match="objective"):
-        OverModalities("barlow_twins", 2)._validate_params()
+        ByPosition("barlow_twins")._validate_params()

@@ -4,10 +4,11 @@ import torch
 from skmm.objectives import CrossEntropy, GatedLoss, HuberError
 from skmm.objectives.base import validation_of
 
-SAID = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
+LOGITS = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0))
 Y, WEIGHT = torch.tensor([0, 1, 2, 1, 0]), torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])
 GATES = torch.tensor([[0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [0.2, 0.8], [0.9, 0.1]])
-OUTPUTS = torch.cat([SAID.flatten(1), GATES], 1)
+OPEN = torch.ones(5, 2, dtype=torch.bool)
+OUTPUTS = {"logits": LOGITS, "gate": GATES, "open": OPEN}
 COSTS = [0.25, 1.0]
 
 
@@ -18,7 +19,7 @@ class OtherInValidation(CrossEntropy):
 
 
 def test_is_the_loss_of_the_answer_and_its_cost():
-    answer = (SAID * GATES[..., None]).sum(1)
+    answer = (LOGITS * GATES[..., None]).sum(1)
     cost = (GATES @ torch.tensor(COSTS) * WEIGHT).mean()
     expected = CrossEntropy()(answer, Y, WEIGHT) + 0.3 * cost
     loss = GatedLoss(CrossEntropy(), COSTS, 0.3)
@@ -34,8 +35,7 @@ def test_is_linear_in_the_strength():
 
 
 def test_validation_counts_the_cost_too():
-    """As does early stopping, of what the objective measures on such rows."""
-    answer = (SAID * GATES[..., None]).sum(1)
+    answer = (LOGITS * GATES[..., None]).sum(1)
     price = 0.3 * (GATES @ torch.tensor(COSTS)).mean()
     for objective in (CrossEntropy(), OtherInValidation()):
         loss = GatedLoss(objective, COSTS, 0.3).validation
@@ -44,26 +44,25 @@ def test_validation_counts_the_cost_too():
 
 
 def test_before_the_gate_learns_every_branch_has_its_own_loss():
-    silent = torch.cat([SAID.flatten(1), torch.zeros_like(GATES)], 1)
+    outputs = {"logits": LOGITS, "open": OPEN}
     loss = GatedLoss(CrossEntropy(), COSTS, 5.0)
-    expected = sum(CrossEntropy()(one, Y, WEIGHT) for one in SAID.unbind(1))
-    torch.testing.assert_close(loss(silent, Y, WEIGHT), expected)
-    torch.testing.assert_close(loss.answer(silent), SAID.mean(1))
+    expected = sum(CrossEntropy()(one, Y, WEIGHT) for one in LOGITS.unbind(1))
+    torch.testing.assert_close(loss(outputs, Y, WEIGHT), expected)
+    torch.testing.assert_close(loss.answer(outputs), LOGITS.mean(1))
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT])
 def test_closed_branches_have_no_loss_before_the_gate_learns(weight):
-    closed = torch.tensor(
-        [[0.0, -1.0], [0.0, 0.0], [-1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
-    )
-    outputs = torch.cat([SAID.flatten(1), closed], 1)
+    is_open = OPEN.clone()
+    is_open[0, 1] = is_open[2, 0] = False
+    outputs = {"logits": LOGITS, "open": is_open}
     loss = GatedLoss(CrossEntropy(), COSTS, 5.0)
     weights = torch.ones(5) if weight is None else weight
     expected = sum(
-        CrossEntropy()(SAID[:, i], Y, weights * (1 + closed[:, i])) for i in (0, 1)
+        CrossEntropy()(LOGITS[:, i], Y, weights * is_open[:, i]) for i in (0, 1)
     )
     torch.testing.assert_close(loss(outputs, Y, weight), expected)
-    torch.testing.assert_close(loss.answer(outputs)[0], SAID[0, 0])
+    torch.testing.assert_close(loss.answer(outputs)[0], LOGITS[0, 0])
 
 
 def test_the_objective_is_checked():

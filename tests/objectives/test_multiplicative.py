@@ -180,14 +180,17 @@ def test_an_absent_candidate_is_as_if_it_did_not_exist():
     logits, y = drawn(1)
     for boosted in (False, True):
         loss = MultiplicativeLoss(0.7, focal=0.3, boosted=boosted)
-        absent = logits.clone()
-        absent[1, 2:] = -torch.inf
-        absent.requires_grad_()
-        rows = loss.rows(absent, y)
+        available = torch.ones(5, 3, dtype=torch.bool)
+        available[2:, 1] = False
+        with_absent = logits.clone()
+        with_absent[1, 2:] = torch.nan  # never read
+        with_absent.requires_grad_()
+        outputs = {"logits": with_absent.transpose(0, 1), "available": available}
+        rows = loss.rows(outputs, y)
         torch.testing.assert_close(rows[:2], loss.rows(logits, y)[:2])
         torch.testing.assert_close(rows[2:], loss.rows(logits[[0, 2], 2:], y[2:]))
-        (slope,) = torch.autograd.grad(rows.sum(), absent)
-        assert slope.isfinite().all()
+        (slope,) = torch.autograd.grad(rows.sum(), with_absent)
+        assert slope.isfinite().all() and not slope[1, 2:].any()
 
 
 def test_shares_sum_to_one_and_follow_certainty():
@@ -223,7 +226,7 @@ def test_weights_of_candidates_and_rows():
     [
         (MultiplicativeLoss(beta=-0.1), "beta"),
         (MultiplicativeLoss(beta="much"), "beta"),
-        (MultiplicativeLoss(margin=0.5), "margin=0.5 belongs to boosted=True"),
+        (MultiplicativeLoss(margin=0.5), "margin=0.5 is only used when boosted=True"),
         (MultiplicativeLoss(focal=-1), "focal"),
         (
             MultiplicativeLoss(candidate_weights=[1.0, -1.0]),
@@ -232,9 +235,6 @@ def test_weights_of_candidates_and_rows():
         (MultiplicativeLoss(candidate_weights=[0.0, 0.0]), "not all zero"),
         (MultiplicativeLoss(candidate_weights=[1.0, float("nan")]), "finite"),
         (MultiplicativeLoss(candidate_weights=["x"]), "finite"),
-        (OverCandidates(MultiplicativeLoss(beta=-1.0), 2), "beta"),
-        (OverCandidates("cross_entropy", 2), "objective"),
-        (OverCandidates(MultiplicativeLoss(), 0), "n_candidates"),
     ],
 )
 def test_bad_parameters(loss, match):
@@ -244,7 +244,7 @@ def test_bad_parameters(loss, match):
 
 def test_bad_shapes():
     logits, y = drawn(0)
-    with pytest.raises(ValueError, match="candidates, rows, classes"):
+    with pytest.raises(ValueError, match="n_candidates, n_samples, n_classes"):
         MultiplicativeLoss()(logits[0], y)
     with pytest.raises(ValueError, match="class numbers"):
         MultiplicativeLoss()(logits, y.double())
@@ -252,9 +252,23 @@ def test_bad_shapes():
         MultiplicativeLoss(candidate_weights=[1, 1])(logits, y)
 
 
-def test_over_candidates_sees_rows_first():
+def test_named_outputs_are_the_tensor_with_samples_first():
+    logits, y = drawn(4)
+    available = torch.ones(5, 3, dtype=torch.bool)
+    named = {"logits": logits.transpose(0, 1), "available": available}
+    loss = MultiplicativeLoss(focal=0.2)
+    for method in (loss, loss.rows):
+        torch.testing.assert_close(method(named, y), method(logits, y))
+    for method in (loss.class_losses, loss.shares):
+        torch.testing.assert_close(method(named), method(logits))
+
+
+def test_over_candidates_is_deprecated():
     logits, y = drawn(4)
     flat = logits.transpose(0, 1).flatten(1)
-    loss = OverCandidates(MultiplicativeLoss(), 3)
-    torch.testing.assert_close(loss(flat, y), MultiplicativeLoss()(logits, y))
+    with pytest.warns(FutureWarning, match="reads the outputs 'logits'"):
+        loss = OverCandidates(MultiplicativeLoss(boosted=True), 3)
     torch.testing.assert_close(loss.candidates(flat), logits)
+    plain = MultiplicativeLoss(boosted=True)
+    torch.testing.assert_close(loss(flat, y), plain(logits, y))
+    torch.testing.assert_close(loss.validation(flat, y), plain.validation(logits, y))

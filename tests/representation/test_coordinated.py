@@ -227,7 +227,7 @@ def test_saved_and_pickled(tmp_path):
         np.testing.assert_array_equal(
             other.cross_correlation_, fitted.cross_correlation_
         )
-        assert other.net_.criterion.objective.weight == 0.1
+        assert other.net_.criterion.weight == 0.1
         assert other.pairs_ == fitted.pairs_
     assert loaded.partial_fit(X).transform(X) == fitted.partial_fit(X).transform(X)
 

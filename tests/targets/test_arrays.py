@@ -59,12 +59,16 @@ def test_decode_undoes_encode(y):
     np.testing.assert_allclose(again, y, rtol=1e-5)
 
 
-def test_several_targets_are_laid_side_by_side():
+def test_several_targets_are_encoded_by_name():
     y = ModalityDict(image=IMAGES, table=TABLE)
     target = ArrayTarget.learn(y)
     assert target.n_outputs == 9
     outputs = target.encode(target.read(y))
-    outputs[:, :6] = torch.logit(outputs[:, :6])  # the sigmoid is behind the net
+    assert {name: part.shape for name, part in outputs.items()} == {
+        "image": (40, 6),
+        "table": (40, 3),
+    }
+    outputs["image"] = torch.logit(outputs["image"])  # the sigmoid is behind the net
     again = target.decode(outputs)
     np.testing.assert_allclose(again["image"], IMAGES, rtol=1e-3)
     np.testing.assert_allclose(again["table"], TABLE, rtol=1e-5)

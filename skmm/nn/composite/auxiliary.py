@@ -1,14 +1,15 @@
-"""A net whose modalities also predict alone, each by a head of its own."""
+"""A net in which every modality also predicts alone, with a head of its own."""
 
 import torch
 
 from skmm.nn.assemble import MultimodalModule
 from skmm.nn.block import PerModality
+from skmm.nn.named_outputs import check_plain, check_reads
 from skmm.nn.shape_inference import built, probe_head
 
 
 class AuxiliaryModule(MultimodalModule):
-    """A `MultimodalModule` with a head more for each modality, on its embedding.
+    """A `MultimodalModule` with one more head for each modality, on its embedding.
 
     Parameters
     ----------
@@ -18,7 +19,10 @@ class AuxiliaryModule(MultimodalModule):
         One for each modality.
     """
 
+    gives = ("logits", "available")
+
     def __init__(self, net, heads):
+        check_plain(net, "a net in which every modality predicts alone")
         super().__init__(net.encoders, net.fusion, net.head, net.widths)
         self.heads = PerModality(heads)
 
@@ -28,16 +32,22 @@ class AuxiliaryModule(MultimodalModule):
         return {**super().parts(), **heads}
 
     def forward(self, x, present=None, encoded=()):
-        """Outputs of all heads, (batch, (M + 1) K), the fused one last.
+        """Outputs of all heads, the fused one last, and which can predict a sample.
 
-        Those of a modality that a row lacks are minus infinity.
+        Returns
+        -------
+        dict
+            "logits", (batch, M + 1, K), and "available", (batch, M + 1).
         """
         parts = self.encode(x, present, encoded)
-        said = [head(parts[name]) for name, head in self.heads.items()]
-        if present is not None:
-            pairs = zip(said, present.unbind(-1), strict=True)
-            said = [out.masked_fill(~mask[:, None], -torch.inf) for out, mask in pairs]
-        return torch.cat([*said, self.head(self.fusion(parts, present))], -1)
+        logits = [head(parts[name]) for name, head in self.heads.items()]
+        fused = self.head(self.fusion(parts, present))
+        always = fused.new_ones(len(fused), 1, dtype=torch.bool)
+        if present is None:
+            available = always.expand(-1, len(logits) + 1)
+        else:
+            available = torch.cat([present, always], -1)
+        return {"logits": torch.stack([*logits, fused], 1), "available": available}
 
 
 def auxiliary_heads(template, widths, n_outputs, seeded):
@@ -51,6 +61,8 @@ def auxiliary_heads(template, widths, n_outputs, seeded):
     seeded : callable
         As for ``skmm.nn.assemble.assemble``.
     """
+    name, fix = f"head={type(template).__name__}", "Use a head such as MLPHead."
+    check_reads(name, template.reads, "the encoder of a modality", (), fix)
     heads = {}
     for name, width in widths.items():
         with seeded("heads", name):

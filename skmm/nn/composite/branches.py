@@ -1,9 +1,11 @@
-"""Nets side by side, each on some of the modalities, with encoders of its own."""
+"""Several nets, each on some of the modalities, with encoders of its own."""
 
 from itertools import accumulate, pairwise
 
 import torch
 from torch import nn
+
+from skmm.nn.named_outputs import check_plain
 
 
 class Branches(nn.Module):
@@ -27,6 +29,8 @@ class Branches(nn.Module):
 
     def __init__(self, branches, names, kinds):
         super().__init__()
+        for branch in branches.values():
+            check_plain(branch, "a sum or choice of branches")
         self.members = list(branches)
         self.branches = nn.ModuleList(branches.values())
         self.names = list(names)
@@ -60,12 +64,12 @@ class Branches(nn.Module):
         return sum(branch.fused_features for branch in self.branches)
 
     def parts(self):
-        """Branches by the names under which training knows them."""
+        """Branches by the names that training uses."""
         trios = zip(self.kinds, self.members, self.branches, strict=True)
         return {f"{kind}__{joined(mine)}": branch for kind, mine, branch in trios}
 
     def inputs(self, index, x, present=None, encoded=()):
-        """Arguments of a branch: its rows, its mask and what is embedded already."""
+        """Arguments of a branch: its samples, their mask, and names of embeddings."""
         rows = {
             name: x[name][..., place] if name in encoded else x[name]
             for name, place in self.places[index].items()
@@ -75,7 +79,7 @@ class Branches(nn.Module):
         return rows, mask, [name for name in rows if name in encoded]
 
     def fuse(self, x, present=None, encoded=()):
-        """Fused embeddings of all branches side by side, (batch, fused_features)."""
+        """Fused embeddings of all branches, concatenated, (batch, fused_features)."""
         given = (x, present, encoded)
         parts = enumerate(self.branches)
         return torch.cat([part.fuse(*self.inputs(i, *given)) for i, part in parts], -1)
@@ -83,7 +87,7 @@ class Branches(nn.Module):
     def encode(self, x, present=None, encoded=()):
         """Embeddings by modality, ``{name: (batch, ...)}``.
 
-        A row need not have the other modalities of a branch: it may still get them.
+        A sample need not have the other modalities of a branch.
         """
         found = {name: [] for name in self.names}
         for i, branch in enumerate(self.branches):
@@ -105,10 +109,11 @@ def learns(part):
 
 
 class SummedBranches(Branches):
-    """Branches whose outputs are terms of a sum; those not yet trained say zero.
+    """Branches whose outputs are the terms of a sum; an untrained branch gives zeros.
 
-    A branch says nothing in a row that lacks one of its modalities. Where a row has
-    none at all, branches of one modality answer for embeddings of zeros.
+    The term of a branch is zero in a sample that lacks one of its modalities. Where a
+    sample has no modality at all, branches of one modality predict from embeddings of
+    zeros.
 
     Parameters
     ----------
@@ -116,42 +121,44 @@ class SummedBranches(Branches):
         As for `Branches`.
     """
 
+    gives = ("terms",)
+
     def __init__(self, branches, names, kinds):
         super().__init__(branches, names, kinds)
         self.register_buffer("trained", torch.zeros(len(self.members), dtype=bool))
 
     def mask(self, index, present):
-        """Rows that have all modalities of a branch, for each of them, (batch, m)."""
+        """Samples with all modalities of a branch, for each of them, (batch, m)."""
         columns = self.columns[index]
         complete = present[:, columns].all(-1, keepdim=True)
         return complete.expand(-1, len(columns))
 
     def forward(self, x, present=None, encoded=()):
-        """Outputs of all branches side by side, (batch, branches * outputs)."""
+        """Outputs of all branches, ``{"terms": (batch, branches, outputs)}``."""
         if self.training:
             self._note_trained()
-        said = [
-            self._say(i, trained, x, present, encoded)
+        terms = [
+            self._term(i, trained, x, present, encoded)
             for i, trained in enumerate(self.trained.tolist())
         ]
-        return torch.cat(said, -1)
+        return {"terms": torch.stack(terms, 1)}
 
     def _note_trained(self):
         for i, branch in enumerate(self.branches):
             if learns(branch):
                 self.trained[i] = True
 
-    def _say(self, index, trained, x, present, encoded):
+    def _term(self, index, trained, x, present, encoded):
         branch = self.branches[index]
         if not trained:
             first = x[self.members[index][0]]
             options = {"dtype": torch.float32, "device": first.device}
             return torch.zeros(len(first), branch.head.out_features, **options)
         rows, mask, known = self.inputs(index, x, present, encoded)
-        said = branch(rows, mask, known)
+        term = branch(rows, mask, known)
         if mask is None:
-            return said
-        heard = mask[:, :1]
+            return term
+        counts = mask[:, :1]
         if len(self.members[index]) == 1:
-            heard = heard | ~present.any(-1, keepdim=True)
-        return said.masked_fill(~heard, 0.0)
+            counts = counts | ~present.any(-1, keepdim=True)
+        return term.masked_fill(~counts, 0.0)

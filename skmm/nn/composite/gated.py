@@ -1,4 +1,4 @@
-"""Branches of which a gate chooses, row by row."""
+"""Branches among which a gate chooses, sample by sample."""
 
 import torch
 from torch.nn import functional
@@ -7,10 +7,10 @@ from skmm.nn.composite.branches import Branches, learns
 
 
 class GatedBranches(Branches):
-    """Branches, and a gate that weighs them or chooses one in every row.
+    """Branches, and a gate that weights them or chooses one for every sample.
 
-    Before the gate learns it gives no weights: only zeros, and -1 for branches that a
-    row leaves closed as it has none of their modalities.
+    A branch is open for a sample that has one of its modalities; for a sample without
+    any modality all are open.
 
     Parameters
     ----------
@@ -20,8 +20,10 @@ class GatedBranches(Branches):
         From all modalities to a number per branch.
     hard : bool
         Whether one branch has all the weight. In training its gradient is that of the
-        soft weights; in prediction only the chosen branch reads a row.
+        soft weights; in prediction only the chosen branch reads a sample.
     """
+
+    gives = ("logits", "gate", "open")
 
     def __init__(self, branches, names, kinds, gate, hard):
         super().__init__(branches, names, kinds)
@@ -31,21 +33,28 @@ class GatedBranches(Branches):
         self.register_buffer("gating", torch.zeros((), dtype=bool))
 
     def begin(self):
-        """Note, when training begins, whether the gate learns, and so weighs."""
+        """Note, when training begins, whether the gate learns, and so weights."""
         self.gating.fill_(learns(self.gate))
 
     def parts(self):
-        """Branches and gate by the names under which training knows them."""
+        """Branches and gate by the names that training uses."""
         return {**super().parts(), "gate": self.gate}
 
     def mask(self, index, present):
-        """Which modalities of a branch a row has, (batch, m)."""
+        """Which modalities of a branch a sample has, (batch, m)."""
         return present[:, self.columns[index]]
 
     def forward(self, x, present=None, encoded=()):
-        """Outputs of the branches, then their weights, (batch, B K + B).
+        """Outputs of the branches, and their weights once the gate learns.
 
-        Outputs of a branch that did not read a row are zero.
+        Outputs of a branch that did not read a sample are zero.
+
+        Returns
+        -------
+        dict
+            "logits", (batch, branches, outputs); "open", which branches can read which
+            samples, (batch, branches); and, if the gate learns or has learnt, "gate",
+            the weights, of that shape.
 
         Raises
         ------
@@ -54,49 +63,46 @@ class GatedBranches(Branches):
         """
         if encoded:
             raise TypeError("a gate reads modalities, not embeddings of them.")
-        weights = self.weights(x, present)
+        is_open = self._open(x, present)
+        outputs = {"open": is_open}
+        if self.gating:
+            outputs["gate"] = self._weights(x, present, is_open)
         if self.training or not self.hard or not self.gating:
-            said = [self._say(i, x, present) for i in range(len(self.branches))]
+            logits = [self._read(i, x, present) for i in range(len(self.branches))]
         else:
-            chosen = weights.argmax(-1)
-            said = [
+            chosen = outputs["gate"].argmax(-1)
+            logits = [
                 self._routed(i, chosen, x, present) for i in range(len(self.members))
             ]
-        return torch.cat([*said, weights], -1)
+        return {"logits": torch.stack(logits, 1), **outputs}
 
-    def weights(self, x, present=None):
-        """Weight of each branch in each row, (batch, B).
-
-        Branches of which a row has no modality are closed, unless it has none at all.
-        """
-        closed = self._closed(x, present)
-        if not self.gating:
-            return -closed.float()
+    def _weights(self, x, present, is_open):
+        """Weight of each branch in each sample, (batch, branches)."""
         scores = self.gate(x, present) / self.temperature
-        soft = scores.masked_fill(closed, -torch.inf).softmax(-1)
+        soft = scores.masked_fill(~is_open, -torch.inf).softmax(-1)
         return straight_through(soft) if self.hard else soft
 
-    def _closed(self, x, present):
+    def _open(self, x, present):
         if present is None:
             first = x[self.names[0]]
             size = len(first), len(self.members)
-            return torch.zeros(size, dtype=bool, device=first.device)
-        heard = [self.mask(i, present).any(-1) for i in range(len(self.members))]
-        heard = torch.stack(heard, -1)
-        return ~heard & heard.any(-1, keepdim=True)
+            return torch.ones(size, dtype=bool, device=first.device)
+        can_read = [self.mask(i, present).any(-1) for i in range(len(self.members))]
+        can_read = torch.stack(can_read, -1)
+        return can_read | ~can_read.any(-1, keepdim=True)
 
-    def _say(self, index, x, present):
+    def _read(self, index, x, present):
         return self.branches[index](*self.inputs(index, x, present))
 
     def _routed(self, index, chosen, x, present):
-        """Outputs of a branch in the rows that are its own, zeros elsewhere."""
+        """Outputs of a branch for the samples that chose it, zeros elsewhere."""
         branch, mine = self.branches[index], (chosen == index).nonzero()[:, 0]
         out = torch.zeros(len(chosen), branch.head.out_features, device=chosen.device)
         if not len(mine):
             return out
         rows = {name: x[name][mine] for name in self.members[index]}
-        said = self._say(index, rows, None if present is None else present[mine])
-        return out.index_copy(0, mine, said.to(out.dtype))
+        logits = self._read(index, rows, None if present is None else present[mine])
+        return out.index_copy(0, mine, logits.to(out.dtype))
 
 
 def straight_through(soft):

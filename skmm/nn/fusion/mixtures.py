@@ -5,7 +5,8 @@ fusion          formula                                    parameters  a missing
                                                                        modality
 ==============  =========================================  ==========  =============
 MixtureFusion   u_c = sum, mean or concatenation of h_m    none        mixtures with
-                over the modalities m of mixture c                     it are marked
+                over the modalities m of mixture c                     it are not
+                                                                       available
 ==============  =========================================  ==========  =============
 
 In the table h_m is the embedding of modality m; ``width=`` adds a linear map to each.
@@ -24,17 +25,16 @@ from skmm.nn.fusion.basic import equal_widths
 
 __all__ = ["MixtureFusion"]
 
-MOST = 6  # modalities of which all subsets are taken without being asked
+MOST = 6  # modalities of which all subsets are taken by default
 
 
 class MixtureFusion(Block):
     r"""Merge every one of several subsets of the modalities.
 
-    .. math:: u_c = \sum_{m \in c} h_m, \qquad
-        z = [u_1, \dots, u_C, a_1, \dots, a_C]
+    .. math:: u_c = \sum_{m \in c} h_m
 
-    where :math:`a_c` is 1 in rows that have all modalities of the mixture c, else 0.
-    `MixtureHead` predicts from each.
+    A mixture is available in samples that have all its modalities. `MixtureHead`
+    predicts from each.
 
     Parameters
     ----------
@@ -56,10 +56,11 @@ class MixtureFusion(Block):
 
     Notes
     -----
-    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    C d + C); "concat" puts zeros in the places of other modalities. A row for which no
-    mixture is complete uses them all, with what it has. Liu et al., "Learn to Combine
-    Modalities in Multimodal Deep Learning", 2018, eq. 11.
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool; returns
+    ``{"mixtures": (batch, C, d), "available": (batch, C)}``. "concat" puts zeros in the
+    places of other modalities. A sample for which no mixture is complete uses them all,
+    with the modalities that it has. Liu et al., "Learn to Combine Modalities in
+    Multimodal Deep Learning", 2018, eq. 11.
 
     Examples
     --------
@@ -68,11 +69,13 @@ class MixtureFusion(Block):
     >>> fuse = MixtureFusion().build({"a": 1, "b": 1})
     >>> fuse.mixtures_
     [('a',), ('b',), ('a', 'b')]
-    >>> fuse({"a": torch.tensor([[2.0]]), "b": torch.tensor([[3.0]])})
-    tensor([[2., 3., 5., 1., 1., 1.]])
+    >>> fused = fuse({"a": torch.tensor([[2.0]]), "b": torch.tensor([[3.0]])})
+    >>> fused["mixtures"].flatten(), fused["available"]
+    (tensor([2., 3., 5.]), tensor([[True, True, True]]))
     """
 
     stackable = True
+    gives = ("mixtures", "available")
 
     _parameter_constraints = {
         "mixtures": [StrOptions({"all", "singletons", "full"}), list, tuple],
@@ -95,7 +98,7 @@ class MixtureFusion(Block):
         self.to_width, self.widths = self._maps(in_shape)
         self.members = [[n in mix for n in self.names] for mix in self.mixtures_]
         width = sum(self.widths) if self.merge == "concat" else self.widths[0]
-        self.out_features = len(self.mixtures_) * (width + 1)
+        self.out_features = len(self.mixtures_) * width
         return self
 
     def _maps(self, widths):
@@ -108,14 +111,14 @@ class MixtureFusion(Block):
         return equal_widths(self, widths, width)[0], [width] * len(widths)
 
     def forward(self, parts, present=None):
-        """Embeddings (batch, d_m) to (batch, out_features)."""
+        """Embeddings (batch, d_m) to mixtures (batch, C, d)."""
         columns = [self.to_width[name](parts[name]) for name in self.names]
         if present is not None:
             masks = zip(columns, present.unbind(-1), strict=True)
             columns = [part.masked_fill(~mask[..., None], 0.0) for part, mask in masks]
         merged = self._merged(dict(zip(self.names, columns, strict=True)), present)
-        complete = self._complete(present, columns[0])
-        return torch.cat([*merged, complete], -1)
+        available = self._available(present, columns[0])
+        return {"mixtures": torch.stack(merged, -2), "available": available}
 
     def _merged(self, parts, present):
         """Embeddings of the mixtures, C of (..., batch, d)."""
@@ -125,7 +128,7 @@ class MixtureFusion(Block):
                 parts | {n: nothing[n] for n in parts if n not in mix}
                 for mix in self.mixtures_
             ]
-            return [part for mixture in chosen for part in mixture.values()]
+            return [torch.cat([*mixture.values()], -1) for mixture in chosen]
         sums = {}
         for mix in self.mixtures_:  # most are a smaller one and one modality more
             known = sums.get(mix[:-1])
@@ -141,13 +144,14 @@ class MixtureFusion(Block):
         columns = [self.names.index(name) for name in mix]
         return present[..., columns].sum(-1, keepdim=True).clamp(min=1)
 
-    def _complete(self, present, like):
-        """1 where a row can use a mixture, else 0; (..., batch, C)."""
+    def _available(self, present, like):
+        """Which mixtures a sample can use; (..., batch, C)."""
         if present is None:
-            return like.new_ones(*like.shape[:-1], len(self.mixtures_))
+            shape = *like.shape[:-1], len(self.mixtures_)
+            return like.new_ones(shape, dtype=torch.bool)
         needed = torch.tensor(self.members, device=present.device)
         complete = (present[..., None, :] | ~needed).all(-1)
-        return (complete | ~complete.any(-1, keepdim=True)).to(like.dtype)
+        return complete | ~complete.any(-1, keepdim=True)
 
 
 def _sum(parts, mix):
@@ -184,15 +188,16 @@ def choose_mixtures(mixtures, names, max_order=None):
     """
     if max_order is not None and not (isinstance(mixtures, str) and mixtures == "all"):
         raise ValueError(
-            f"max_order={max_order} belongs to mixtures='all'; got {mixtures!r}."
+            f"max_order={max_order} is only used when mixtures='all'; got "
+            f"mixtures={mixtures!r}."
         )
     if not isinstance(mixtures, str):
         return _named(mixtures, names)
     if mixtures == "all" and max_order is None and len(names) > MOST:
         raise ValueError(
             f"{len(names)} modalities have {2 ** len(names) - 1} mixtures, each with a "
-            "head of its own. Set max_order=, the most modalities in one mixture, as "
-            "max_order=2, or list the mixtures."
+            "head of its own. Set max_order, the most modalities in one mixture, such "
+            "as max_order=2, or list the mixtures."
         )
     orders = {"singletons": [1], "full": [len(names)]}
     every = range(1, min(max_order or len(names), len(names)) + 1)
@@ -215,8 +220,8 @@ def _named(mixtures, names):
         raise ValueError(f"mixtures names {twice} twice.")
     if unused := [name for name in names if not any(name in mix for mix in ordered)]:
         raise ValueError(
-            f"mixtures has none with {unused}, whose encoders would learn nothing. "
-            "Name them, or leave them out of `modalities`."
+            f"none of the mixtures has {unused}, whose encoders would learn nothing. "
+            "Add a mixture, or leave them out of `modalities`."
         )
     return sorted(ordered, key=lambda mix: (len(mix), [names.index(n) for n in mix]))
 

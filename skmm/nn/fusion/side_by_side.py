@@ -4,11 +4,11 @@
 fusion            formula                              parameters      a missing
                                                                        modality
 ================  ===================================  ==============  =============
-SideBySideFusion  [g_1(h_1), ..., g_M(h_M),            of the          zeros, and is
-                  p_1, ..., p_M]                       projectors g    marked
+SideBySideFusion  [g_1(h_1), ..., g_M(h_M)]            of the          zeros, and
+                                                       projectors g    not present
 ================  ===================================  ==============  =============
 
-In the table h_m is the embedding of modality m, and p_m is 1 where it is present.
+In the table h_m is the embedding of modality m.
 """
 
 import torch
@@ -23,15 +23,15 @@ __all__ = ["SideBySideFusion"]
 
 
 class SideBySideFusion(Block):
-    """Project each embedding, and put them side by side with who is there.
+    """Project each embedding, and stack them together with the mask of presence.
 
     Parameters
     ----------
     projector : tuple of int, Block or None, default=None
-        One of its kind per modality. A tuple is the widths of fully connected layers,
-        the last of which is linear; a Block is built as an encoder is; None leaves the
-        embeddings as they are, or, if their widths differ, is one linear layer to the
-        smallest of them.
+        A clone of it projects each modality. A tuple is the widths of fully connected
+        layers, the last of which is linear; a Block is built as an encoder is; None
+        leaves the embeddings as they are, or, if their widths differ, is one linear
+        layer to the smallest of them.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class SideBySideFusion(Block):
 
     Notes
     -----
-    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool, result (batch,
-    M D + M), D the common width.
+    Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool; returns
+    ``{"embeddings": (batch, M, D), "present": (batch, M)}``, D the common width.
 
     Examples
     --------
@@ -49,9 +49,11 @@ class SideBySideFusion(Block):
     >>> from skmm.nn import SideBySideFusion
     >>> fuse = SideBySideFusion().build({"a": 1, "b": 1})
     >>> parts = {"a": torch.tensor([[2.0]]), "b": torch.tensor([[3.0]])}
-    >>> fuse(parts, torch.tensor([[True, False]]))
-    tensor([[2., 0., 1., 0.]])
+    >>> fuse(parts, torch.tensor([[True, False]]))["embeddings"].flatten()
+    tensor([2., 0.])
     """
+
+    gives = ("embeddings", "present")
 
     _parameter_constraints = {
         "projector": [tuple, list, HasMethods("build"), None],
@@ -73,13 +75,13 @@ class SideBySideFusion(Block):
         if len(set(widths.values())) > 1:
             raise ValueError(
                 "the projector must return one width for all modalities; got "
-                f"{widths}. Use a tuple, as projector=({smallest},)."
+                f"{widths}. Use a tuple, such as projector=({smallest},)."
             )
-        self.out_features = len(widths) * (widths[self.names[0]] + 1)
+        self.out_features = len(widths) * widths[self.names[0]]
         return self
 
     def forward(self, parts, present=None):
-        """Embeddings (batch, d_m) to (batch, M D + M)."""
+        """Embeddings (batch, d_m) to (batch, M, D), and the mask."""
         columns = [self.maps[name](parts[name]) for name in self.names]
         if present is None:
             present = columns[0].new_ones(len(columns[0]), len(columns), dtype=bool)
@@ -88,11 +90,11 @@ class SideBySideFusion(Block):
             column.masked_fill(~mask[..., None], 0.0)
             for column, mask in zip(columns, masks, strict=True)
         ]
-        return torch.cat([*columns, present.to(columns[0].dtype)], -1)
+        return {"embeddings": torch.stack(columns, -2), "present": present}
 
 
 def _projector(template, width):
-    """Block from embeddings of one modality to what is compared."""
+    """Projector of one modality, built."""
     if template is None:
         return Flatten().build((width,))
     if not isinstance(template, (tuple, list)):

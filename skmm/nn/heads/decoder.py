@@ -2,27 +2,34 @@
 
 import math
 
-import torch
-
+from skmm._sklearn import HasMethods
 from skmm.nn.block import Block, PerModality, built_clone
 from skmm.nn.decoders import MLPDecoder
 from skmm.nn.layers import dense_layers
 
 __all__ = ["DecoderHead"]
 
+UNNAMED = "y"  # the place of a single target's decoder among the submodules
+
 
 class DecoderHead(Block):
-    """From a code to the values of one or several targets, side by side.
+    """From a code to the values of one target, or of several by name.
 
     Parameters
     ----------
     hidden : tuple of int, default=()
         Widths of ReLU layers that all targets share.
-    decoders : dict of str to Block, or None, default=None
-        A decoder for some or all targets; the others have ``MLPDecoder()``.
-    shapes : dict of str to tuple of int, or None, default=None
-        Shape of one row of each target; None is one target of as many values as there
-        are outputs.
+    decoders : dict of str to Block, Block or None, default=None
+        A decoder for some or all targets; the others have ``MLPDecoder()``. One Block
+        serves all targets.
+    shapes : dict of str to tuple of int, tuple of int or None, default=None
+        Shape of one sample of each target. A tuple is that of a single target without
+        a name; None is one of as many values as there are outputs.
+
+    Notes
+    -----
+    With names the outputs are a dict, ``{target: (batch, n_values)}``; without one they
+    are a tensor, (batch, n_values).
 
     Examples
     --------
@@ -30,16 +37,16 @@ class DecoderHead(Block):
     >>> from skmm.nn import ConvDecoder, DecoderHead
     >>> shapes = {"image": (1, 8, 8), "table": (5,)}
     >>> head = DecoderHead((16,), {"image": ConvDecoder()}, shapes).build((4, 69))
-    >>> head(torch.zeros(2, 4)).shape
-    torch.Size([2, 69])
+    >>> {name: out.shape for name, out in head(torch.zeros(2, 4)).items()}
+    {'image': torch.Size([2, 64]), 'table': torch.Size([2, 5])}
     """
 
     stackable = True
 
     _parameter_constraints = {
         "hidden": [tuple, list],
-        "decoders": [dict, None],
-        "shapes": [dict, None],
+        "decoders": [dict, HasMethods("build"), None],
+        "shapes": [dict, tuple, None],
     }
 
     def __init__(self, hidden=(), decoders=None, shapes=None):
@@ -48,12 +55,21 @@ class DecoderHead(Block):
         self.decoders = decoders
         self.shapes = shapes
 
+    @property
+    def gives(self):
+        """Names of the targets; () is a tensor."""
+        return tuple(self.shapes) if isinstance(self.shapes, dict) else ()
+
     def build(self, in_shape):
         """Make the layers for ``in_shape = (width of the code, outputs)``."""
         width, self.out_features = in_shape
         self.layers, width = dense_layers(width, self.hidden)
-        shapes = self.shapes or {"y": (self.out_features,)}
-        given = self.decoders or {}
+        shapes = self.shapes
+        if not isinstance(shapes, dict):
+            shapes = {UNNAMED: (self.out_features,) if shapes is None else shapes}
+        given = self.decoders
+        if not isinstance(given, dict):
+            given = dict.fromkeys(shapes, given)
         self.targets = PerModality(
             {
                 name: self._decoder(name, given.get(name), (width, shape))
@@ -68,12 +84,13 @@ class DecoderHead(Block):
         if decoder.out_features != values:
             raise ValueError(
                 f"the decoder of {name!r}, {type(decoder).__name__}, returns "
-                f"{decoder.out_features} values for rows of shape {in_shape[1]}, which "
-                f"have {values}."
+                f"{decoder.out_features} values for samples of shape {in_shape[1]}, "
+                f"which have {values}."
             )
         return decoder
 
     def forward(self, x):
-        """(batch, width) to (batch, outputs)."""
+        """(batch, width) to (batch, n_values), by name if the targets have names."""
         shared = self.layers(x)
-        return torch.cat([decoder(shared) for _, decoder in self.targets.items()], -1)
+        values = {name: decoder(shared) for name, decoder in self.targets.items()}
+        return values if self.gives else values[UNNAMED]

@@ -133,6 +133,7 @@ class IdentityHead(Block):
     """
 
     stackable = True
+    reads = gives = None
 
     def build(self, in_shape):
         """Set the width for ``in_shape = (width of the embedding, ignored)``."""

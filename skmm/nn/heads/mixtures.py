@@ -16,33 +16,38 @@ __all__ = ["MixtureHead"]
 class MixtureHead(Block):
     """One head per mixture of modalities, all of one shape, behind a `MixtureFusion`.
 
-    ``MulMixClassifier`` puts it there; its outputs need an objective over candidates.
+    ``MulMixClassifier`` puts it there; `MultiplicativeLoss` reads its outputs.
 
     Parameters
     ----------
     n_mixtures : int, default=1
-        C; the last C columns of the embedding say which mixtures a row can use.
+        Number C of mixtures.
     head : Block or None, default=None
         The head of each; None is ``MLPHead()``.
     batched : bool, default=True
-        Whether heads of dense layers are computed together, as one product, not one by
-        one; the outputs are the same. Other heads are always computed one by one.
+        Whether heads of dense layers are computed as one batched product; the outputs
+        are the same. Other heads are always computed one by one.
 
     Notes
     -----
-    Shapes: (batch, C (d + 1)) to (batch, C K); the K outputs of a mixture that a row
-    cannot use are minus infinity.
+    Reads ``{"mixtures": (batch, C, d), "available": (batch, C)}`` and returns
+    ``{"logits": (batch, C, K), "available": (batch, C)}``. Logits of a mixture that is
+    not available have no meaning.
 
     Examples
     --------
     >>> import torch
     >>> from skmm.nn import MixtureHead
-    >>> head = MixtureHead(2).build((2 * (8 + 1), 2 * 3))
-    >>> head(torch.ones(5, 18)).shape
-    torch.Size([5, 6])
+    >>> head = MixtureHead(2).build((2 * 8, 2 * 3))
+    >>> available = torch.ones(5, 2, dtype=torch.bool)
+    >>> outputs = head({"mixtures": torch.ones(5, 2, 8), "available": available})
+    >>> outputs["logits"].shape
+    torch.Size([5, 2, 3])
     """
 
     stackable = True
+    reads = ("mixtures", "available")
+    gives = ("logits", "available")
 
     _parameter_constraints = {
         "n_mixtures": [Interval(Integral, 1, None, closed="left")],
@@ -57,15 +62,15 @@ class MixtureHead(Block):
         self.batched = batched
 
     def build(self, in_shape):
-        """Make the heads for ``in_shape = (C (d + 1), C K)``."""
+        """Make the heads for ``in_shape = (C d, C K)``."""
         in_features, self.out_features = in_shape
         if any(size % self.n_mixtures for size in in_shape):
             raise ValueError(
                 f"MixtureHead({self.n_mixtures}) needs an embedding and outputs for "
-                f"each of {self.n_mixtures} mixtures; got {in_features} columns and "
+                f"each of {self.n_mixtures} mixtures; got {in_features} values and "
                 f"{self.out_features} outputs."
             )
-        sizes = in_features // self.n_mixtures - 1, self.out_features // self.n_mixtures
+        sizes = [size // self.n_mixtures for size in in_shape]
         head = MLPHead() if self.head is None else self.head
         heads = [built_clone(head, sizes) for _ in range(self.n_mixtures)]
         batched = self.batched and can_stack(heads[0]) and not _has_norm(heads[0])
@@ -73,14 +78,11 @@ class MixtureHead(Block):
         return self
 
     def forward(self, x):
-        """(batch, C (d + 1)) to (batch, C K)."""
-        count = self.n_mixtures
-        merged = x[..., :-count].unflatten(-1, (count, -1)).transpose(-3, -2)
-        outputs = self._answers(merged).transpose(-3, -2)  # (..., batch, C, K)
-        absent = x[..., -count:] == 0
-        return outputs.masked_fill(absent[..., None], -torch.inf).flatten(-2)
+        """Mixtures (batch, C, d) to logits (batch, C, K)."""
+        logits = self._logits(x["mixtures"].transpose(-3, -2)).transpose(-3, -2)
+        return {"logits": logits.contiguous(), "available": x["available"]}
 
-    def _answers(self, merged):
+    def _logits(self, merged):
         """(..., C, batch, d) to (..., C, batch, K)."""
         if not isinstance(self.heads, nn.ModuleList):
             return self.heads(merged)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from skmm.data.tensors import map_tensors
 from skmm.training.batches import batch_bounds
 
 
@@ -17,7 +18,7 @@ class StackedRows:
     present : Tensor (B, n, M) or None
     weight : Tensor (B, n)
         Zero for rows that only pad.
-    target : Tensor (B, n, ...)
+    target : Tensor (B, n, ...), or dict of such
     sizes : Tensor (B,)
         Number of real rows.
     """
@@ -47,7 +48,10 @@ class StackedRows:
             x,
             _pad([part.present for part in rows], n_rows) if masked else None,
             _pad(weights, n_rows),
-            _pad([target for _, target in problems], n_rows),
+            map_tensors(
+                lambda *targets: _pad(targets, n_rows),
+                *(target for _, target in problems),
+            ),
             torch.tensor(sizes, device=some.device),
         )
 
@@ -78,7 +82,7 @@ class StackedRows:
             {name: values[pick] for name, values in self.x.items()},
             None if self.present is None else self.present[pick],
             self.weight[pick],
-            self.target[pick],
+            map_tensors(lambda values: values[pick], self.target),
             self.sizes,
         )
 
@@ -94,7 +98,7 @@ class StackedRows:
             {name: values[:, part] for name, values in self.x.items()},
             None if self.present is None else self.present[:, part],
             self.weight[:, part],
-            self.target[:, part],
+            map_tensors(lambda values: values[:, part], self.target),
             (self.sizes - start).clamp(0, stop - start),
         )
 

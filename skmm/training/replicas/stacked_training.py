@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skmm.data.tensors import map_tensors
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
 from skmm.training.callbacks import BestWeights
@@ -114,9 +115,13 @@ class StackedTraining:
         for norm in self.norms:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
-        flat, target = outputs.flatten(0, 1), batch.target.flatten(0, 1)
-        rows = objective.rows(flat, target).view(batch.weight.shape)
-        return objective.finish((rows * batch.weight).sum(1) / batch.sizes.clamp(min=1))
+        flat, target = map_tensors(_flat, outputs), map_tensors(_flat, batch.target)
+        losses, counted = objective.row_losses(flat, target)
+        total = (losses.view(batch.weight.shape) * batch.weight).sum(1)
+        sizes = batch.sizes
+        if counted is not None:  # padding is not observed
+            sizes = counted.view(batch.weight.shape).sum(1)
+        return objective.finish(total / sizes.clamp(min=1))
 
     @torch.no_grad()
     def _check(self):
@@ -178,6 +183,10 @@ class StackedTraining:
             for _, callback in net.callbacks_:
                 if isinstance(callback, BestWeights):
                     callback.best_epoch_ = epoch
+
+
+def _flat(tensor):
+    return tensor.flatten(0, 1)
 
 
 class _StackedOptimizer:

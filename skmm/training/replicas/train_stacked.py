@@ -6,9 +6,11 @@ import torch
 from skorch.callbacks import EpochTimer
 
 from skmm._random import seeded
+from skmm.data.tensors import tensors_in
 from skmm.nn.block import Block
 from skmm.nn.composite.stack import can_stack
 from skmm.objectives import Objective
+from skmm.objectives.base import modules_in
 from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.callbacks import BestWeights
 from skmm.training.fingerprint import attributes_of, describe, digest
@@ -91,16 +93,17 @@ def _structure(net, problem):
         repr(net.device),
         tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
-    data = (starts, rows.present is None, target.dtype, problem.valid is None)
+    dtypes = tuple(tensor.dtype for tensor in tensors_in(target))
+    data = (starts, rows.present is None, dtypes, problem.valid is None)
     return (shapes, kinds, _settings(net.module_), settings, data)
 
 
 def can_be_stacked(net, problem):
     """Whether a net and its rows can be one of a stack.
 
-    It needs dense Blocks, an Objective that looks at each row by itself, an optimizer
-    whose steps are proportional to lr, one lr and weight decay for all parts, and no
-    stages, compilation or callbacks but early stopping.
+    It needs dense Blocks, an Objective without weights that is the mean of the losses
+    of samples, an optimizer whose steps are proportional to lr, one lr and weight decay
+    for all parts, and no stages, compilation or callbacks other than early stopping.
 
     Parameters
     ----------
@@ -112,6 +115,7 @@ def can_be_stacked(net, problem):
     return (
         optimizer_class(net.optimizer) in ELEMENTWISE
         and isinstance(net.criterion, Objective)
+        and not modules_in(net.criterion)
         and net.criterion.by_rows
         and (net.criterion.additive or _is_checked_at_once(net, problem.valid))
         and all(isinstance(callback, known) for _, callback in net.callbacks_)

@@ -39,8 +39,8 @@ def test_choices():
         ([("a",), ()], None, "none of them empty"),
         ([("a", "d")], None, "unknown modality 'd'"),
         ([("a", "b"), ("b", "a")], None, "twice"),
-        ([("a", "b")], None, r"none with \['c'\]"),
-        ("full", 2, "max_order=2 belongs to mixtures='all'"),
+        ([("a", "b")], None, r"none of the mixtures has \['c'\]"),
+        ("full", 2, "max_order=2 is only used when mixtures='all'"),
     ],
 )
 def test_bad_choices(mixtures, order, match):
@@ -53,16 +53,11 @@ def test_too_many_modalities_name_max_order():
         choose_mixtures("all", list("abcdefg"))
 
 
-def split(fused, count):
-    """Merged embeddings (n, C, d) and flags (n, C)."""
-    return fused[:, :-count].unflatten(1, (count, -1)), fused[:, -count:]
-
-
 @pytest.mark.parametrize("merge", ["sum", "mean", "concat"])
 def test_every_mixture_merges_its_own(merge):
     fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
-    merged, flags = split(fuse(PARTS), 7)
-    assert flags.eq(1).all() and fuse.out_features == fuse(PARTS).shape[1]
+    merged, available = fuse(PARTS).values()
+    assert available.all() and fuse.out_features == merged[0].numel()
     join = {"sum": sum, "mean": lambda parts: sum(parts) / len(parts)}
     for c, mix in enumerate(fuse.mixtures_):
         if merge == "concat":
@@ -76,14 +71,14 @@ def test_every_mixture_merges_its_own(merge):
 @pytest.mark.parametrize("merge", ["sum", "mean", "concat"])
 def test_missing_modalities(merge):
     fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
-    merged, flags = split(fuse(PARTS, PRESENT), 7)
-    whole, _ = split(fuse(PARTS), 7)
+    merged, available = fuse(PARTS, PRESENT).values()
+    whole = fuse(PARTS)["mixtures"]
     for row in range(3):
         has = {n for n, there in zip("abc", PRESENT[row], strict=True) if there}
         complete = torch.tensor([set(mix) <= has for mix in fuse.mixtures_])
-        assert flags[row].bool().equal(complete)
+        assert available[row].equal(complete)
         torch.testing.assert_close(merged[row, complete], whole[row, complete])
-    assert flags[3].eq(1).all() and not merged[3].any()
+    assert available[3].all() and not merged[3].any()
 
 
 def test_content_of_the_missing_has_no_influence():
@@ -93,20 +88,21 @@ def test_content_of_the_missing_has_no_influence():
     }
     for merge in ("sum", "mean", "concat"):
         fuse = nn.MixtureFusion(merge=merge).build(WIDTHS)
-        assert fuse(wild, PRESENT).equal(fuse(PARTS, PRESENT))
+        merged = fuse(wild, PRESENT)["mixtures"]
+        assert merged.equal(fuse(PARTS, PRESENT)["mixtures"])
 
 
 def test_no_complete_mixture_takes_what_there_is():
     fuse = nn.MixtureFusion("full").build(WIDTHS)
-    merged, flags = split(fuse(PARTS, PRESENT), 1)
-    assert flags.eq(1).all()
+    merged, available = fuse(PARTS, PRESENT).values()
+    assert available.all()
     torch.testing.assert_close(merged[1, 0], PARTS["a"][1] + PARTS["c"][1])
 
 
 def test_a_mean_is_of_what_there_is():
     fuse = nn.MixtureFusion("full", merge="mean").build(WIDTHS)
     mean = nn.MeanFusion().build(WIDTHS)(PARTS, PRESENT)
-    torch.testing.assert_close(fuse(PARTS, PRESENT)[:, :3], mean)
+    torch.testing.assert_close(fuse(PARTS, PRESENT)["mixtures"][:, 0], mean)
 
 
 def test_a_head_for_another_number_of_mixtures():
@@ -116,29 +112,28 @@ def test_a_head_for_another_number_of_mixtures():
 
 def test_widths():
     widths = {"a": 3, "b": 5}
-    assert nn.MixtureFusion().build(widths).out_features == 3 * (5 + 1)
-    assert nn.MixtureFusion(width=4).build(widths).out_features == 3 * (4 + 1)
+    assert nn.MixtureFusion().build(widths).out_features == 3 * 5
+    assert nn.MixtureFusion(width=4).build(widths).out_features == 3 * 4
     joined = nn.MixtureFusion(merge="concat").build(widths)
-    assert joined.out_features == 3 * (8 + 1)
+    assert joined.out_features == 3 * 8
     assert not list(joined.parameters())
 
 
 def head(batched, inner=None):
     torch.manual_seed(0)
     inner = nn.MLPHead((6,), dropout=0.0) if inner is None else inner
-    return nn.MixtureHead(3, inner, batched=batched).build((3 * 5, 3 * 2))
+    return nn.MixtureHead(3, inner, batched=batched).build((3 * 4, 3 * 2))
 
 
 def test_batched_heads_are_the_heads_one_by_one():
-    x = torch.cat([torch.randn(8, 12), torch.ones(8, 3)], 1)
-    x[0, -1] = 0
-    together, single = head(True), head(False)
-    out = together(x)
+    x = {"mixtures": torch.randn(8, 3, 4), "available": torch.rand(8, 3) > 0.2}
+    batched, single = head(True), head(False)
+    out = batched(x)
     torch.testing.assert_close(out, single(x))
-    assert out[0, 4:].isneginf().all() and out[0, :4].isfinite().all()
-    kept = out.unflatten(1, (3, 2))[1:]
-    torch.testing.assert_close(kept[:, 1], single.heads[1](x[1:, 4:8]))
-    weights = [sum(p.numel() for p in h.parameters()) for h in (together, single)]
+    assert out["available"].equal(x["available"])
+    second = single.heads[1](x["mixtures"][:, 1])
+    torch.testing.assert_close(out["logits"][:, 1], second)
+    weights = [sum(p.numel() for p in h.parameters()) for h in (batched, single)]
     assert weights[0] == weights[1]
 
 
@@ -155,4 +150,5 @@ def test_heads_that_cannot_be_batched_work_too():
 
     made = head(True, Own())
     assert isinstance(made.heads, torch.nn.ModuleList)
-    assert made(torch.ones(4, 15)).shape == (4, 6)
+    x = {"mixtures": torch.ones(4, 3, 4), "available": torch.ones(4, 3).bool()}
+    assert made(x)["logits"].shape == (4, 3, 2)

@@ -34,9 +34,23 @@ def masks(batch=6, names=NAMES):
     return torch.tensor(rows[:batch]).bool()[:, : len(names)]
 
 
+class Values(torch.nn.Module):
+    """All values of a fusion with named outputs, as one tensor; masks are left out."""
+
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+        self.out_features = block.out_features
+
+    def forward(self, parts, present=None):
+        outputs = self.block(parts, present).values()
+        return torch.cat([t.flatten(1) for t in outputs if t.is_floating_point()], 1)
+
+
 def built(make, names=NAMES, width=WIDTH):
     torch.manual_seed(0)
-    return make().build(dict.fromkeys(names, width)).double().eval()
+    block = make().build(dict.fromkeys(names, width)).double().eval()
+    return Values(block) if block.gives else block
 
 
 @dataclass

@@ -1,0 +1,117 @@
+"""The outputs for a sample must not depend on the other samples of its batch."""
+
+from contextlib import contextmanager
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from skmm._random import generators_put_back
+from skmm.data.tensors import map_tensors, rows_at, tensors_in
+
+SAMPLES = 4
+SOME = torch.tensor([2, 0, 3])  # fewer, in another order
+
+
+def check_rows_independent(module, shapes):
+    """Try a few random samples, and some of them in another order.
+
+    Modules that are not deterministic, that cannot read random numbers, or that have a
+    BatchNorm without running statistics, are not judged.
+
+    Parameters
+    ----------
+    module : MultimodalModule
+    shapes : dict of str to tuple
+        Shape of one sample of each modality.
+
+    Raises
+    ------
+    ValueError
+        If a part mixes the samples of a batch.
+    """
+    if any(_normalises_by_batch(part) for part in module.modules()):
+        return
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    x = {
+        name: random_samples(encoder, shapes[name], generator).to(device)
+        for name, encoder in module.encoders.items()
+    }
+    with generators_put_back(device), _evaluating(module), torch.no_grad():
+        try:
+            where = _mixing(module, x)
+        except Exception:  # random numbers may be out of its domain; training will tell
+            return
+    if where is not None:
+        raise ValueError(
+            f"{where}: the outputs for a sample depend on the other samples of the "
+            "batch, so predictions would depend on what is predicted with them. "
+            "Compute along the other axes only, or use running statistics in "
+            "prediction, as BatchNorm1d does."
+        )
+
+
+def random_samples(encoder, shape, generator):
+    """A few samples, of numbers from 0 to 1 or of tokens, as an encoder reads them."""
+    shape = shape or (8,)  # tokens
+    dtype = getattr(encoder, "in_dtype", torch.float32)
+    if dtype.is_floating_point and len(shape):
+        return torch.rand(SAMPLES, *shape, generator=generator).to(dtype)
+    return torch.randint(2, (SAMPLES, *shape), generator=generator).to(dtype)
+
+
+def _mixing(module, x):
+    """Which part mixes samples, or None."""
+
+    def whole(x):
+        fused = module.fuse(x)
+        return {"fused": fused, "outputs": module.head(fused)}
+
+    if not _mixes(whole, x):
+        return None
+    parts = module.encode(x)
+    calls = {f"encoders[{n!r}]": (e, x[n]) for n, e in module.encoders.items()}
+    calls["fusion"] = module.fusion, parts
+    calls["head"] = module.head, module.fusion(parts)
+    mixing = (where for where, (part, inputs) in calls.items() if _mixes(part, inputs))
+    return next((f"{w} ({type(calls[w][0]).__name__})" for w in mixing), None)
+
+
+def _mixes(call, inputs):
+    """Whether outputs change with the batch, and not whenever they are computed."""
+    all_samples = call(inputs)
+    some = call(_some(inputs))
+    return not _alike(_some(all_samples), some) and _alike(all_samples, call(inputs))
+
+
+def _some(tensors):
+    index = SOME.to(tensors_in(tensors)[0].device)
+    return map_tensors(lambda tensor: rows_at(tensor, index), tensors)
+
+
+def _alike(one, other):
+    pairs = zip(tensors_in(one), tensors_in(other), strict=True)
+    return all(_close(a, b) for a, b in pairs)
+
+
+def _close(a, b):
+    if a.shape != b.shape or not a.is_floating_point():
+        return torch.equal(a, b)
+    a, b = a.double(), b.double()
+    scale = float(a.abs().max()) if a.numel() else 0.0
+    return scale - scale != 0 or torch.allclose(a, b, rtol=1e-3, atol=1e-4 * scale)
+
+
+def _normalises_by_batch(part):
+    return isinstance(part, _BatchNorm) and part.running_mean is None
+
+
+@contextmanager
+def _evaluating(module):
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

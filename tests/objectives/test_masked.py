@@ -1,0 +1,181 @@
+"""Targets of which only some entries are observed."""
+
+import pytest
+import torch
+
+from skmm.objectives import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HuberError,
+    MultiplicativeLoss,
+    Objective,
+    ReconstructionLoss,
+    SquaredError,
+)
+
+GENERATOR = torch.Generator().manual_seed(0)
+OUTPUTS = torch.randn(6, 4, generator=GENERATOR)
+VALUES = torch.rand(6, 4, generator=GENERATOR)
+WEIGHT = torch.tensor([2.0, 0.5, 1.0, 0.0, 1.5, 1.0])
+OBSERVED = torch.rand(6, 4, generator=GENERATOR) > 0.4
+OBSERVED[2] = False
+OBJECTIVES = [
+    AbsoluteError(),
+    BinaryCrossEntropy(),
+    HuberError(0.3),
+    SquaredError(),
+    ReconstructionLoss(),
+    ReconstructionLoss("rmse"),
+    ReconstructionLoss("bce", [(4, "sigmoid")]),
+]
+every_objective = pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+weighted = pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+
+
+def masked(values, observed):
+    return {"values": values, "observed": observed}
+
+
+@every_objective
+@weighted
+def test_all_observed_is_the_plain_target(objective, weight):
+    everything = masked(VALUES, torch.ones_like(OBSERVED))
+    plain = objective(OUTPUTS, VALUES, weight)
+    torch.testing.assert_close(objective(OUTPUTS, everything, weight), plain)
+    rows = masked(VALUES, torch.ones(6, dtype=torch.bool))
+    torch.testing.assert_close(objective(OUTPUTS, rows, weight), plain)
+
+
+@every_objective
+def test_a_masked_entry_is_absent(objective):
+    for row in range(6):
+        there = OBSERVED[row]
+        if isinstance(objective, ReconstructionLoss) and objective.parts:
+            alone = ReconstructionLoss("bce", [(int(there.sum()), "sigmoid")])
+        else:
+            alone = objective
+        target = masked(VALUES[[row]], OBSERVED[[row]])
+        loss = objective(OUTPUTS[[row]], target)
+        if there.any():
+            expected = alone(OUTPUTS[[row]][:, there], VALUES[[row]][:, there])
+            torch.testing.assert_close(loss, expected)
+
+
+@every_objective
+@weighted
+def test_what_is_not_observed_has_no_influence_and_no_gradient(objective, weight):
+    wild = VALUES.masked_fill(~OBSERVED, torch.nan)
+    outputs = OUTPUTS.clone().requires_grad_()
+    loss = objective(outputs, masked(wild, OBSERVED), weight)
+    loss.backward()
+    torch.testing.assert_close(
+        loss.detach(), objective(OUTPUTS, masked(VALUES, OBSERVED), weight)
+    )
+    assert not outputs.grad[~OBSERVED].any()
+    counts = OBSERVED if weight is None else OBSERVED & (weight > 0)[:, None]
+    assert outputs.grad[counts].all()
+
+
+@every_objective
+@weighted
+def test_a_sample_without_observations_does_not_count(objective, weight):
+    kept = [0, 1, 3, 4, 5]
+    part = None if weight is None else weight[kept]
+    torch.testing.assert_close(
+        objective(OUTPUTS, masked(VALUES, OBSERVED), weight),
+        objective(OUTPUTS[kept], masked(VALUES[kept], OBSERVED[kept]), part),
+    )
+
+
+@every_objective
+def test_nothing_observed_costs_nothing(objective):
+    outputs = OUTPUTS.clone().requires_grad_()
+    loss = objective(outputs, masked(VALUES, torch.zeros_like(OBSERVED)))
+    loss.backward()
+    assert loss.item() == pytest.approx(0.0, abs=1e-5)
+    assert not outputs.grad.any()
+
+
+LABELS = torch.tensor([0, 1, -1, 3, -1, 2])
+KNOWN = LABELS >= 0
+
+
+@weighted
+@pytest.mark.parametrize("objective", [CrossEntropy(0.1), MultiplicativeLoss()])
+def test_samples_without_a_label_are_left_out(objective, weight):
+    outputs, some = OUTPUTS, OUTPUTS[KNOWN]
+    if isinstance(objective, MultiplicativeLoss):
+        outputs, some = OUTPUTS.expand(2, -1, -1), some.expand(2, -1, -1)
+    part = None if weight is None else weight[KNOWN]
+    torch.testing.assert_close(
+        objective(outputs, masked(LABELS, KNOWN), weight),
+        objective(some, LABELS[KNOWN], part),
+    )
+
+
+def test_targets_by_name_are_masked_one_by_one():
+    loss = ReconstructionLoss("mse", {"a": None, "b": "sigmoid"})
+    outputs = {"a": OUTPUTS, "b": OUTPUTS[:, :2]}
+    plain = {"a": VALUES, "b": VALUES[:, 2:]}
+    everything = masked(VALUES, torch.ones_like(OBSERVED))
+    torch.testing.assert_close(
+        loss(outputs, {**plain, "a": everything}), loss(outputs, plain)
+    )
+    only_b = loss(outputs, {**plain, "a": masked(VALUES, OBSERVED & False)})
+    alone = ReconstructionLoss("mse", [(2, "sigmoid")])
+    torch.testing.assert_close(only_b, alone(outputs["b"], plain["b"]))
+    rows = {name: masked(plain[name], OBSERVED[:, 0]) for name in plain}
+    some = OBSERVED[:, 0]
+    torch.testing.assert_close(
+        loss(outputs, rows),
+        loss(*({n: t[some] for n, t in part.items()} for part in (outputs, plain))),
+    )
+
+
+def test_columns_of_several_targets_are_masked():
+    loss = ReconstructionLoss("mse", [(3, None), (1, "relu")])
+    named = ReconstructionLoss("mse", {"a": None, "b": "relu"})
+    target = {
+        "a": masked(VALUES[:, :3], OBSERVED[:, :3]),
+        "b": masked(VALUES[:, 3:], OBSERVED[:, 3:]),
+    }
+    outputs = {"a": OUTPUTS[:, :3], "b": OUTPUTS[:, 3:]}
+    torch.testing.assert_close(
+        loss(OUTPUTS, masked(VALUES, OBSERVED)), named(outputs, target)
+    )
+
+
+def test_a_mask_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"mask of the target .*\(6, 4\) or \(6,\)"):
+        SquaredError()(OUTPUTS, masked(VALUES, OBSERVED[:, :2]))
+
+
+def test_an_objective_of_rows_cannot_read_masked_entries():
+    class Own(Objective):
+        def rows(self, outputs, target):
+            return (outputs - target).square().sum(1)
+
+    loss = Own()
+    assert loss.by_rows and loss.additive
+    with pytest.raises(ValueError, match="masked entry by entry"):
+        loss(OUTPUTS, masked(VALUES, OBSERVED))
+    some = OBSERVED[:, 0]
+    torch.testing.assert_close(
+        loss(OUTPUTS, masked(VALUES, some)), loss(OUTPUTS[some], VALUES[some])
+    )
+
+
+def test_an_objective_that_defines_only_the_call_is_not_made_of_rows():
+    class Own(Objective):
+        def __call__(self, outputs, target, weight=None):
+            return outputs.std()
+
+    class Child(Own):
+        pass
+
+    class Said(Own):
+        by_rows = True
+
+    assert not Own.by_rows and not Own.additive and not Child.by_rows
+    assert Said.by_rows
