@@ -21,6 +21,7 @@ from skmm.base import net_state
 from skmm.base import search_space as spaces
 from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
+    check_by_modality,
     encoders_in_use,
     fusion_in_use,
     rates_in_use,
@@ -222,6 +223,7 @@ class ModalityEstimator(
             check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         self._note_missing(X)
+        check_by_modality(self)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # drop samples of zero weight
             kept = weight > 0

@@ -85,6 +85,25 @@ def _is_unused(part, estimator):
     return name in known or selected
 
 
+def check_by_modality(estimator):
+    """Check the names of modalities in the parameters that are dicts by modality.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+        Has seen X. `_by_modality` of its class lists the parameters.
+
+    Raises
+    ------
+    ValueError
+        If a name is not among the modalities of X.
+    """
+    for parameter in estimator._by_modality:
+        value = getattr(estimator, parameter)
+        if isinstance(value, dict):
+            parts_in_use(value, estimator, parameter)
+
+
 def check_known_modalities(member, owner):
     """Check the names of modalities in the parameters of an estimator.
 

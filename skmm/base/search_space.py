@@ -15,7 +15,7 @@ BATCH_SIZES = (16, 32, 64, 128)
 
 
 def of_estimator(estimator):
-    """Search space of training, fusion, head and encoders of an estimator.
+    """Search space of an estimator that trains nets: of its training and its parts.
 
     Parameters
     ----------
@@ -32,6 +32,7 @@ def of_estimator(estimator):
         space["head"] = heads()
     else:
         space |= of_part(head, "head")
+    space |= of_part(estimator.get_params(deep=False).get("objective"), "objective")
     return space | of_parts(estimator, "encoders")
 
 
@@ -48,8 +49,8 @@ def of_training(estimator):
 
 
 def of_fusion(estimator):
-    """Search space of the fusion; Blocks to choose from if it is given by name."""
-    fusion = getattr(estimator, "fusion", None)
+    """Search space of the fusion: whole Blocks where it is a name."""
+    fusion = estimator.get_params(deep=False).get("fusion")
     if estimator.modalities is not None and len(estimator.modalities) < 2:
         return {}
     if isinstance(fusion, str) and not _brings_head(estimator):
@@ -106,7 +107,7 @@ FUSIONS = ("concat", "mean", "product", "attention", "gated")
 
 
 def of_part(part, prefix):
-    """Search space of an encoder, fusion, head or decoder.
+    """Search space of an encoder, fusion, head, decoder or objective.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def key_of(estimator, folder):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"lr": 0.5}, "parameters"),
+        ({"lr": 0.5}, "lr"),
         ({"random_state": 1}, "random_state"),
         ({"encoders": MLPEncoder((7,))}, "structure"),
     ],
@@ -168,7 +168,7 @@ def test_other_weights_to_start_from_are_another_fit(tmp_path, monkeypatch):
         interrupt(patch, at=4)
         with pytest.raises(KeyboardInterrupt):
             model(path, **settings[0]).fit(X, Y)
-    with pytest.raises(ValueError, match="it has other parameters"):
+    with pytest.raises(ValueError, match="it has other stages"):
         model(path, **settings[1]).fit(X, Y)
     model(path, **settings[0]).fit(X, Y)
 
@@ -180,7 +180,7 @@ def test_long_lists_count_to_their_end(tmp_path, monkeypatch):
         interrupt(patch, at=4)
         with pytest.raises(KeyboardInterrupt):
             model(path, stages=[Stage([*names, "encoders"])]).fit(X, Y)
-    with pytest.raises(ValueError, match="it has other parameters"):
+    with pytest.raises(ValueError, match="it has other stages"):
         model(path, stages=[Stage([*names, "fusion"])]).fit(X, Y)
 
 
@@ -247,7 +247,7 @@ def test_an_objective_of_ones_own_in_a_later_process(tmp_path):
     assert fit(path, 2.0, 5).returncode == 9
     assert path.exists()
     other = fit(path, 3.0, -1)
-    assert "belongs to another fit: it has other parameters" in other.stderr
+    assert "belongs to another fit: it has other objective" in other.stderr
     resumed, whole = fit(path, 2.0, -1), fit("none", 2.0, -1)
     assert resumed.returncode == whole.returncode == 0, resumed.stderr
     (found, calls), (expected, all_calls) = resumed.stdout.split(), whole.stdout.split()
