@@ -297,12 +297,12 @@ def test_an_interruption_leaves_an_ordinary_net():
         (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "no part 'tail'"),
         (Stage(start={"head": 3}), TypeError, "'head' must be a module; got 3"),
         (Stage(start={"head": nn.Linear(1, 1)}), ValueError, "have the shapes"),
-        (Stage("fusion"), ValueError, "stage 1: .'fusion'. has no weights that can"),
+        (Stage("fusion"), ValueError, "stage 1: .'fusion'. has no trainable weights"),
         (Stage("a"), ValueError, "Did you mean 'encoders__a'"),
         (Stage(lr={"hed": 1}), ValueError, "lr of stage 1: there is no part 'hed'"),
         (Stage(lr=-1.0), ValueError, "'lr' parameter of Stage"),
         (Stage(lr={"head": np.inf}), ValueError, "must be a finite number above 0"),
-        ("head", TypeError, "stages must be a list of Stage; got 'head'"),
+        ("head", TypeError, "stages must be a list of Stage; it has 'head'"),
     ],
 )
 def test_wrong_stages_are_refused_before_training(stage, error, words):
