@@ -225,7 +225,10 @@ FUSIONS = {
     "SideBySideFusion": nn.SideBySideFusion((5, 4)),
     "NoHarmFusion": nn.NoHarmFusion("vector", kind="geometric", width=4),
 }
-MERGED = torch.rand(4, 6) + 0.1
+MERGED = {
+    "mixtures": torch.rand(4, 2, 3) + 0.1,
+    "available": torch.ones(4, 2, dtype=torch.bool),
+}
 DECODERS = {
     "ConvDecoder": (nn.ConvDecoder((4, 3)), (5, (2, 7, 6)), (TABLE,)),
     "MLPDecoder": (nn.MLPDecoder((6,), activation="tanh"), (5, (2, 3)), (TABLE,)),
@@ -242,7 +245,7 @@ HEADS = {
     "MixtureHead": (
         nn.MixtureHead(2, nn.MLPHead((6,))),
         (6, 6),
-        (torch.rand(4, 6) + 0.1,),
+        (MERGED,),
     ),
     "ResidualHead": (nn.ResidualHead((6,), activation="tanh"), (5, 3), (TABLE,)),
 }

@@ -311,17 +311,20 @@ class ModalityEstimator(
         """Seed of all random numbers in training but the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Make an initialised, untrained net from a module and the parameters.
 
         Parameters
         ----------
         module : MultimodalModule
+        objective : Objective or callable, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
+        objective = self._objective() if objective is None else objective
         keep_start = self.early_stopping == "keep_start"
         own = []  # named, so as not to clash with a user's callbacks
         if self.early_stopping:
@@ -331,7 +334,7 @@ class ModalityEstimator(
             own.append(("skmm_progress_bar", ProgressBar()))
         return TensorNet(
             module,
-            check_objective(resolve(self._objective(), objectives, "Objective")),
+            check_objective(resolve(objective, objectives, "Objective")),
             stages=self._stages(),
             optimizer=self.optimizer,
             lr=rates_in_use(self.lr, self),

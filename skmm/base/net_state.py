@@ -26,9 +26,12 @@ def restore(estimator, attributes):
     packed = attributes["net_"]
     # parameters of the estimator may have changed since the net was fitted
     shell = copy.copy(estimator)
-    vars(shell).update(packed["settings"], device=_usable(estimator.device))
-    net = shell.make_net(estimator._unpacked(packed["parts"]))
+    settings = dict(packed["settings"])
+    objective = settings.pop("objective")
+    vars(shell).update(settings, device=_usable(estimator.device))
+    net = shell.make_net(estimator._unpacked(packed["parts"]), objective)
     net.module_.eval()
+    estimator._structure = {**estimator._structure_digests(), **estimator._structure}
     estimator.net_ = net.continue_from(packed["progress"])
     return estimator
 

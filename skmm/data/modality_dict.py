@@ -161,10 +161,7 @@ class ModalityDict(Mapping):
     def _take(self, index):
         parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
         masks = {name: mask[index] for name, mask in self._masks.items()}
-        n_rows = (
-            len(range(len(self))[index]) if isinstance(index, slice) else len(index)
-        )
-        return self._made(parts, masks, n_rows)
+        return self._made(parts, masks, n_selected(index, len(self)))
 
     def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
         """``X[rows, ...]`` and ``X[rows, modalities]``, as scikit-learn indexes."""

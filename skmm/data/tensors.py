@@ -204,21 +204,15 @@ def subset_of(source, index):
 
 
 def to_rows(X, module, device, weight=None):
-    """Tensors of a validated ModalityDict, as the encoders of `module` take them.
-
-    Raises
-    ------
-    MemoryError
-        If they do not fit on the device.
-    """
+    """Convert a validated ModalityDict to tensors for the encoders of `module`."""
     dtypes = {n: _in_dtype(encoder, X[n]) for n, encoder in module.encoders.items()}
     try:
         rows = to_tensors(X, dtypes, device)
     except torch.OutOfMemoryError as error:
         raise MemoryError(
             f"the data do not fit on {device}. Give fewer samples, or memory-map the "
-            "largest modality (np.memmap, or np.load(..., mmap_mode='r')): then it is "
-            "read batch by batch."
+            "largest modality (np.memmap, or np.load(..., mmap_mode='r')): it is then "
+            "read one mini-batch at a time."
         ) from error
     if weight is None:
         return rows
@@ -341,7 +335,7 @@ _READ = {
 
 
 def resolve_device(device):
-    """Turn "auto", a name or a torch.device into a device that exists.
+    """Return the torch.device for "auto", a name or a torch.device.
 
     Parameters
     ----------
@@ -350,7 +344,7 @@ def resolve_device(device):
     Raises
     ------
     ValueError
-        If the name is not known or the device is not there.
+        If the device does not exist.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,6 @@
-"""Data sets: ``load_*`` come with the package, ``make_*`` are drawn.
+"""Data sets: ``load_*`` are bundled, ``make_*`` are generated.
 
-``fetch_*`` are read from a folder of yours, or downloaded once.
+``fetch_*`` are read from a local folder, or downloaded once.
 """
 
 from skmm.datasets.biodegradation import load_biodegradation

@@ -1,10 +1,10 @@
-"""Files of public data: found in a folder, or downloaded once and checked.
+"""Files of public data, found in a folder, or downloaded once and verified.
 
 ============  =============================  ========================================
 data          file in the data folder        downloaded
 ============  =============================  ========================================
 higgs         higgs/higgs.npz                no
-mnist         mnist/mnist.npz                11 MB, if it is not there
+mnist         mnist/mnist.npz                11 MB, if missing
 mfeat         mfeat/mfeat.npz                no
 avmnist       avmnist_fsdd/avmnist_fsdd.npz  no
 ssa_names     ssa_names/ssa_names.csv.gz     no
@@ -26,7 +26,7 @@ from urllib.request import urlopen
 import numpy as np
 
 CHUNK = 2**20
-TIMEOUT = 60  # seconds without a byte
+TIMEOUT = 60  # seconds without a response
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class DataFile:
     Attributes
     ----------
     place : str
-        Where it lies in the data folder.
+        Path in the data folder.
     holds : str
-        What must be in it; closes the message of errors.
+        Required content, for error messages.
     origin : str
-        Where the data are from, for those who have to make the file.
+        Source of the data, from which the file can be made.
     url, sha256 : str or None
-        Where it can be downloaded as it is, and its checksum.
+        Address of the file itself and its checksum, if it can be downloaded.
     """
 
     place: str
@@ -54,7 +54,7 @@ class DataFile:
 
 HIGGS = DataFile(
     "higgs/higgs.npz",
-    "X (n, 28), the columns of the original in its order, and y (n,) of 0 and 1",
+    "X (n, 28), with the columns of the original in its order, and y (n,) of 0 and 1",
     "https://archive.ics.uci.edu/dataset/280/higgs",
 )
 MNIST = DataFile(
@@ -82,38 +82,40 @@ SSA_NAMES = DataFile(
 
 
 def local_file(file, data_home=None, download_if_missing=True):
-    """Path of a file, downloaded if need be.
+    """Return the path of a file, after downloading it if necessary.
 
     Raises
     ------
     OSError
-        If it is not there and cannot, or shall not, be downloaded.
+        If it is not there and cannot, or should not, be downloaded.
     """
     path = data_folder(data_home) / file.place
     if path.exists():
         return path
     if file.url is None or not download_if_missing:
-        why = "is not there" if file.url else "is not there, and cannot be downloaded"
+        why = "does not exist" if file.url else "does not exist; it is not downloaded"
         raise FileNotFoundError(_missing(file, path, why))
     try:
         download(file, path)
     except (OSError, HTTPException) as error:
-        raise OSError(_missing(file, path, f"cannot be had: {error!r}")) from error
+        raise OSError(
+            _missing(file, path, f"cannot be downloaded: {error!r}")
+        ) from error
     return path
 
 
 def data_folder(data_home=None):
-    """Folder of the data sets."""
+    """Return the folder of the data sets."""
     home = data_home or os.environ.get("SKMM_DATA") or "~/skmm_data"
     return Path(home).expanduser()
 
 
 def _missing(file, path, why):
-    fix = f"Download {file.url} and put it there" if file.url else "Put a file there"
+    fix = f"Download {file.url} and put it there" if file.url else "Put the file there"
     return (
-        f"{path} {why}. {fix}, or name the folder that has {file.place} with "
-        "data_home= or the environment variable SKMM_DATA. It must hold "
-        f"{file.holds}; the data are from {file.origin}."
+        f"{path} {why}. {fix}, or set data_home or the environment variable SKMM_DATA "
+        f"to the folder that contains {file.place}. It must hold {file.holds}; the "
+        f"data are from {file.origin}."
     )
 
 
@@ -123,7 +125,7 @@ def download(file, path):
     Raises
     ------
     ValueError
-        If the checksum is another one.
+        If the checksum is wrong.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
@@ -132,8 +134,8 @@ def download(file, path):
             found = _copy(file.url, out)
         if found != file.sha256:
             raise ValueError(
-                f"{file.url} has the checksum {found}, expected {file.sha256}: it was "
-                "changed or cut off. Nothing was kept; try again."
+                f"{file.url} has checksum {found}, expected {file.sha256}: it was "
+                "changed or truncated. Nothing was kept; try again."
             )
         os.replace(part, path)
     finally:
@@ -142,7 +144,7 @@ def download(file, path):
 
 
 def _copy(url, out):
-    """Copy what a URL gives to an open file, and return its SHA-256."""
+    """Copy the content of a URL to an open file, and return its SHA-256."""
     digest = hashlib.sha256()
     with urlopen(url, timeout=TIMEOUT) as source:
         while chunk := source.read(CHUNK):
@@ -157,7 +159,7 @@ def read_arrays(path, file, names):
     Raises
     ------
     ValueError
-        If it is damaged, or lacks one.
+        If the file is damaged or an array is missing.
     """
     try:
         with open(path, "rb") as opened, np.load(opened) as archive:

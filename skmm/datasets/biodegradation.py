@@ -1,4 +1,4 @@
-"""Ready biodegradability of chemicals, from descriptors and from the structure."""
+"""Ready biodegradability of chemicals, from descriptors and structures."""
 
 from importlib.resources import as_file, files
 
@@ -21,40 +21,40 @@ def load_biodegradation(*, match="unique", return_X_y=False):
     classes          "RB" (readily biodegradable) 290, "NRB" (not) 645; with
                      ``match="all"`` 355 and 698
     missing values   none
-    licence          CC BY 4.0; `DESCR` names whom to credit
+    licence          CC BY 4.0; see `DESCR` for the attribution
     ===============  =========================================================
 
-    The rows are sorted into blocks of one class: shuffle when splitting.
+    The rows are sorted by class: shuffle when splitting.
 
     Parameters
     ----------
     match : {"unique", "all"}, default="unique"
-        The source has no structures; SMILES were joined by what the descriptors say
-        about them. "unique" keeps the chemicals that only one candidate fits. "all"
-        adds 118 that were chosen among several with the help of the *label*, so
-        scores on them can be a little too good.
+        The source has no structures; SMILES were matched by the descriptors. "unique"
+        keeps the chemicals with a single match. "all" adds 118 that were chosen among
+        several matches with the help of the *label*, so that scores on them can be
+        slightly optimistic.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict with `smiles`, text of shape (n,), and `descriptors`,
-          a DataFrame of floats of shape (n, 41)
-        - target : ndarray of shape (n,), dtype object, "RB" or "NRB"
-        - target_names : list of str, sorted as ``classes_`` are
+        - data : ModalityDict with `smiles`, text of shape (n_samples,), and
+          `descriptors`, a DataFrame of floats of shape (n_samples, 41)
+        - target : ndarray of shape (n_samples,), dtype object, "RB" or "NRB"
+        - target_names : list of str, in the order of ``classes_``
         - feature_names : list of the 41 descriptors
-        - frame : DataFrame of shape (n, 44): `smiles`, the descriptors, `class` and
-          `smiles_match`
-        - DESCR : str, source, credit, meaning of the columns, what was verified
+        - frame : DataFrame of shape (n_samples, 44): `smiles`, the descriptors,
+          `class` and `smiles_match`
+        - DESCR : str, source, attribution, meaning of the columns, verification
         - filename : str, the bundled file
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     ValueError
-        If `match` is none of the choices.
+        If a parameter is invalid.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Digits: seen, heard and seen, and described in six ways."""
+"""Digits: as images, as sounds with images, and by six sets of features."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -14,14 +14,14 @@ MNIST_DESCR = """MNIST: 70,000 handwritten digits, grey images of 28 x 28.
 Y. LeCun, L. Bottou, Y. Bengio and P. Haffner, "Gradient-based learning applied to
 document recognition", Proceedings of the IEEE 86, 2278-2324, 1998.
 """
-AVMNIST_DESCR = """Digits by ear and eye.
+AVMNIST_DESCR = """Spoken and written digits.
 
 Spoken digits of the Free Spoken Digit Dataset (Z. Jackson and others, CC BY-SA 4.0) as
-log-mel spectrograms of 32 bands and 40 frames, each joined with an MNIST image of the
+log-mel spectrograms of 32 bands and 40 frames, each paired with an MNIST image of the
 same digit. Sounds and images are real, the pairs are not. The test rows are the takes 0
 to 4 of every speaker and digit; their images are of MNIST's test set.
 """
-MFEAT_DESCR = """Multiple features: 2,000 handwritten numerals in six descriptions.
+MFEAT_DESCR = """Multiple features: 2,000 handwritten numerals, six sets of features.
 
 "fou" Fourier coefficients (76), "fac" profile correlations (216), "kar" Karhunen-Loeve
 coefficients (64), "pix" means of 2 x 3 pixels (240), "zer" Zernike moments (47), "mor"
@@ -44,39 +44,39 @@ def fetch_mnist(
 
     ===============  =========================================================
     rows             60,000 to train on, 10,000 to test
-    modalities       `image`; cut it into several with ``TopRows``, ``Downscale``
+    modalities       `image`; derive others with ``TopRows`` and ``Downscale``
     classes          the digits
     ===============  =========================================================
 
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        "all" has the test rows last.
+        With "all", the test rows come last.
     data_home : path-like or None, default=None
-        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data. The
-        file in it is `mnist/mnist.npz`.
+        Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
+        The file in it is `mnist/mnist.npz`.
     download_if_missing : bool, default=True
-        False: raise an error instead.
+        Whether to download the file if it is missing, instead of raising an error.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict with `image`, (n, 1, 28, 28) float32 from 0 to 1
-        - target : ndarray of shape (n,)
+        - data : ModalityDict with `image`, (n_samples, 1, 28, 28) float32 from 0 to 1
+        - target : ndarray of shape (n_samples,)
         - target_names : list of int
         - DESCR, filename : str
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     OSError
-        If the file is not there and cannot be downloaded.
+        If the file does not exist and cannot be downloaded.
     ValueError
-        If a download has another checksum, of which nothing is kept; or if the file
-        does not hold what it must.
+        If the checksum of the download is wrong, or the content of the file is not as
+        required.
 
     Examples
     --------
@@ -111,29 +111,29 @@ def fetch_avmnist(*, subset="all", data_home=None, return_X_y=False):
     subset : {"train", "test", "all"}, default="all"
         "test" is the test set of the spoken digits.
     data_home : path-like or None, default=None
-        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data.
+        Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict with `audio` (n, 1, 32, 40), logarithms, and `image`
-          (n, 1, 28, 28) from 0 to 1, float32
-        - target : ndarray of shape (n,)
-        - speaker : ndarray of shape (n,), text: groups for splitting
-        - is_test : ndarray of shape (n,) of bool
+        - data : ModalityDict of float32, with `audio` (n_samples, 1, 32, 40), in
+          logarithms, and `image` (n_samples, 1, 28, 28), from 0 to 1
+        - target : ndarray of shape (n_samples,)
+        - speaker : ndarray of str of shape (n_samples,), groups for splitting
+        - is_test : ndarray of shape (n_samples,) of bool
         - target_names : list of int
         - DESCR, filename : str
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     OSError
-        If the file is not there.
+        If the file does not exist.
     ValueError
-        If it does not hold what it must.
+        If the content of the file is not as required.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def fetch_avmnist(*, subset="all", data_home=None, return_X_y=False):
 
 
 def fetch_mfeat(*, data_home=None, return_X_y=False):
-    """Read 2,000 handwritten numerals, described in six ways, from a file.
+    """Read 2,000 handwritten numerals, described by six sets of features.
 
     ===============  =========================================================
     rows             2,000, in the order of the classes: shuffle when splitting
@@ -175,26 +175,26 @@ def fetch_mfeat(*, data_home=None, return_X_y=False):
     Parameters
     ----------
     data_home : path-like or None, default=None
-        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data.
+        Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict of six tables (n, columns), float32
-        - target : ndarray of shape (n,)
+        - data : ModalityDict of six tables (n_samples, columns), float32
+        - target : ndarray of shape (n_samples,)
         - target_names : list of int
         - DESCR, filename : str
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     OSError
-        If the file is not there.
+        If the file does not exist.
     ValueError
-        If it does not hold what it must.
+        If the content of the file is not as required.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def fetch_mfeat(*, data_home=None, return_X_y=False):
 
 
 def _grey(images):
-    """(n, height, width) of bytes to (n, 1, height, width) from 0 to 1."""
+    """Convert bytes (n, height, width) to floats (n, 1, height, width) from 0 to 1."""
     return images[:, None].astype(np.float32) / np.float32(255)
 
 

@@ -1,4 +1,4 @@
-"""HIGGS: collisions as a detector sees them, and as physicists summarise them."""
+"""HIGGS: collisions, by properties as measured and by derived ones."""
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -17,7 +17,7 @@ DESCR = """HIGGS: does a collision produce a Higgs boson, or is it background?
 
 Simulated collisions of protons. "low" has 21 kinematic properties as a detector
 measures them; "high" has 7 masses that physicists derive from these. So "high" adds no
-knowledge, only insight. 1 is signal, 0 background.
+information, only a better representation. 1 is signal, 0 background.
 
 P. Baldi, P. Sadowski and D. Whiteson, "Searching for exotic particles in high-energy
 physics with deep learning", Nature Communications 5, 4308, 2014; UCI Machine Learning
@@ -29,40 +29,41 @@ def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
     """Read HIGGS from a file: signal or background, by low- and high-level features.
 
     ===============  =========================================================
-    rows             those of your file
+    rows             those of the file
     modalities       `low` (21 numbers) and `high` (7 numbers derived from them)
     classes          0 background, 1 signal
     ===============  =========================================================
 
-    The file is `higgs/higgs.npz` in the data folder, with X (n, 28) and y (n,); it is
-    not downloaded.
+    The file is `higgs/higgs.npz` in the data folder, with X of shape (n_samples, 28)
+    and y of shape (n_samples,); it is not downloaded.
 
     Parameters
     ----------
     subset : "small" or None, default=None
-        "small" is every third row.
+        "small" takes every third row.
     data_home : path-like or None, default=None
-        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data.
+        Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict with `low` (n, 21) and `high` (n, 7), float32
-        - target : ndarray of shape (n,), 0 or 1
-        - target_names : list of str, what 0 and 1 mean
+        - data : ModalityDict of float32, with `low` (n_samples, 21) and `high`
+          (n_samples, 7)
+        - target : ndarray of shape (n_samples,), 0 or 1
+        - target_names : list of str, the meaning of 0 and 1
         - feature_names : dict of list of str, by modality
         - DESCR, filename : str
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     OSError
-        If the file is not there.
+        If the file does not exist.
     ValueError
-        If it does not hold what it must.
+        If the content of the file is not as required.
 
     References
     ----------
@@ -87,7 +88,7 @@ def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
 
 
 def _numbers(path):
-    """X and y of the file, checked."""
+    """Return X and y of the file, after checking them."""
     found = read_arrays(path, HIGGS, ["X", "y"])
     X, y = found["X"], found["y"]
     if X.ndim != 2 or X.shape[1] != len(LOW + HIGH) or y.shape != X.shape[:1]:
@@ -99,7 +100,7 @@ def _numbers(path):
         X, labels = X.astype("float32"), y.astype("float64")
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{path} has something else than numbers: {error}. It must hold "
+            f"{path} has values that are not numbers: {error}. It must hold "
             f"{HIGGS.holds}."
         ) from error
     others = np.setdiff1d(labels, (0, 1))

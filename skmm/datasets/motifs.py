@@ -1,4 +1,4 @@
-"""Sequences of DNA in which a motif says the class."""
+"""Sequences of DNA whose class depends on a motif."""
 
 from numbers import Integral
 
@@ -9,7 +9,7 @@ from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.data import ModalityDict
 
 LETTERS = "ACGT"
-TRIES = 10  # draws of whole sequences that shall not hold a motif
+TRIES = 10  # attempts to draw whole sequences without the motif
 CONSTRAINTS = {
     "n_samples": [Interval(Integral, 1, None, closed="left")],
     "kind": [StrOptions({"motif", "xor"})],
@@ -31,31 +31,32 @@ def make_dna_motif(
     random_state=None,
     return_info=False,
 ):
-    """Make sequences of DNA, some of which hold a motif, and others that are random.
+    """Make sequences of DNA with and without a motif, and random ones.
 
     Parameters
     ----------
     n_samples : int, default=2000
     kind : {"motif", "xor"}, default="motif"
-        "motif": y is whether "gene" holds a motif. "xor": "gene" and "enhancer" hold
-        one each or not, and y is whether just one of them does: neither says anything
-        alone.
+        "motif": y is 1 if "gene" contains a motif. "xor": y is 1 if exactly one of
+        "gene" and "enhancer" contains its motif, so that neither is informative alone.
     length : int, default=100
-        Of every sequence.
+        Length of every sequence.
     motif_length : int, default=8
-        The motif stands once, anywhere, in half of the rows; in the others it does not
-        occur, not even by chance.
+        Length of a motif. About half of the sequences contain it exactly once, at a
+        random position; the others do not contain it, not even by chance.
     n_irrelevant : int, default=1
-        Random sequences besides, "random0", "random1", ...
-    random_state : int, RandomState or None, default=None
+        Number of additional random modalities "random0", "random1", ...
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
-    X : ModalityDict of arrays (n_samples, 4, length) of float32
-        One-hot, channels A, C, G, T.
-    y : ndarray (n_samples,) of 0 and 1
+    X : ModalityDict
+        Arrays of float32 of shape (n_samples, 4, length), one-hot with the channels A,
+        C, G, T.
+    y : ndarray of shape (n_samples,)
+        0 or 1.
     info : Bunch, if `return_info`
         - motifs : dict of str to str, by modality
         - holds : dict of str to ndarray (n_samples,) of bool
@@ -67,8 +68,8 @@ def make_dna_motif(
 
     References
     ----------
-    The synthetic experiment of Varshneya et al., "InTense", IJCAI 2024, whose motif
-    has no stated length.
+    The synthetic experiment of Varshneya et al., "InTense", IJCAI 2024. The length of
+    its motif is not reported.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def _sequences(rng, holds, motif, length):
 
 
 def _mend(rng, rows, motif):
-    """Draw rows anew in which a planted motif made a second one beside it."""
+    """Redraw rows in which a planted motif created a second one."""
     length = rows.shape[1]
     while (twice := _count(rows, motif) > 1).any():
         fresh = _free(rng, twice.sum(), motif, length)
@@ -129,7 +130,7 @@ def _planted(rows, places, motif):
 
 
 def _free(rng, count, motif, length):
-    """Letters (count, length) of which all that do not hold the motif are as likely."""
+    """Draw letters (count, length), uniformly among rows without the motif."""
     rows = rng.randint(4, size=(count, length))
     for _ in range(TRIES):
         chance = _count(rows, motif) > 0
@@ -142,7 +143,7 @@ def _free(rng, count, motif, length):
 
 
 def _count(rows, motif):
-    """How often the motif stands in each row."""
+    """Count the occurrences of the motif in each row."""
     starts = rows.shape[1] - len(motif) + 1
     found = np.ones((len(rows), starts), dtype=bool)
     for i, letter in enumerate(motif):
@@ -151,10 +152,11 @@ def _count(rows, motif):
 
 
 def _letter_by_letter(rng, count, motif, length):
-    """As `_free`, where such sequences are rare.
+    """Do the same as `_free` if rows without the motif are rare.
 
-    The state is how much of the motif the letters so far end with. A letter is as
-    likely as there are ways to go on after it that never complete the motif.
+    The state is the length of the prefix of the motif with which the letters so far
+    end. The probability of a letter is proportional to the number of continuations
+    that never complete the motif.
     """
     after = _following(motif)
     ways, odds = np.append(np.ones(len(motif)), 0.0), []
@@ -171,10 +173,10 @@ def _letter_by_letter(rng, count, motif, length):
 
 
 def _following(motif):
-    """State (states, 4) after each letter; the last one is the whole motif."""
+    """Return the next state for each state and letter; the last is the whole motif."""
     after, back = np.zeros((len(motif), 4), dtype=int), 0
     for state, letter in enumerate(motif):
-        after[state] = after[back]  # of the longest end that is a start as well
+        after[state] = after[back]  # of the longest suffix that is a prefix
         back = after[back, letter]
         after[state, letter] = state + 1
     return after

@@ -1,4 +1,4 @@
-"""First names: how they are spelt, and when they were given."""
+"""First names, and how often they were given over time."""
 
 import pandas as pd
 from sklearn.utils import Bunch
@@ -8,57 +8,58 @@ from skmm.data import ModalityDict
 from skmm.datasets._fetching import SSA_NAMES, local_file
 
 PERIODS = [f"births_{year}_{year + 4}" for year in range(1940, 2020, 5)]
-DESCR = """First names of the United States, and the sex of most who bear them.
+DESCR = """First names in the United States, and the sex of most people who have them.
 
-Names given 300 times or more from 1940 to 2019, and how many children of either sex
-got them in each of 16 periods of five years. "F" where most of them are girls, else
-"M". One name in ten is often given to both (10 to 90 % girls): no rule is always right.
+Names given 300 times or more from 1940 to 2019, with the number of children given each
+name in 16 periods of five years. "F" if most of them are girls, else "M". One name in
+ten is common for both (10 to 90 % girls), so that no rule is always right.
 
 United States Social Security Administration, baby names: public domain. Counts only.
 """
 
 
 def fetch_ssa_names(*, data_home=None, return_X_y=False):
-    """Read first names and how often they were given over time, from a file.
+    """Read first names and how often they were given over time.
 
     ===============  =========================================================
     rows             20,843 names
-    modalities       `name` (text) and `births`, numbers of children given it in 16
-                     periods of five years, girls and boys together
+    modalities       `name` (text) and `births`, numbers of children in 16 periods of
+                     five years, girls and boys together
     classes          "F" 12,708, "M" 8,135
     ===============  =========================================================
 
     The file is `ssa_names/ssa_names.csv.gz` in the data folder; it is not downloaded.
-    Other columns that it has, as the share of girls, which is the answer, are not read.
+    Its other columns are not read: the share of girls would reveal the class.
 
     Parameters
     ----------
     data_home : path-like or None, default=None
-        The data folder; None is the environment variable SKMM_DATA, or ~/skmm_data.
+        Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
     return_X_y : bool, default=False
-        Return ``(data, target)`` only.
+        Return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        - data : ModalityDict with `name`, text, and `births`, a DataFrame (n, 16)
-        - target : ndarray of shape (n,), dtype object, "F" or "M"
+        - data : ModalityDict with `name`, text, and `births`, a DataFrame of shape
+          (n_samples, 16)
+        - target : ndarray of shape (n_samples,), dtype object, "F" or "M"
         - target_names, feature_names : list, dict of list by modality
         - DESCR, filename : str
 
-        or the pair of the first two if `return_X_y`.
+        or the first two, if `return_X_y`.
 
     Raises
     ------
     OSError
-        If the file is not there.
+        If the file does not exist.
     ValueError
-        If it does not hold what it must.
+        If the content of the file is not as required.
 
     Notes
     -----
-    Counts are skewed: take logarithms first, as ``ModalityTransformer({"births":
-    FunctionTransformer(np.log1p)})``.
+    Counts are skewed: take logarithms first, for example with
+    ``ModalityTransformer({"births": FunctionTransformer(np.log1p)})``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Problems whose parts are known: shared by modalities, of one alone, or of two."""
+"""Problems with known redundant, unique and synergistic information."""
 
 from itertools import combinations
 from numbers import Integral, Real
@@ -35,42 +35,44 @@ def make_multimodal_classification(
     random_state=None,
     return_info=False,
 ):
-    r"""Make two classes from parts that modalities share, own, or hold together.
+    r"""Make two classes from redundant, unique and synergistic information.
 
     .. math:: t = w_r\, r + w_u \textstyle\sum_m u_m + w_s\, \mathrm{sign}(s_0 s_1),
         \qquad y = [t > 0]
 
-    All latent values are standard normal. Every modality shows r, its own
-    :math:`u_m`, and, the first two of them, :math:`s_0` or :math:`s_1`; mixed by a
-    random rotation into `n_features` columns, of which the rest are noise.
+    All latent values are standard normal. Each modality contains r, its own
+    :math:`u_m`, in the first two modalities :math:`s_0` or :math:`s_1`, and noise,
+    mixed by a random rotation into `n_features` columns.
 
     Parameters
     ----------
     n_samples : int, default=500
     kinds : sequence of str, or dict of str to float, default=("redundant", "unique")
-        Which parts the target has, of "redundant" (any modality is as good),
-        "unique" (each adds something) and "synergistic" (the first two together say
-        what neither says alone). A dict gives their weights w; () is pure noise.
+        Parts of the target, among "redundant" (in every modality), "unique" (each
+        modality has its own) and "synergistic" (only the first two together are
+        informative). A dict has their weights w; with () the target is pure noise.
     n_modalities : int from 2 to 6, default=2
         Named "m0", "m1", ...
     n_features : int >= 3, default=10
-        Of each modality.
+        Number of features of each modality.
     noise : float, default=0.0
-        Standard deviation of noise added to every column.
+        Standard deviation of the noise added to every column.
     flip_y : float in [0, 1], default=0.0
-        Share of the labels that are drawn anew.
-    random_state : int, RandomState or None, default=None
+        Share of the labels that are drawn at random.
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
-    X : ModalityDict of `n_modalities` arrays (n_samples, n_features)
-    y : ndarray (n_samples,) of 0 and 1
+    X : ModalityDict
+        `n_modalities` arrays of shape (n_samples, n_features).
+    y : ndarray of shape (n_samples,)
+        0 or 1.
     info : Bunch, if `return_info`
-        - latents : dict of the parts, before they are mixed
-        - bayes_accuracy : dict from a tuple of modalities to the accuracy that the best
-          rule on these reaches on average on rows like these; None with noise
+        - latents : dict of the latent values
+        - bayes_accuracy : dict from a tuple of modalities to the expected accuracy of
+          the best possible rule on these; None if `noise` > 0
 
     Examples
     --------
@@ -107,7 +109,7 @@ def make_multimodal_regression(
     random_state=None,
     return_info=False,
 ):
-    """Make values from parts that modalities share, own, or hold together.
+    """Make values from redundant, unique and synergistic information.
 
     The target is t of `make_multimodal_classification`, plus noise.
 
@@ -115,26 +117,27 @@ def make_multimodal_regression(
     ----------
     n_samples : int, default=500
     kinds : sequence of str, or dict of str to float, default=("redundant", "unique")
-        Parts of the target, as for `make_multimodal_classification`.
+        Parts of the target; see `make_multimodal_classification`.
     n_modalities : int from 2 to 6, default=2
     n_features : int >= 3, default=10
-        Of each modality.
+        Number of features of each modality.
     noise : float, default=0.0
-        Standard deviation of noise added to every column.
+        Standard deviation of the noise added to every column.
     target_noise : float, default=0.0
         Standard deviation of the noise added to the target.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
-    X : ModalityDict of `n_modalities` arrays (n_samples, n_features)
-    y : ndarray (n_samples,)
+    X : ModalityDict
+        `n_modalities` arrays of shape (n_samples, n_features).
+    y : ndarray of shape (n_samples,)
     info : Bunch, if `return_info`
-        - latents : dict of the parts, before they are mixed
+        - latents : dict of the latent values
         - bayes_error : dict from a tuple of modalities to the mean squared error of the
-          best rule on these; None with noise
+          best possible rule on these; None if `noise` > 0
 
     Examples
     --------
@@ -159,7 +162,7 @@ def make_multimodal_regression(
 
 
 class _Parts:
-    """Latent values, what each modality shows of them, and the score they make."""
+    """Latent values, the modalities that contain them, and the score."""
 
     def __init__(self, rng, n_samples, kinds, n_modalities):
         self.rng, self.weights = rng, _weights(kinds)
@@ -178,7 +181,7 @@ class _Parts:
         return np.sign(self.latents["synergistic"]).prod(1)
 
     def mixed(self, n_features, noise):
-        """Modalities: their latents and noise, rotated."""
+        """Return the modalities: latent values and noise, rotated."""
         arrays = {name: self._mix(m, n_features) for m, name in enumerate(self.names)}
         drawn = {n: self.rng.standard_normal(a.shape) for n, a in arrays.items()}
         return ModalityDict({n: a + noise * drawn[n] for n, a in arrays.items()})
@@ -196,7 +199,7 @@ class _Parts:
         return [names for size in sizes for names in combinations(self.names, size)]
 
     def known(self, names):
-        """Part of the score that some modalities show, and whether the product is."""
+        """Return the score known from some modalities, and whether both s are known."""
         shown = [self.names.index(name) for name in names]
         score = self.weights["redundant"] * self.latents["redundant"]
         score = score + self.weights["unique"] * self.latents["unique"][:, shown].sum(1)
@@ -204,7 +207,7 @@ class _Parts:
         return score + both * self.weights["synergistic"] * self._product(), both
 
     def hidden_variance(self, names):
-        """Variance of what these modalities do not show of the score."""
+        """Return the variance of the score given these modalities."""
         others = len(self.names) - len(names)
         product_hidden = not {"m0", "m1"} <= set(names)
         squares = {kind: weight**2 for kind, weight in self.weights.items()}
@@ -213,7 +216,7 @@ class _Parts:
 
 def _weights(kinds):
     if any(kind not in KINDS for kind in kinds) or len(set(kinds)) < len(kinds):
-        raise ValueError(f"kinds must be among {KINDS}, each once; got {kinds!r}.")
+        raise ValueError(f"kinds must be distinct values of {KINDS}; got {kinds!r}.")
     weights = kinds if isinstance(kinds, dict) else dict.fromkeys(kinds, 1.0)
     if not all(isinstance(w, Real) and np.isfinite(w) for w in weights.values()):
         raise ValueError(f"the weights of kinds must be finite numbers; got {kinds!r}.")
@@ -221,12 +224,12 @@ def _weights(kinds):
 
 
 def _bayes_accuracies(parts, flip_y):
-    """Accuracy of the best rule on every subset of modalities."""
+    """Return the accuracy of the best rule on every subset of modalities."""
     return {names: _bayes_accuracy(parts, names, flip_y) for names in parts.subsets()}
 
 
 def _bayes_accuracy(parts, names, flip_y):
-    """Mean over rows of the larger class probability, given what is shown."""
+    """Return the mean probability of the more probable class given some modalities."""
     score, product_known = parts.known(names)
     hidden = (len(parts.names) - len(names)) * parts.weights["unique"] ** 2
     signs = (0,) if product_known else (-1, 1)
@@ -239,5 +242,5 @@ def _bayes_accuracy(parts, names, flip_y):
 
 
 def _above_zero(mean, scale):
-    """Probability that a normal value is above zero; a constant may have scale 0."""
+    """Return the probability that a normal value is positive; `scale` may be 0."""
     return norm.cdf(mean / scale) if scale > 0 else (mean > 0).astype(float)

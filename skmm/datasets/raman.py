@@ -1,4 +1,4 @@
-"""Real molecules with simulated Raman spectra, as an experiment of Liu (2022).
+"""Real molecules with simulated Raman spectra, as in an experiment of Liu (2022).
 
 The spectra are SIMULATED from the functional groups of each molecule, not measured.
 """
@@ -12,9 +12,9 @@ from skmm._sklearn import Interval, validate_parameter_constraints
 from skmm.data import ModalityDict
 from skmm.datasets.biodegradation import load_biodegradation
 
-SHARES = (24 / 72, 23 / 72, 25 / 72)  # of the classes, Liu (2022), Table 3.2
+SHARES = (24 / 72, 23 / 72, 25 / 72)  # shares of the classes, Liu (2022), Table 3.2
 
-# SMARTS of a group, then (position in 1/cm, width in 1/cm, strength) of its bands
+# SMARTS of a group: (position in 1/cm, width in 1/cm, strength) of its bands
 BANDS = {
     "[CX4;!H0]": ((2900, 35, 0.15), (1450, 14, 0.06)),
     "[c;!H0]": ((3060, 14, 0.12),),
@@ -45,41 +45,43 @@ BANDS = {
 def make_raman_molecules(
     n_samples=72, *, noise=0.03, baseline=0.5, random_state=None, return_info=False
 ):
-    """Draw real molecules, simulate their Raman spectra, and ask for double bonds.
+    """Draw real molecules, simulate their Raman spectra, and count double bonds.
 
-    The molecules are from ``load_biodegradation(match="all")``; the classes of Liu
-    (2022): fewer than 6, exactly 6, more than 6 double bonds in the Kekulé structure
-    (benzene has 3), in the shares 24 : 23 : 25. **The spectra are simulated**: each
-    functional group adds its characteristic bands, shifted, broadened and scaled a
-    little differently in every molecule, on a fluorescence baseline, with noise and
-    with positions that differ between spectra, as instruments give them.
+    The molecules are from ``load_biodegradation(match="all")``. The classes are those
+    of Liu (2022): fewer than 6, exactly 6, or more than 6 double bonds in the Kekulé
+    structure (benzene has 3), in the ratio 24 : 23 : 25. **The spectra are simulated**:
+    each functional group adds its characteristic bands, shifted, broadened and scaled
+    slightly in each molecule, on a fluorescence baseline, with noise and with positions
+    that differ between spectra, as in real measurements.
 
     Parameters
     ----------
     n_samples : int >= 6, default=72
-        Up to about 250, as the source has molecules of each class.
+        Number of molecules, limited to about 250 by the source.
     noise : float, default=0.03
-        Standard deviation, where the ring breathing of one benzene ring is about 1.
+        Standard deviation of the noise; the band of one benzene ring has a height of
+        about 1.
     baseline : float, default=0.5
-        Largest height of the fluorescence, in the same unit.
-    random_state : int, RandomState or None, default=None
+        Largest height of the fluorescence baseline, in the same unit.
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return the numbers of double bonds as well.
+        Return `info` as well.
 
     Returns
     -------
     X : ModalityDict
         - smiles : text (n_samples,); `MoleculeImager(channels="structure")` draws it
-        - spectrum : n_samples arrays (n_points, 2) of wavenumber in 1/cm, rising, and
-          intensity, of different lengths; `SpectrumBinner` makes vectors of them
-    y : ndarray (n_samples,) of 0, 1 and 2
+        - spectrum : n_samples arrays (n_points, 2) of increasing wavenumber in 1/cm and
+          intensity, of different lengths; `SpectrumBinner` converts them to vectors
+    y : ndarray of shape (n_samples,)
+        0, 1 or 2.
     info : Bunch, if `return_info`
         - double_bonds : ndarray (n_samples,) of int
 
     Raises
     ------
     ValueError
-        If more molecules are asked for than the source has.
+        If the source does not have enough molecules of a class.
     ImportError
         If RDKit is not installed.
 
@@ -120,7 +122,7 @@ def make_raman_molecules(
 
 
 def _candidates():
-    """SMILES, molecules and numbers of double bonds of all that the source has."""
+    """Return SMILES, molecules and numbers of double bonds of the source."""
     try:
         from rdkit import Chem
     except ImportError as error:
@@ -140,7 +142,7 @@ def _double_bonds(chem, molecule):
 
 
 def _draw(rng, classes, n_samples):
-    """Rows with the class shares of `SHARES`, shuffled."""
+    """Draw shuffled rows with the class shares `SHARES`."""
     first, second = (round(n_samples * share) for share in SHARES[:2])
     sizes = [first, second, n_samples - first - second]
     there = np.bincount(classes, minlength=3)
@@ -158,7 +160,7 @@ def _draw(rng, classes, n_samples):
 
 
 def _peaks(molecules):
-    """(positions, widths, strengths) of the bands of every molecule."""
+    """Return (positions, widths, strengths) of the bands of each molecule."""
     from rdkit import Chem
 
     groups = [(Chem.MolFromSmarts(smarts), bands) for smarts, bands in BANDS.items()]
@@ -176,7 +178,7 @@ def _peaks_of(molecule, groups):
 
 
 def _spectrum(rng, at, width, strength, noise, baseline):
-    """(n_points, 2): wavenumbers and intensities, as an instrument might give them."""
+    """Simulate one spectrum: wavenumbers and intensities, of shape (n_points, 2)."""
     start, stop, step = rng.uniform([150, 3200, 2.0], [260, 3400, 4.0])
     x = np.arange(start, stop, step) + rng.uniform(-0.3, 0.3) * step
     at = at + 4.0 * rng.standard_normal(len(at))

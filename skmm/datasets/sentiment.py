@@ -1,4 +1,4 @@
-"""Values that three modalities of a speaker contribute to, in known shares."""
+"""Regression on three modalities that contribute known shares of the variance."""
 
 from numbers import Integral, Real
 
@@ -31,27 +31,27 @@ def make_sentiment_like(
     .. math:: y = \textstyle\sum_m \sqrt{q_m}\, s_m + \mathrm{noise},
         \qquad s_m \sim N(0, 1)
 
-    Each latent value is shown in the columns of its modality, mixed with noise of the
-    same scale by a random rotation.
+    The columns of a modality are its latent value and noise of the same scale, mixed by
+    a random rotation.
 
     Parameters
     ----------
     n_samples : int, default=1000
     shares : sequence of three floats, default=(0.6, 0.3, 0.1)
-        Shares q of text, audio and video in the variance of what can be known; they are
-        scaled to sum to one.
+        Shares q of text, audio and video in the variance of the signal; they are scaled
+        to sum to one.
     noise : float, default=0.5
-        Standard deviation of what cannot be known.
-    random_state : int, RandomState or None, default=None
+        Standard deviation of the noise in y.
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
     X : ModalityDict
-        "text" (n, 30), "audio" (n, 10), "video" (n, 20), of float64.
-    y : ndarray (n_samples,)
-        Clipped to -3 and 3.
+        "text" (n_samples, 30), "audio" (n_samples, 10), "video" (n_samples, 20).
+    y : ndarray of shape (n_samples,)
+        Clipped to [-3, 3].
     info : Bunch, if `return_info`
         - shares : dict of str to float
         - latents : dict of str to ndarray (n_samples,)
@@ -84,18 +84,18 @@ def make_sentiment_like(
 
 
 def _scaled(shares):
-    """Shares (3,) whose sum is one."""
+    """Return the shares scaled to sum to one."""
     numbers = all(isinstance(q, Real) and 0 <= q < np.inf for q in shares)
     if len(shares) != 3 or not numbers or not 0 < sum(shares) < np.inf:
         raise ValueError(
-            "shares must be three finite numbers of zero or more, one of them above "
-            f"zero, for {list(WIDTHS)}; got {shares!r}."
+            "shares must be three finite non-negative numbers with a positive sum, for "
+            f"{list(WIDTHS)}; got {shares!r}."
         )
     return np.asarray(shares, float) / sum(shares)
 
 
 def _shown(rng, latent, width):
-    """Columns (n, width), a rotation of the latent value and noise."""
+    """Return columns (n_samples, width): the latent value and noise, rotated."""
     columns = np.column_stack([latent, rng.normal(size=(len(latent), width - 1))])
     rotation, _ = np.linalg.qr(rng.normal(size=(width, width)))
     return columns @ rotation

@@ -1,4 +1,4 @@
-"""Views of one class code: weak ones, and complementary ones (MulMix's study)."""
+"""Weak and complementary modalities, as in the study of MulMix."""
 
 from numbers import Integral, Real
 
@@ -34,12 +34,12 @@ def make_weak_modality(
     random_state=None,
     return_info=False,
 ):
-    r"""Make views that each fail, at random rows, to say anything.
+    r"""Make modalities that are uninformative for random samples.
 
-    Every view shows a noisy prototype of the row's class; with probability
-    `weak_probability`, independently for each row and view, it shows noise of the same
-    spread instead. No view is useless, none is reliable, and which one to trust differs
-    from row to row.
+    Each modality is a noisy prototype of the class; with probability
+    `weak_probability`, independently for each sample and modality, it is noise of the
+    same scale instead. All modalities are useful, none is reliable, and the reliable
+    ones differ between samples.
 
     .. math:: x_m \sim (1 - \rho)\, N(\mu_{m, y}, \sigma^2 I) + \rho\, N(0, (1 +
         \sigma^2) I)
@@ -52,27 +52,29 @@ def make_weak_modality(
     n_classes : int, default=6
         Equally probable.
     n_features : int, default=8
-        Of each view.
+        Number of features of each modality.
     weak_probability : float in [0, 1], default=0.4
-        :math:`\rho`; 0 makes all views reliable.
+        :math:`\rho`; 0 makes all modalities reliable.
     noise : float > 0, default=0.6
-        :math:`\sigma`, where prototypes are standard normal.
-    random_state : int, RandomState or None, default=None
-        The prototypes and the rows. Rows of one problem should come from one call.
+        :math:`\sigma`; prototypes are standard normal.
+    random_state : int, RandomState instance or None, default=None
+        Controls the prototypes and the samples: draw training and test samples in one
+        call.
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
-    X : ModalityDict of `n_modalities` arrays (n_samples, n_features)
-    y : ndarray (n_samples,) of int
+    X : ModalityDict
+        `n_modalities` arrays of shape (n_samples, n_features).
+    y : ndarray of int of shape (n_samples,)
     info : Bunch, if `return_info`
-        - posterior : ndarray (n_samples, n_classes), probabilities of the classes given
-          all views, exactly
-        - bayes_accuracy : float, what the best possible rule reaches on average on rows
-          like these
-        - bayes_accuracy_single : list of float, the same from each view alone
-        - weak : bool ndarray (n_samples, n_modalities), where noise is shown
+        - posterior : ndarray (n_samples, n_classes), exact probabilities of the classes
+          given all modalities
+        - bayes_accuracy : float, expected accuracy of the best possible rule on these
+          samples
+        - bayes_accuracy_single : list of float, the same for each modality alone
+        - weak : bool ndarray (n_samples, n_modalities), whether a modality is noise
 
     References
     ----------
@@ -104,33 +106,34 @@ def make_complementary_modalities(
     random_state=None,
     return_info=False,
 ):
-    """Make views that know different halves of the answer.
+    """Make modalities that each determine only a part of the class.
 
-    There are ``n_groups ** 2`` classes. View "first" shows ``y // n_groups``, view
-    "second" shows ``y % n_groups``, and view "whole" shows y itself, but is noise with
-    probability `weak_probability`: neither of the first two can be enough, and the
-    third cannot be relied upon.
+    There are ``n_groups ** 2`` classes. Modality "first" depends on ``y // n_groups``,
+    "second" on ``y % n_groups``, and "whole" on y itself, but "whole" is noise with
+    probability `weak_probability`: neither of the first two is sufficient, and the
+    third is not reliable.
 
     Parameters
     ----------
     n_samples : int, default=800
     n_groups : int, default=3
     n_features : int, default=8
-        Of each view.
+        Number of features of each modality.
     weak_probability : float in [0, 1], default=0.5
-        Of the view "whole".
+        Probability that "whole" is noise.
     noise : float > 0, default=0.6
-        As for `make_weak_modality`.
-    random_state : int, RandomState or None, default=None
+        See `make_weak_modality`.
+    random_state : int, RandomState instance or None, default=None
     return_info : bool, default=False
-        Return what is known about the problem as well.
+        Return `info` as well.
 
     Returns
     -------
-    X : ModalityDict of "first", "second", "whole", each (n_samples, n_features)
-    y : ndarray (n_samples,) of int
+    X : ModalityDict
+        "first", "second" and "whole", each of shape (n_samples, n_features).
+    y : ndarray of int of shape (n_samples,)
     info : Bunch, if `return_info`
-        As for `make_weak_modality`.
+        See `make_weak_modality`.
 
     Examples
     --------
@@ -156,7 +159,7 @@ def make_complementary_modalities(
 
 
 class _Views:
-    """Noisy prototypes of codes, and how probable a code is given a view."""
+    """Noisy prototypes of codes, and the likelihoods of codes given a modality."""
 
     def __init__(self, rng, codes, n_codes, n_features, weak, noise):
         shape = (len(codes), n_codes, n_features)
@@ -174,7 +177,7 @@ class _Views:
         return np.where(weak, self.spread * drawn, clear + self.noise * drawn)
 
     def log_likelihood(self, m, shown):
-        """Log density of view m for each class, which it shows as ``shown[class]``."""
+        """Log density of modality m for each class, whose code is ``shown[class]``."""
         x, share = self.arrays[m], self.share[m]
         near = _log_normal(x[:, None], self.prototypes[m][shown], self.noise)
         far = _log_normal(x[:, None], 0.0, self.spread)
@@ -208,6 +211,6 @@ def _packed(views, y, n_classes, shown, return_info, names=None):
 
 
 def _best(log_likelihood):
-    """Mean probability of the most probable class."""
+    """Return the mean probability of the most probable class."""
     total = logsumexp(log_likelihood, axis=1)
     return float(np.exp(log_likelihood.max(1) - total).mean())

@@ -1,4 +1,4 @@
-"""What estimators of several nets side by side share: how they are made and saved."""
+"""Base of the estimators of several nets: how these are made and saved."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +19,7 @@ class BranchEstimator(ModalityEstimator):
     _unit = "branch"  # what errors call one of the nets
 
     def _branch(self, names):
-        """A net on some modalities; one alone starts as a `FusionClassifier` does."""
+        """A net on some modalities; one modality starts as in a `FusionClassifier`."""
         encoders = encoders_in_use(self)
         mine = {name: encoders[name] for name in names}
         with self._naming(names):
@@ -33,7 +33,7 @@ class BranchEstimator(ModalityEstimator):
 
     @contextmanager
     def _naming(self, names):
-        """Say of which net a fusion is that cannot be built."""
+        """Name the net whose fusion cannot be built in the error."""
         try:
             yield
         except (ValueError, TypeError) as error:
@@ -44,7 +44,7 @@ class BranchEstimator(ModalityEstimator):
             raise type(error)(f"{where}: {error} {self._without(names)}") from error
 
     def _without(self, names):
-        """How to do without the net of some modalities."""
+        """What to do where the net of some modalities cannot be built."""
         return (
             "Leave this branch out of branches=, or give a fusion that serves all "
             "branches of several modalities."

@@ -41,15 +41,15 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         As for ``FusionClassifier``.
     mode : {"offline", "online"}, default="offline"
         "offline" estimates the weights once, at the start of the first `fit`; "online"
-        anew whenever `super_epoch` epochs are over since, from the net as it is then.
+        estimates them again every `super_epoch` epochs, from the current net.
     super_epoch : int, default=20
-        Epochs for which a copy of the net is trained for each head, to estimate; with
-        M modalities an estimate costs as much as M + 1 times so many epochs.
+        Epochs for which a copy of the net is trained for each head, to estimate the
+        weights; with M modalities an estimate costs M + 1 times as many epochs.
     fusion : str or Block, default="concat"
         As for ``FusionClassifier``.
     head : Block or None, default=None
-        From an embedding to the outputs, one of its kind per modality and for the fused
-        one; None is ``MLPHead()``.
+        From an embedding to the outputs; each modality and the fused embedding have a
+        clone of it. None is ``MLPHead()``.
     modalities : list of str or None, default=None
         Use only these; encoders of others are ignored.
     objective : str, callable or None, default=None
@@ -66,24 +66,24 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     gradient_clip : float or None, default=1.0
         Largest norm of all gradients together.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        A trailing mini-batch of one sample is merged into the previous one.
     max_epochs : int, default=100
         Passes over the data, without those of estimates.
     early_stopping : bool or "keep_start", default=False
-        Stop when the loss of the fused head on the rows set aside no longer falls, and
-        keep the best weights.
+        Stop when the validation loss of the fused head no longer falls, and keep the
+        best weights.
     validation_fraction : float, default=0.2
-        Share of rows set aside, stratified by class: always, as only they show
-        over-fitting.
+        Share of samples set aside, stratified by class, without early stopping too:
+        they show over-fitting.
     patience : int, default=10
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights, also those of the losses, when `fit` is
-        called again: "offline" estimates no more, "online" when it is time.
+        Continue from the current weights, also those of the losses, when `fit` is
+        called again: "offline" does not estimate again, "online" when it is due.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use; they do not see the copies that estimate.
+        Copied before use; not called for the copies that estimate the weights.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is one.
     random_state : int, RandomState or None, default=None
@@ -97,11 +97,11 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     heads_ : list of str
         The modalities, then "fused".
     blending_weights_ : dict of str to float
-        Weight of the loss of each head, as it was last.
+        Last weight of the loss of each head.
     blending_history_ : DataFrame
         One row per estimate and head: epoch, head, gain, overfitting, weight. A warm
-        start appends to it; `epoch` counts those of all training before the estimate,
-        with those of `partial_fit`.
+        start appends to it; `epoch` counts all training before the estimate, calls of
+        `partial_fit` included.
     modality_weights_ : DataFrame
         Of the fused head, with ``LpNormFusion`` or ``NoHarmFusion``; a penalty of the
         fusion counts whole, whatever the weight of that head.
@@ -121,12 +121,12 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     by its own size, so that an encoder learns as fast whatever the weight of its loss.
     Its rate suits standardised modalities.
 
-    A row that lacks a modality does not count in the loss of its head. Gains below zero
-    count as zero, over-fitting of less than 1e-3 as that; if no head gains anything,
-    weights are equal. The fused head, which predicts, has a weight of 0.1 or more,
-    unlike in the paper: it must learn, whatever it gains. `partial_fit` sets nothing
-    aside and estimates nothing: it keeps the weights of an earlier `fit`, and without
-    one they are equal.
+    A sample that lacks a modality does not count in the loss of its head. Gains below
+    zero count as zero, over-fitting of less than 1e-3 as 1e-3; if no head gains
+    anything, weights are equal. The fused head, which predicts, has a weight of 0.1 or
+    more, unlike in the paper, so that it always learns. `partial_fit` does not set
+    samples aside nor estimate weights: it keeps those of an earlier `fit`, or equal
+    ones.
 
     References
     ----------
@@ -193,7 +193,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     # -- the net -------------------------------------------------------------------
 
     def _needs_valid(self):
-        return True  # over-fitting shows on rows that are set aside
+        return True  # over-fitting is measured on them
 
     def _make_module(self):
         net = super()._make_module()
@@ -202,34 +202,35 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         check_labels(self.heads_, "heads")
         self._weights, self._estimates = None, []  # none of an earlier training
         sizes = net.widths, self._target.n_outputs
-        self._refuse_tokens(net)
+        self._check_tokens(net)
         return AuxiliaryModule(net, auxiliary_heads(head, *sizes, self._seeded))
 
-    def _refuse_tokens(self, net):
+    def _check_tokens(self, net):
         if many := give_tokens(net.encoders):
             raise ValueError(
                 f"encoders of {many} give tokens, but the head of a modality reads one "
-                "vector. Give an encoder of one vector, as ConvEncoder or LSTMEncoder."
+                "vector. Use an encoder of one vector, such as ConvEncoder or "
+                "LSTMEncoder."
             )
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, BlendedLoss):  # of a net that is being loaded
-            return loss
         return BlendedLoss(loss, len(self.heads_), self._weights)
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net of these parameters, not yet trained.
 
         Parameters
         ----------
         module : AuxiliaryModule
+        objective : Objective, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
-        net = super().make_net(module)
+        net = super().make_net(module, objective)
         seed, online = derive(self._seed, "blending"), self.mode == "online"
         settings = self.heads_, self.super_epoch, online, seed
         blend = BlendLosses(*settings, earlier=self._estimates)
@@ -237,7 +238,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         return net
 
     def adopt(self, net, problem):
-        """Take a trained net as one's own, with its weights.
+        """Take over a trained net, with the weights of its losses.
 
         Parameters
         ----------
@@ -267,7 +268,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
 
     @property
     def blending_weights_(self):
-        """Weight of the loss of each head, as it was last; their sum is one."""
+        """Last weight of the loss of each head; their sum is one."""
         check_is_fitted(self, "net_")
         return dict(zip(self.heads_, self._weights, strict=True))
 
@@ -292,13 +293,13 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        ndarray of shape (n, H, n_classes)
-            In the order of `heads_`, the fused one last; NaN for a modality that a row
-            lacks.
+        ndarray of shape (n_samples, n_heads, n_classes)
+            In the order of `heads_`, the fused one last; NaN for a modality that a
+            sample lacks.
         """
         check_is_fitted(self, "net_")
         outputs = super()._outputs(X)

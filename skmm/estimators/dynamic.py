@@ -27,42 +27,43 @@ EXPERTS = "experts"
 
 
 class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
-    r"""Classify each row by the branch that a gate chooses, counting what it costs.
+    r"""Classify each sample by a branch that a gate chooses, at the least cost.
 
-    Branches are nets of their own: one per modality, and one that fuses all. A gate on
-    all modalities weighs them or chooses one. Trained is
+    Branches are separate nets: one per modality, and one that fuses all. A gate on all
+    modalities weights them or chooses one. The loss is
 
     .. math:: \ell\Bigl(y, \sum_b g_b \hat y_b\Bigr) + \lambda \, \mathrm{E}
         \Bigl[\sum_b g_b C_b\Bigr], \qquad g = \mathrm{softmax}(G(x) / \tau)
 
-    where C are the costs of the branches. With a hard gate, a row is read by its branch
-    alone when predicting.
+    where C are the costs of the branches. With a hard gate, only the chosen branch
+    reads a sample in prediction.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
         As for ``FusionClassifier``; each branch has clones of them.
     branches : list of tuple of str or None, default=None
-        The modalities of each branch; None is each alone, and all together.
+        The modalities of each branch; None is each modality alone, and all of them.
     gate : {"hard", "soft"}, default="hard"
-        One branch per row, trained with the gradient of the soft gate; or a mixture,
-        which runs all branches: its costs are a penalty, and nothing that is saved.
+        "hard" is one branch per sample, trained with the gradient of the soft gate;
+        "soft" is a weighted sum, which runs all branches, so that costs are only a
+        penalty.
     cost_strength : float >= 0, default=0.1
-        The factor λ: loss that the most expensive branch must save to be used.
+        The factor λ: how much loss the most expensive branch must save to be used.
     costs : dict or None, default=None
-        Cost of each branch, as ``{("image",): 5, ("image", "text"): 8}``; the largest
-        is then one. None counts the operations that a row needs. Costs of branches
-        with modalities that are not used are ignored.
+        Cost of each branch, such as ``{("image",): 5, ("image", "text"): 8}``, divided
+        by the largest. None counts the operations that a sample needs. Costs of
+        branches with modalities that are not used are ignored.
     temperature : float > 0, default=1.0
         The temperature τ in the first epoch of each stage.
     final_temperature : float > 0, default=0.1
-        In the last of `max_epochs`; before it the temperature changes by equal factors.
+        The temperature in the last epoch; in between it changes by equal factors.
     training : {"two_stage", "frozen", "joint"}, default="two_stage"
         "two_stage" trains each branch on its own loss for `max_epochs`, then all with
         the gate, for as many. "frozen" trains only the gate in the second stage.
         "joint" has no first stage.
     gate_encoders : dict, Block, torch.nn.Module or None, default=None
-        Of the gate, as `encoders`; small ones, or nothing is saved.
+        Of the gate, as `encoders`; they should be small, to save anything.
     fusion : str or Block, default="concat"
         Of the branches of several modalities.
     head : Block or None, default=None
@@ -70,12 +71,12 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     modalities : list of str or None, default=None
         Use only these; encoders and branches of others are ignored.
     objective : str, callable or None, default=None
-        Of the answer; None is cross-entropy, or binary cross-entropy for multilabel
+        Of the gated sum; None is cross-entropy, or binary cross-entropy for multilabel
         targets.
     optimizer : str or class, default="adam"
         As for ``FusionClassifier``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part, as ``{"experts": 1e-3, "gate": 1e-2}``.
+        Learning rate, or rates by part, such as ``{"experts": 1e-3, "gate": 1e-2}``.
     weight_decay : float or dict, default=0.0
         L2 penalty as the optimizer understands it; a dict as for `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
@@ -83,19 +84,19 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        A trailing mini-batch of one sample is merged into the previous one.
     max_epochs : int, default=100
         Passes over the data, in each stage.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights that are best on them, cost included.
+        Set samples aside and keep the weights that are best on them, cost included.
     validation_fraction : float, default=0.15
-        Share of rows set aside, stratified by class.
+        Share of samples set aside, stratified by class.
     patience : int, default=10
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Continue from the current weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
     compile : bool, default=False
@@ -117,7 +118,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     gate_cost_ : float
         Of the gate, in the same unit; NaN where `costs` are given.
     expected_cost_ : float
-        Mean cost of the answers for the training rows, without the gate.
+        Mean cost of predictions for the training samples, without the gate.
     encoders_ : dict of str to Module
         Of the first branch that reads each modality.
     net_, history_, n_iter_, best_epoch_
@@ -127,17 +128,18 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
 
     See Also
     --------
-    MulMixClassifier : all mixtures answer, and those that are sure decide.
+    MulMixClassifier : combines all mixtures; confident ones dominate.
 
     Notes
     -----
-    A branch reads what a row has of its modalities; where that is none, it neither
-    learns from the row nor is it chosen. Counted are matrix products, convolutions,
-    attention, bilinear and recurrent layers, texts as if they had eight characters:
-    give `costs` for other layers. `partial_fit` trains all parts together; its n-th
-    call has the temperature of the n-th of `max_epochs` epochs, and after `fit` the
-    last one. With `warm_start` all stages are trained again, from the present weights.
-    `transform` gives the fused embeddings of all branches side by side.
+    A branch reads those of its modalities that a sample has; if there are none, it
+    neither learns from the sample nor is chosen. Operations are counted of matrix
+    products, convolutions, attention, bilinear and recurrent layers, for texts of eight
+    characters: give `costs` for other layers. `partial_fit` trains all parts at once;
+    its n-th call has the temperature of the n-th of `max_epochs` epochs, and after
+    `fit` the last one. With `warm_start` all stages are trained again, starting from
+    the current weights. `transform` returns the concatenated fused embeddings of all
+    branches.
 
     References
     ----------
@@ -230,8 +232,8 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         kept = self._in_use([names_of(mine) for mine in self.branches], "branches")
         if self.branches and not kept:
             raise ValueError(
-                f"branches={self.branches!r} has none that reads only {names}, the "
-                "modalities that are used. Name one, or leave branches=None."
+                f"none of branches={self.branches!r} reads only {names}, the "
+                "modalities that are used. Add one, or use branches=None."
             )
         try:
             return choose_mixtures([tuple(mine) for mine in kept], names)
@@ -277,7 +279,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
 
     def _given_costs(self):
         given = {names_of(branch): cost for branch, cost in self.costs.items()}
-        self._refuse_unknown(self._in_use(list(given), "costs"))
+        self._check_known(self._in_use(list(given), "costs"))
         known = {branch: given.get(frozenset(branch)) for branch in self.branches_}
         bad = [b for b, c in known.items() if not isinstance(c, Real) or not 0 <= c]
         if bad or not np.isfinite(list(known.values())).all():
@@ -287,12 +289,12 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
             )
         return {branch: float(cost) for branch, cost in known.items()}
 
-    def _refuse_unknown(self, branches):
+    def _check_known(self, branches):
         known = [frozenset(branch) for branch in self.branches_]
         unknown = [tuple(sorted(mine)) for mine in branches if mine not in known]
         if unknown:
             raise ValueError(
-                f"costs has {unknown}, which are no branches; the branches are "
+                f"costs has {unknown}, which are not branches; the branches are "
                 f"{self.branches_}."
             )
 
@@ -303,28 +305,28 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, GatedLoss):  # of a net that is being loaded
-            return loss
         return GatedLoss(loss, list(self.costs_.values()), float(self.cost_strength))
 
-    def make_net(self, module):
+    def make_net(self, module, objective=None):
         """Return an initialised net of these parameters, not yet trained.
 
         Parameters
         ----------
         module : GatedBranches
+        objective : Objective, optional
+            That of a net that is loaded; None is the estimator's own.
 
         Returns
         -------
         TensorNet
         """
-        net = super().make_net(module)
+        net = super().make_net(module, objective)
         schedule = GateSchedule(self.temperature, self.final_temperature)
         net.callbacks_.append(("gate_schedule", schedule))
         return net
 
     def adopt(self, net, problem):
-        """Take a trained net as one's own, and note what its answers cost.
+        """Take over a trained net, and compute the cost of its predictions.
 
         Parameters
         ----------
@@ -365,51 +367,51 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return self.net_.criterion.answer(outputs) if method == "forward" else outputs
 
     def _weights_in(self, outputs):
-        """Weights (n, B); before the gate has learnt equal where open."""
+        """Weights, (n_samples, n_branches); equal before the gate has learnt."""
         return self.net_.criterion.weights(outputs).double().numpy()
 
     def _cost_of(self, weights):
         return weights @ np.array(list(self.costs_.values()))
 
     def gate_weights(self, X):
-        """Weight of each branch in each row.
+        """Weight of each branch in each sample.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        ndarray of shape (n, B)
+        ndarray of shape (n_samples, n_branches)
             In the order of `branches_`; rows sum to one, and with ``gate="hard"`` are
             one-hot.
         """
         return self._weights_in(super()._outputs(X))
 
     def answering_branch(self, X):
-        """Branch of the largest weight in each row.
+        """Branch of the largest weight in each sample.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        list of tuple of str, one per row
+        list of tuple of str, one per sample
         """
         return [self.branches_[i] for i in self.gate_weights(X).argmax(1)]
 
     def expected_cost(self, X):
-        """Mean cost of the answers, where the most expensive branch costs one.
+        """Mean cost of predictions, where the most expensive branch costs one.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
         float
-            Without the gate itself, which costs `gate_cost_` in every row.
+            Without the gate itself, which costs `gate_cost_` for every sample.
         """
         check_is_fitted(self, "net_")
         return float(self._cost_of(self.gate_weights(X)).mean())

@@ -20,12 +20,12 @@ from skmm.training import predict_outputs
 
 
 class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
-    r"""Classify by all mixtures of modalities, and trust those that are sure.
+    r"""Combine predictions of all mixtures of modalities; confident ones dominate.
 
-    Every subset of the modalities, a *mixture*, predicts by a head of its own from the
-    merged embeddings; encoders are shared. Training forgives a mixture that errs where
-    another is right, so that a weak modality in a row does not spoil what others learn
-    from it. The class of least loss
+    Every subset of the modalities, a *mixture*, predicts with its own head from the
+    merged embeddings; encoders are shared. A mixture that errs costs little where
+    another one is right, so that a weak modality of a sample does not spoil what the
+    others learn from it. The class of least loss
 
     .. math:: \ell^k = -\sum_i w_i \prod_{j \neq i} (1 - p_j^k)^{\beta / (C - 1)}
         \log p_i^k
@@ -47,14 +47,15 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         An integer adds one linear map per modality to that width. "auto" does so only
         for "sum" and "mean" of embeddings of different widths, to the largest of them.
     beta : float >= 0, default=0.5
-        How much a confident mixture silences the others; 0 is their joint
-        cross-entropy. Tuned by cross-validation it is MulMix*.
+        How much a confident mixture reduces the loss of the others; 0 is the sum of
+        their cross-entropies. Tuned by cross-validation it is MulMix*.
     boosted : bool, default=False
-        Rows that are right by the `margin` cost nothing.
+        Samples whose true class wins by the `margin` cost nothing.
     margin : float >= 0, default=0.0
-        Of the losses, with `boosted`.
+        By how much the true class must win, in terms of the losses; only used when
+        `boosted`.
     focal : float >= 0, default=0.0
-        Exponent with which a mixture silences itself.
+        Exponent with which a confident mixture reduces its own loss.
     detach : bool, default=True
         Differentiate as if the products were constants.
     candidate_weights : dict or None, default=None
@@ -62,18 +63,18 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         ``{("image",): 0.3, ("image", "table"): 1.0}``; 1 for those that are not in it.
         A mixture of weight 0 is left out.
     head : Block or None, default=None
-        From the merged embedding to the outputs, one of its kind per mixture; None is
-        ``MLPHead()``, one hidden layer.
+        From the merged embedding to the outputs; each mixture has a clone of it. None
+        is ``MLPHead()``, one hidden layer.
     temperature : float > 0 or "validation", default=1.0
         Probabilities are the softmax of :math:`-\ell / T`. As losses are sums over
-        mixtures, they are often too sure of themselves at T = 1, with boosting far too
-        unsure; "validation" finds the T of least log-loss on the rows that early
-        stopping sets aside, with a prior that holds it near 1 where those say little.
-        Classes predicted do not depend on it.
+        mixtures, they are often overconfident at T = 1, with boosting far
+        underconfident; "validation" finds the T of least log-loss on the samples that
+        early stopping sets aside, with a prior that keeps it near 1 if they are few.
+        Predicted classes do not depend on it.
     modalities : list of str or None, default=None
         Use only these; encoders and mixtures of others are ignored.
     stages : list of Stage or None, default=None
-        Train in several legs; see ``skmm.training.Stage``.
+        Train in several stages; see ``skmm.training.Stage``.
     optimizer : str or class, default="adam"
         As for ``FusionClassifier``.
     lr : float or dict, default=1e-3
@@ -85,19 +86,19 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        A trailing mini-batch of one sample is merged into the previous one.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights that are best on them.
+        Set samples aside and keep the weights that are best on them.
     validation_fraction : float, default=0.15
-        Share of rows set aside, stratified by class.
+        Share of samples set aside, stratified by class.
     patience : int, default=10
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Continue from the current weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
     checkpoint : path-like or None, default=None
@@ -217,8 +218,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         super()._validate_params()
         if self.temperature == "validation" and not self.early_stopping:
             raise ValueError(
-                'temperature="validation" is found on the rows that early stopping '
-                "sets aside: it needs early_stopping=True."
+                'temperature="validation" needs the samples that early stopping sets '
+                "aside: use early_stopping=True."
             )
 
     def _training_space(self):
@@ -233,8 +234,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         target = super()._learn_target(y, weight, classes)
         if target.multilabel:
             raise ValueError(
-                f"{type(self).__name__} needs one class per row; y has several labels "
-                "per row. Use FusionClassifier, or fit one model per label "
+                f"{type(self).__name__} needs one class per sample, but y has several "
+                "labels per sample. Use FusionClassifier, or fit one model per label "
                 "(sklearn.multioutput.MultiOutputClassifier)."
             )
         return target
@@ -296,17 +297,13 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return weights
 
     def _objective(self):
-        own = getattr(self, "objective", None)  # of a net that is being loaded
-        return own if own is not None else self._own_objective()
-
-    def _own_objective(self):
         weights = None if self.candidate_weights is None else self._weights
         return MultiplicativeLoss(
             self.beta, self.boosted, self.margin, self.detach, self.focal, weights
         )
 
     def adopt(self, net, problem):
-        """Take a trained net as one's own, and find the temperature.
+        """Take over a trained net, and find the temperature.
 
         Parameters
         ----------
@@ -331,7 +328,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     # -- predictions ---------------------------------------------------------------
 
     def _outputs(self, X, method="forward"):
-        """For `forward`, minus the losses of the classes, over the temperature."""
+        """For `forward`, minus the losses of the classes over the temperature."""
         outputs = super()._outputs(X, method)
         if method != "forward":
             return outputs
@@ -345,35 +342,33 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        ndarray of shape (n, C, n_classes)
-            In the order of `mixtures_`; NaN where a row lacks a modality of it, unless
-            it lacks one of every mixture.
+        ndarray of shape (n_samples, n_mixtures, n_classes)
+            In the order of `mixtures_`; NaN where a sample lacks a modality of it,
+            unless it lacks one of every mixture.
         """
         outputs = self._candidates(X)
-        logits = outputs["logits"].masked_fill(
-            ~outputs["available"][..., None], torch.nan
-        )
-        return logits.softmax(-1).numpy()
+        absent = ~outputs["available"][..., None]
+        return outputs["logits"].masked_fill(absent, torch.nan).softmax(-1).numpy()
 
     def answering_mixture(self, X):
-        """Tell which mixture decided on each row, and how much it had to say.
+        """Mixture with the largest share in each prediction.
 
-        The share of a mixture is its factor in the loss of the predicted class, over
-        the sum of those of all mixtures: the surer it is, the larger. With ``beta=0``
-        all shares are equal, and the surest mixture is named. A row for which no
-        mixture is complete is answered by one that it has a part of, or nothing.
+        The share of a mixture is its factor in the loss of the predicted class, divided
+        by the sum of the factors of all mixtures: it grows with confidence. With
+        ``beta=0`` all shares are equal, and the most confident mixture is returned. For
+        a sample in which no mixture is complete it may be an incomplete one.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        DataFrame of n rows
+        DataFrame of n_samples rows
             mixture : tuple of str, that with the largest share; share : float in
             (0, 1]; probability : float, of the predicted class, according to it.
         """
@@ -402,7 +397,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n_samples
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
@@ -420,21 +415,20 @@ def _double(outputs):
     return {**outputs, "logits": outputs["logits"].double()}
 
 
-TEMPERATURES = np.log([0.05, 100.0])  # between which one is sought, as logarithms
+TEMPERATURES = np.log([0.05, 100.0])  # bounds of the search
 
 
 def best_temperature(losses, target, weight=None):
     """Temperature at which the softmax of -losses / T has the least log-loss.
 
-    log T has a standard normal prior: where no row is wrong the least loss is at T = 0,
-    and a few rows should not decide much.
+    log T has a standard normal prior: without wrong samples the least loss is at T = 0,
+    and a few samples should not change it much.
 
     Parameters
     ----------
-    losses : Tensor, shape (n, K)
-        Of the classes.
-    target : Tensor, shape (n,)
-    weight : Tensor, shape (n,), optional
+    losses : Tensor, shape (n_samples, n_classes)
+    target : Tensor, shape (n_samples,)
+    weight : Tensor, shape (n_samples,), optional
     """
     weight = torch.ones(len(target)) if weight is None else weight
 

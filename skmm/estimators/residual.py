@@ -1,4 +1,4 @@
-"""Multimodal residual optimisation: interactions explain what single ones cannot."""
+"""Multimodal residual optimisation: interactions explain what modalities cannot."""
 
 from numbers import Integral
 
@@ -34,15 +34,15 @@ class BaseResidualFusion(BranchEstimator):
         super()._validate_params()
         if self.mode == "sequential" and self.warm_start:
             raise ValueError(
-                "mode='sequential' freezes an order once it is trained; it cannot go "
-                "on with warm_start=True. Use mode='mro', or warm_start=False."
+                "mode='sequential' freezes an order once it is trained, so warm_start "
+                "must be False; or use mode='mro'."
             )
 
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         if self.mode == "sequential":
             raise ValueError(
-                "partial_fit trains all orders together; mode='sequential' trains one "
-                "after the other. Use mode='mro'."
+                "partial_fit trains all orders at once, mode='sequential' one by one; "
+                "use mode='mro'."
             )
         return super()._fit_one_epoch(X, y, sample_weight, classes)
 
@@ -73,8 +73,6 @@ class BaseResidualFusion(BranchEstimator):
 
     def _objective(self):
         loss = check_objective(resolve(super()._objective(), objectives, "Objective"))
-        if isinstance(loss, ResidualLoss):  # of a net that is being loaded
-            return loss
         orders = [len(mine) for mine in self.terms_]
         return ResidualLoss(loss, orders, joint=self.mode != "mro")
 
@@ -96,41 +94,41 @@ class BaseResidualFusion(BranchEstimator):
         return self.net_.criterion.by_order(outputs)
 
     def _staged(self, X, decode):
-        """What the lowest order says, the lowest two together, and so on."""
+        """Predictions of the lowest order, of the lowest two, and so on."""
         check_is_fitted(self, "net_")
         decode, total = getattr(self._target, decode), 0.0
-        for said in self._by_order(super()._outputs(X)):
-            total = total + said
+        for order in self._by_order(super()._outputs(X)):
+            total = total + order
             yield decode(total)
 
     def staged_predict(self, X):
-        """Predict by the lowest order, by the lowest two together, and so on.
+        """Predict with the lowest order, with the lowest two, and so on.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Yields
         ------
-        ndarray of shape (n,) or (n, k)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
             One for each order; the last is `predict`.
         """
         yield from self._staged(X, "decode")
 
     def contributions(self, X, by="order"):
-        """What each order, or each term, adds to the sum.
+        """Contribution of each order, or each term, to the sum.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
         by : {"order", "term"}, default="order"
             Orders 1 to R, or the terms as in `terms_`.
 
         Returns
         -------
-        ndarray of shape (n, R, K) or (n, n_terms, K)
-            Logits of the K classes; of a regressor values in the units of y less its
-            mean. A term is zero in a row that lacks one of its modalities.
+        ndarray of shape (n_samples, n_orders or n_terms, n_outputs)
+            Logits of the classes; of a regressor values in the units of y, relative to
+            its mean. A term is zero for a sample that lacks one of its modalities.
         """
         if by not in ("order", "term"):
             raise ValueError(f"by must be 'order' or 'term'; got {by!r}.")
@@ -143,13 +141,13 @@ class BaseResidualFusion(BranchEstimator):
 
 
 class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
-    r"""Add logits of single modalities, of pairs, and so on; each corrects the former.
+    r"""Add logits of single modalities, of pairs, and so on, each order on the last.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
 
-    Every term is a net of its own, with encoders, a fusion and a head. Each order is
-    trained on what the orders below it leave, and these do not notice: so an order
-    holds only what no lower one can say.
+    Every term is a separate net, with encoders, a fusion and a head. Each order is
+    trained on the residual of the orders below it, which get no gradient from it: so an
+    order holds only what no lower one can explain.
 
     Parameters
     ----------
@@ -160,8 +158,8 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     mode : {"mro", "sequential", "joint"}, default="mro"
         "mro" trains all orders at once, each with the sum of the lower ones as a
         constant. "sequential" trains one order after the other, each for `max_epochs`,
-        and freezes it. "joint" trains the sum as one net, which leaves open which order
-        says what.
+        and freezes it. "joint" trains the sum as one net, so that its orders cannot be
+        interpreted.
     fusion : str or Block, default="concat"
         Of the terms of several modalities, and of one whose encoder gives tokens. It
         must serve each: for ``BilinearFusion`` set ``max_order=2``.
@@ -175,7 +173,8 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     optimizer : str or class, default="adam"
         As for ``FusionClassifier``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part, as ``{"order2": 1e-4, "order1__image": 1e-5}``.
+        Learning rate, or rates by part, such as ``{"order2": 1e-4,
+        "order1__image": 1e-5}``.
     weight_decay : float or dict, default=0.0
         L2 penalty as the optimizer understands it; a dict as for `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
@@ -183,19 +182,19 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     gradient_clip : float or None, default=None
         Largest norm of all gradients together; it ties lower orders to higher ones.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it.
+        A trailing mini-batch of one sample is merged into the previous one.
     max_epochs : int, default=100
         Passes over the data; with "sequential" of each order.
     early_stopping : bool or "keep_start", default=False
         Set rows aside and keep the weights with which the whole sum is best on them.
     validation_fraction : float, default=0.15
-        Share of rows set aside, stratified by class.
+        Share of samples set aside, stratified by class.
     patience : int, default=10
         Epochs without improvement before stopping.
     class_weight : dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again; not with
+        Continue from the current weights when `fit` is called again; not with
         "sequential".
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
@@ -225,13 +224,13 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     See Also
     --------
     FusionClassifier : one net, with no such order.
-    skmm.inspection.interaction_decomposition : what any model says by order.
+    skmm.inspection.interaction_decomposition : contributions by order of any model.
 
     Notes
     -----
-    With one modality it is the ``FusionClassifier`` of that modality. A term says
-    nothing in a row that lacks one of its modalities. `embed` and `transform` give the
-    embeddings of all terms side by side.
+    With one modality it is the ``FusionClassifier`` of that modality. A term is zero
+    for a sample that lacks one of its modalities. `embed` and `transform` return the
+    concatenated embeddings of all terms.
 
     With "mro" the terms of one modality learn as if there were no others, bit for bit,
     unless dropout draws for all terms, gradients are clipped together, or early
@@ -248,10 +247,10 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
     >>> from skmm import ResidualFusionClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = {"a": rng.normal(size=(200, 2)), "b": rng.normal(size=(200, 2))}
-    >>> y = X["a"][:, 0] * X["b"][:, 0] > 0  # no modality alone says anything
+    >>> y = X["a"][:, 0] * X["b"][:, 0] > 0  # no modality alone helps
     >>> settings = {"lr": 0.01, "max_epochs": 40, "random_state": 0}
     >>> model = ResidualFusionClassifier(**settings).fit(X, y)
-    >>> alone, both = (np.mean(said == y) for said in model.staged_predict(X))
+    >>> alone, both = (np.mean(y_pred == y) for y_pred in model.staged_predict(X))
     >>> model.terms_, bool(alone < 0.8), bool(both > 0.9)
     ([('a',), ('b',), ('a', 'b')], True, True)
     """
@@ -290,22 +289,22 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         self._store(locals())
 
     def staged_predict_proba(self, X):
-        """Probabilities by the lowest order, by the lowest two together, and so on.
+        """Probabilities of the lowest order, of the lowest two, and so on.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Yields
         ------
-        ndarray of shape (n, n_classes)
+        ndarray of shape (n_samples, n_classes)
             One for each order; the last is `predict_proba`.
         """
         yield from self._staged(X, "proba")
 
 
 class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
-    r"""Add values of single modalities, of pairs, and so on; each corrects the former.
+    r"""Add values of single modalities, of pairs, and so on, each order on the last.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
 
@@ -345,7 +344,7 @@ class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
     See Also
     --------
     FusionRegressor : one net, with no such order.
-    skmm.inspection.interaction_decomposition : what any model says by order.
+    skmm.inspection.interaction_decomposition : contributions by order of any model.
 
     Notes
     -----

@@ -15,8 +15,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from skmm._version import __version__
+from skmm.persistence.legacy import upgrade
 
-FORMAT = 1  # to be raised if older versions of skmm cannot read new files
+FORMAT = 2  # to be raised, with a step in legacy.py, if new files differ
 BLANK = "0" * 64  # placeholder while the checksum is computed
 FOREIGN = {
     b"\x80": "a pickle",
@@ -64,7 +65,8 @@ def from_bytes(data):
     if hashlib.sha256(blank).hexdigest() != entry["sha256"]:
         raise ValueError("it is damaged or truncated (wrong checksum)")
     try:
-        return entry["content"], load_tensors(data), entry["skmm"]
+        content = upgrade(entry["content"], entry["format"])
+        return content, load_tensors(data), entry["skmm"]
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it is damaged: {error}") from error
 

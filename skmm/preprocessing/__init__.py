@@ -1,4 +1,4 @@
-"""scikit-learn transformers, one modality each, and the one that holds them."""
+"""Transformers for single modalities, and ModalityTransformer to combine them."""
 
 from skmm.preprocessing.corruption import (
     DropCorruption,

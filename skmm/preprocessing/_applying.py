@@ -1,4 +1,4 @@
-"""Helpers of ModalityTransformer: one transformer on one modality."""
+"""Helpers of ModalityTransformer: apply one transformer to one modality."""
 
 from contextlib import suppress
 
@@ -10,8 +10,8 @@ from sklearn.pipeline import Pipeline
 from skmm.data import leaves
 
 
-def checked_part(part, name):
-    """Refuse what is neither a transformer nor "passthrough" nor "drop"."""
+def check_transformer(part, name):
+    """Return `part`, or raise if it is not a transformer, "passthrough" or "drop"."""
     if isinstance(part, str):
         good = part in ("passthrough", "drop")
     else:
@@ -26,18 +26,23 @@ def checked_part(part, name):
 
 
 def plain_output(transformer):
-    """Make a transformer return arrays, whatever it or the configuration says."""
-    if isinstance(transformer, Pipeline):  # it would refuse if a step cannot be asked
+    """Make a transformer return arrays, regardless of its output configuration."""
+    if isinstance(
+        transformer, Pipeline
+    ):  # set_output of a Pipeline needs that of all steps
         for _, step in transformer.steps:
             plain_output(step)
     elif hasattr(transformer, "set_output"):
-        with suppress(ValueError):  # a ColumnTransformer with such a part
+        with suppress(ValueError):  # a ColumnTransformer with a part without set_output
             transformer.set_output(transform="default")
     return transformer
 
 
 def readable(transformer, leaf, mask):
-    """Present rows that the transformer can read: it may have a method `present`."""
+    """Return the mask of present rows that the transformer can read.
+
+    A transformer can restrict it by a method `present`.
+    """
     first = (
         transformer.steps[0][1] if isinstance(transformer, Pipeline) else transformer
     )
@@ -50,7 +55,7 @@ def readable(transformer, leaf, mask):
 
 
 def fit_transformed(transformer, leaf, y, params):
-    """Fit and apply: `fit_transform`, which may differ from both in turn, if any."""
+    """Fit and transform, by `fit_transform` if the transformer has it."""
     with config_context(transform_output="default"):
         if hasattr(transformer, "fit_transform"):
             return transformer.fit_transform(leaf, y, **params)
@@ -58,13 +63,13 @@ def fit_transformed(transformer, leaf, y, params):
 
 
 def transformed(transformer, leaf):
-    """Apply, with arrays for a result."""
+    """Transform to arrays."""
     with config_context(transform_output="default"):
         return transformer.transform(leaf)
 
 
 def spread(out, mask, name):
-    """Put transformed rows back among missing ones, which are blank."""
+    """Insert blank rows where the modality is missing."""
     out = leaves.as_leaf(out, name)
     rows = np.flatnonzero(mask)
     if sparse.issparse(out):
@@ -80,7 +85,7 @@ def spread(out, mask, name):
 
 
 def blank(n_rows, shape, dtype=np.float32):
-    """Rows of a modality that is missing: None for text, empty, or zeros."""
+    """Return blank rows: None for text, empty arrays if ragged, else zeros."""
     if shape == ():
         return np.full(n_rows, None, dtype=object)
     if shape is None:
@@ -89,7 +94,7 @@ def blank(n_rows, shape, dtype=np.float32):
 
 
 def names_of(name, transformer, shape):
-    """Names of a modality's features after its transformer."""
+    """Return the names of the output features of a modality."""
     if hasattr(transformer, "get_feature_names_out"):
         return transformer.get_feature_names_out()
     if transformer == "passthrough" and shape == ():
@@ -103,18 +108,18 @@ def names_of(name, transformer, shape):
     )
 
 
-def refuse_nothing(parts, fitted):
-    """Refuse a result without modalities."""
+def check_not_all_dropped(parts, fitted):
+    """Raise a ValueError if no modality is left."""
     if not parts:
         raise ValueError(
-            f"every modality is dropped: {list(fitted)}. Keep at least one, by "
+            f"all modalities are dropped: {list(fitted)}. Keep at least one, with "
             "'passthrough' or a transformer."
         )
 
 
 class MissingEverywhere:
-    """Stands for a transformer of a modality that no training row had."""
+    """Replaces the transformer of a modality that is missing in all training rows."""
 
     def present(self, leaf):
-        """No row."""
+        """Return False for every row."""
         return np.zeros(leaves.n_rows(leaf), dtype=bool)

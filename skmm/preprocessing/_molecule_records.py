@@ -1,4 +1,4 @@
-"""What RDKit tells about a molecule, taken with as few calls as possible."""
+"""Properties of molecules from RDKit, read with as few calls as possible."""
 
 from typing import Any, NamedTuple
 
@@ -8,19 +8,19 @@ from skmm.preprocessing._smiles import require_rdkit
 
 
 class Record(NamedTuple):
-    """A molecule of a atoms and b bonds, without RDKit."""
+    """A molecule, independent of RDKit."""
 
     positions: np.ndarray
-    """2-D coordinates in Å, of shape (a, 2)."""
+    """2-D coordinates in Å, of shape (n_atoms, 2)."""
     atoms: list[tuple[Any, ...]]
-    """Per atom its number, Gasteiger charge, total valence, hybridisation code; or
-    its number alone."""
+    """Atomic number, Gasteiger charge, total valence and hybridisation code of each
+    atom; or only its atomic number."""
     bonds: list[tuple[int, int, float]]
-    """Per bond its two atoms and its order."""
+    """The two atoms and the order of each bond."""
 
 
 def property_records():
-    """Return the function from a molecule to a Record with four atom properties."""
+    """Return a function that maps a molecule to a Record with four atom properties."""
     require_rdkit()
     from rdkit.Chem.rdDepictor import Compute2DCoords
     from rdkit.Chem.rdPartialCharges import ComputeGasteigerCharges
@@ -35,7 +35,7 @@ def property_records():
 
 
 def drawing_records():
-    """Return the function from a molecule to a Record with Kekulé bonds."""
+    """Return a function that maps a molecule to a Record with Kekulé bonds."""
     require_rdkit()
     from rdkit.Chem import Kekulize
     from rdkit.Chem.rdDepictor import Compute2DCoords
@@ -50,7 +50,7 @@ def drawing_records():
 
 
 def _atoms(molecule):
-    # by number: RDKit's own sequences of atoms and bonds are slower
+    # by index, as RDKit's sequences of atoms and bonds are slower
     return map(molecule.GetAtomWithIdx, range(molecule.GetNumAtoms()))
 
 
@@ -58,7 +58,7 @@ def _properties(atom):
     return (
         atom.GetAtomicNum(),
         atom.GetDoubleProp("_GasteigerCharge"),
-        atom.GetTotalValence(),  # the explicit valence leaves out implicit hydrogens
+        atom.GetTotalValence(),  # the explicit valence excludes implicit hydrogens
         int(atom.GetHybridization()),
     )
 

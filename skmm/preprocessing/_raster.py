@@ -1,7 +1,7 @@
-"""Draw many molecules into images at once, with NumPy alone.
+"""Draw many molecules into images at once, with NumPy.
 
-A chunk of molecules is laid out flat: all atoms one after the other, all bonds too,
-each with the number of its molecule. Pixels are (row, column); rows count downwards.
+The atoms of a chunk of molecules are concatenated, and so are the bonds, each with the
+index of its molecule. Pixels are (row, column); rows count downwards.
 """
 
 from itertools import chain
@@ -9,28 +9,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-CHUNK = 256  # molecules drawn at once: bounds the memory of the flat arrays
-LINE_GAP = 0.25  # between the lines of a double bond, in lengths of the bond
-MARK = 0.3  # half the side of a marked atom, in Å
+CHUNK = 256  # molecules drawn at once, which bounds the memory
+LINE_GAP = 0.25  # gap between the lines of a double bond, in bond lengths
+MARK = 0.3  # half the side of the square that marks an atom, in Å
 
 
 class Flat(NamedTuple):
-    """Atoms and bonds of several molecules, one after the other."""
+    """Concatenated atoms and bonds of several molecules."""
 
-    points: np.ndarray  # (atoms, 2) row and column in pixels from the middle, float
+    points: np.ndarray  # (atoms, 2) float, row and column relative to the middle pixel
     atoms: np.ndarray  # (atoms, k) properties
-    owner: np.ndarray  # (atoms,) number of the molecule
-    ends: np.ndarray  # (bonds, 2) numbers of atoms
+    owner: np.ndarray  # (atoms,) index of the molecule
+    ends: np.ndarray  # (bonds, 2) indexes of atoms
     orders: np.ndarray  # (bonds,)
 
 
 def half_width(size):
-    """Return how many pixels there are on each side of the middle one."""
+    """Return the number of pixels on each side of the middle one."""
     return (size - 1) // 2
 
 
 def flatten(records, resolution):
-    """Lay records out flat, each molecule's bounding box around the middle pixel."""
+    """Concatenate records, with bounding boxes centred on the middle pixel."""
     counts = np.array([len(record.atoms) for record in records])
     first = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(records)), counts)
@@ -50,25 +50,25 @@ def flatten(records, resolution):
 
 
 def extents(flat):
-    """Return how far from the middle each molecule reaches, in pixels, not rounded."""
+    """Return the distance of each molecule from the middle, in pixels, not rounded."""
     first = np.flatnonzero(np.diff(flat.owner, prepend=-1))
     return np.maximum.reduceat(np.abs(flat.points).max(axis=1), first)
 
 
 def shrink(flat, size):
-    """Scale those molecules down that do not fit."""
+    """Scale down the molecules that do not fit."""
     limit = half_width(size)
     scale = np.minimum(1.0, limit / np.maximum(extents(flat), limit or 1))
     return flat._replace(points=flat.points * scale[flat.owner, None])
 
 
 def to_pixels(points):
-    """Round; what is halfway but for the last digits is rounded as if it were."""
+    """Round; values within rounding errors of a half count as a half."""
     return np.rint(np.round(points, 4)).astype(np.intp)
 
 
 def line_points(start, end):
-    """Pixels of straight lines, ends included.
+    """Return the pixels of straight lines, including the ends.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def line_points(start, end):
     Returns
     -------
     points : ndarray of int, shape (p, 2)
-        As many per line as its longer side has pixels.
+        Each line has as many pixels as its longer side.
     line : ndarray of int, shape (p,)
-        To which line each belongs.
+        Index of the line of each pixel.
     """
     step = end - start
     length = np.abs(step).max(axis=1, initial=0)
@@ -90,11 +90,11 @@ def line_points(start, end):
 
 
 def draw_properties(images, flat):
-    """Draw bonds into channel 0, then atoms over them into all four.
+    """Draw bonds into channel 0, then atoms on top into all four channels.
 
     Parameters
     ----------
-    images : ndarray of shape (n, 4, size, size), all zero
+    images : ndarray of shape (n_samples, 4, size, size), all zero
         Changed in place.
     flat : Flat
     """
@@ -106,11 +106,11 @@ def draw_properties(images, flat):
 
 
 def draw_structure(images, flat, resolution):
-    """Draw one line per bond order, and a square on every atom that is not carbon.
+    """Draw one line per bond order, and a square on each atom other than carbon.
 
     Parameters
     ----------
-    images : ndarray of shape (n, 1, size, size), all zero
+    images : ndarray of shape (n_samples, 1, size, size), all zero
         Changed in place.
     flat : Flat
         With Kekulé bonds.
@@ -122,7 +122,7 @@ def draw_structure(images, flat, resolution):
     _ink(images, owner[line], points)
     _ink(images, flat.owner, to_pixels(flat.points))
     marked = np.flatnonzero(flat.atoms[:, 0] != 6)
-    half = max(1, round(MARK / resolution))  # a mark is seen at any resolution
+    half = max(1, round(MARK / resolution))  # marks are visible at any resolution
     reach = np.arange(-half, half + 1)
     square = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(1, -1, 2)
     points = to_pixels(flat.points[marked])[:, None] + square
@@ -135,7 +135,7 @@ def _ink(images, owner, points):
 
 
 def _parallel_lines(flat):
-    """Ends of one to three lines per bond, beside each other, and their molecules."""
+    """Return the ends of one to three parallel lines per bond, and their molecules."""
     n_lines = np.clip(np.rint(flat.orders), 1, 3).astype(np.intp)
     bond = np.repeat(np.arange(len(n_lines)), n_lines)
     nth = np.arange(len(bond)) - np.repeat(np.cumsum(n_lines) - n_lines, n_lines)

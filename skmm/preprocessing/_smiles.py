@@ -1,4 +1,4 @@
-"""From a column of SMILES to RDKit molecules: what molecule transformers share."""
+"""Read SMILES with RDKit, for all transformers of molecules."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -10,7 +10,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 
 def require_rdkit():
-    """Import RDKit's ``(Chem, rdBase)``, or say how to install it."""
+    """Return RDKit's ``(Chem, rdBase)``, or raise an error on how to install it."""
     try:
         from rdkit import Chem, rdBase
     except ImportError as error:
@@ -21,21 +21,21 @@ def require_rdkit():
 
 
 def read_smiles(X):
-    """Turn a column of SMILES into an object array; its values are not yet checked.
+    """Convert a column of SMILES to an object array, without checking the values.
 
     Parameters
     ----------
-    X : list, array-like, Series or DataFrame of shape (n,) or (n, 1)
+    X : list, array-like, Series or DataFrame of shape (n_samples,) or (n_samples, 1)
 
     Returns
     -------
-    ndarray of shape (n,), dtype object
+    ndarray of shape (n_samples,), dtype object
         Missing values of pandas are None.
 
     Raises
     ------
     TypeError
-        If X holds named modalities.
+        If X has named modalities.
     ValueError
         If X has another shape or no rows.
     """
@@ -51,8 +51,9 @@ def read_smiles(X):
         values = values[:, 0]
     if values.ndim != 1:
         raise ValueError(
-            "X must be one column of SMILES, of shape (n,) or (n, 1); got shape "
-            f"{values.shape}" + (": a single value." if values.ndim == 0 else ".")
+            "X must be one column of SMILES, of shape (n_samples,) or (n_samples, 1); "
+            f"got shape {values.shape}"
+            + (": a single value." if values.ndim == 0 else ".")
         )
     if len(values) == 0:
         raise ValueError(
@@ -62,22 +63,23 @@ def read_smiles(X):
 
 
 def parse(smiles, on_error="raise", each=None):
-    """Turn SMILES into molecules, without a word from RDKit on stderr.
+    """Convert SMILES to molecules, with the log of RDKit silenced.
 
     Parameters
     ----------
-    smiles : ndarray of shape (n,)
-        As `read_smiles` returns it.
+    smiles : ndarray of shape (n_samples,)
+        Output of `read_smiles`.
     on_error : {"raise", "missing"}, default="raise"
-        What to do with rows that are no string, or are one without a molecule.
+        How to handle rows that are not a string or have no molecule.
     each : callable, optional
-        Applied to every molecule at once, its result kept in the molecule's place:
-        a molecule takes about 14 kB.
+        Applied to each molecule as soon as it is read, to keep its result instead of
+        the molecule, which takes about 14 kB.
 
     Returns
     -------
-    list of n rdkit.Chem.Mol, or results of `each`, or None
-        None marks a row that cannot be read; only with ``on_error="missing"``.
+    list
+        One rdkit.Chem.Mol, or result of `each`, per row; None for a row that cannot be
+        read, with ``on_error="missing"``.
 
     Raises
     ------
@@ -90,26 +92,26 @@ def parse(smiles, on_error="raise", each=None):
     with rdbase.BlockLogs():
         results = [_result(value, chem.MolFromSmiles, each) for value in smiles]
     if on_error == "raise":
-        refuse_bad(smiles, results)
+        check_readable(smiles, results)
     return results
 
 
 def parse_in_parts(smiles, make_each, on_error="raise", n_jobs=None):
-    """Do the same as `parse`, in several processes.
+    """Do the same as `parse` in several processes.
 
     Parameters
     ----------
-    smiles : ndarray of shape (n,)
+    smiles : ndarray of shape (n_samples,)
     make_each : callable without arguments
-        Called once in each process; returns the `each` of `parse`. Picklable.
+        Picklable; called once in each process, it returns the `each` of `parse`.
     on_error : {"raise", "missing"}, default="raise"
     n_jobs : int or None, default=None
-        Number of processes, as joblib counts them; None is 1.
+        Number of processes, as in joblib; None means 1.
 
     Returns
     -------
     list
-        As of `parse`; the same for every `n_jobs`.
+        The result of `parse`; it does not depend on `n_jobs`.
     """
     require_rdkit()
     n_parts = min(effective_n_jobs(n_jobs), len(smiles))
@@ -119,7 +121,7 @@ def parse_in_parts(smiles, make_each, on_error="raise", n_jobs=None):
     )
     results = list(chain.from_iterable(parts))
     if on_error == "raise":
-        refuse_bad(smiles, results)
+        check_readable(smiles, results)
     return results
 
 
@@ -128,7 +130,7 @@ def _parse_part(smiles, make_each):
 
 
 def readable_rows(X, on_error):
-    """Tell which rows of X are SMILES that RDKit reads: what `present` returns."""
+    """Return a mask of the rows of X that RDKit can read."""
     readable = parse(read_smiles(X), on_error, lambda molecule: True)
     return np.array(readable, dtype=bool)  # None becomes False
 
@@ -148,15 +150,15 @@ def _molecule(value, read):
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-def refuse_bad(smiles, results):
-    """Raise a ValueError about rows whose result is None."""
+def check_readable(smiles, results):
+    """Raise a ValueError if any result is None."""
     bad = [row for row, result in enumerate(results) if result is None]
     if bad:
         first = smiles[bad[0]]
         raise ValueError(
-            f"row {bad[0]} is no readable SMILES: {repr(first)[:80]} ({_why(first)}); "
-            f"{len(bad)} of {len(smiles)} rows are bad. Correct or drop them, or use "
-            "on_error='missing' to have them marked as missing."
+            f"row {bad[0]} is not a valid SMILES: {repr(first)[:80]} ({_why(first)}); "
+            f"{len(bad)} of {len(smiles)} rows are invalid. Correct or drop them, or "
+            "mark them as missing with on_error='missing'."
         )
 
 

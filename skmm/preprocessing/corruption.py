@@ -1,25 +1,100 @@
-"""Noise: in place of a modality, or put into one to see how robust a model is."""
+"""Noise that replaces a modality, or is added to one to test robustness."""
 
+import hashlib
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmm._sklearn import Interval, Options
-from skmm.preprocessing._corrupting import Corruption
 
 PROBABILITY = [Interval(Real, 0, 1, closed="both")]
+
+
+class Corruption(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Validates X and creates the generator; subclasses define `_corrupt`."""
+
+    _finite = True
+
+    def fit(self, X, y=None):
+        """Draw the seed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...), of two or more dimensions
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not a numeric array of two or more dimensions.
+        """
+        self._validate_params()
+        self._checked(X, reset=True)
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return self
+
+    def transform(self, X):
+        """Corrupt a copy of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of the shape of X, dtype float32 if X is, else float64
+            The same for the same X, an independent draw for any other X.
+
+        Raises
+        ------
+        ValueError
+            If X is not a numeric array, or its features differ from those in `fit`.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        X = self._checked(X, reset=False)
+        return self._corrupt(X, generator_for(X, self.seed_))
+
+    def _checked(self, X, reset):
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            allow_nd=True,
+            ensure_all_finite=self._finite,
+        )
+
+    def _corrupt(self, X, rng):
+        """Return a new array without changing X."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = not self._finite
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
 
 class NoiseModality(Corruption):
     """Replace a modality by standard normal noise of the same shape.
 
-    The control that a gain from a second modality must beat: a net with more inputs,
-    and nothing to learn from them.
+    A control for the gain from an additional modality: the net has as many inputs, but
+    nothing to learn from them.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Where the seed is drawn from, in `fit`.
+        Source of the seed, which is drawn in `fit`.
 
     Attributes
     ----------
@@ -29,11 +104,11 @@ class NoiseModality(Corruption):
 
     Notes
     -----
-    The noise depends on `seed_` and on X as a whole: a fitted object gives the same
-    noise for the same X at every call, and independent noise for any other X. So the
-    rows of a training and a test set get different noise, rows that are equal do too,
-    and the noise of a row tells nothing about what stood there. In return
-    ``transform(X)[:5]`` is not ``transform(X[:5])``.
+    The noise depends on `seed_` and on X as a whole: a fitted transformer gives the
+    same noise for the same X at every call, and independent noise for any other X.
+    Hence training and test sets get different noise, and so do equal rows; the noise of
+    a row carries no information about its values. On the other hand,
+    ``transform(X)[:5]`` differs from ``transform(X[:5])``.
 
     Examples
     --------
@@ -63,7 +138,7 @@ class GaussianCorruption(Corruption):
     sigma : float, default=0.1
         Standard deviation, in the unit of X; 0 changes nothing.
     random_state : int, RandomState instance or None, default=None
-        Where the seed is drawn from, in `fit`.
+        Source of the seed, which is drawn in `fit`.
 
     Attributes
     ----------
@@ -73,8 +148,8 @@ class GaussianCorruption(Corruption):
 
     See Also
     --------
-    NoiseModality : Its notes say on what the noise depends; another `sigma` scales
-        the same noise.
+    NoiseModality : See its notes for what the noise depends on; `sigma` only scales
+        it.
 
     References
     ----------
@@ -110,9 +185,9 @@ class DropCorruption(Corruption):
     Parameters
     ----------
     probability : float in [0, 1], default=0.1
-        Of being dropped; 0 changes nothing, 1 leaves zeros.
+        Probability that an entry is dropped; 0 changes nothing, 1 gives zeros.
     random_state : int, RandomState instance or None, default=None
-        Where the seed is drawn from, in `fit`.
+        Source of the seed, which is drawn in `fit`.
 
     Attributes
     ----------
@@ -122,8 +197,8 @@ class DropCorruption(Corruption):
 
     See Also
     --------
-    NoiseModality : Its notes say on what the draw depends; what a probability drops,
-        larger ones drop too.
+    NoiseModality : See its notes for what the draw depends on. Entries dropped with
+        one probability are dropped with any larger one.
     StructuredDropCorruption : Drops time steps of all channels.
 
     References
@@ -155,17 +230,16 @@ class DropCorruption(Corruption):
 class SwapCorruption(Corruption):
     """Swap neighbouring entries of a table.
 
-    In each row the columns are paired with their right neighbours, from the first
-    column or from the second on, as a coin decides; each pair is swapped with the
-    given probability. A row keeps its values: they only change places, by at most
-    one.
+    In each row, columns are paired with their right neighbours, starting at the first
+    or the second column at random; each pair is swapped with the given probability.
+    A row keeps its values: each moves by at most one column.
 
     Parameters
     ----------
     probability : float in [0, 1], default=0.1
-        Of a pair being swapped; 0 changes nothing.
+        Probability that a pair is swapped; 0 changes nothing.
     random_state : int, RandomState instance or None, default=None
-        Where the seed is drawn from, in `fit`.
+        Source of the seed, which is drawn in `fit`.
 
     Attributes
     ----------
@@ -175,13 +249,13 @@ class SwapCorruption(Corruption):
 
     See Also
     --------
-    NoiseModality : Its notes say on what the draw depends.
+    NoiseModality : See its notes for what the draw depends on.
 
     References
     ----------
     P. P. Liang et al. MultiBench: Multiscale Benchmarks for Multimodal Representation
     Learning. NeurIPS 2021. arXiv:2107.07502. Its code writes one value into both
-    cells; here they are truly swapped.
+    entries; here they are swapped.
 
     Examples
     --------
@@ -206,35 +280,35 @@ class SwapCorruption(Corruption):
         X = super()._checked(X, reset)
         if X.ndim != 2:
             raise ValueError(
-                f"X has shape {X.shape}; SwapCorruption swaps the columns of a table, "
-                "of shape (n, columns)."
+                f"X has shape {X.shape}; SwapCorruption expects a table of shape "
+                "(n_samples, n_features)."
             )
         return X
 
     def _corrupt(self, X, rng):
-        n, columns = X.shape
-        start = rng.integers(2, size=(n, 1))
-        is_left = np.arange(columns) % 2 == start
-        is_left[:, -1] = False  # it has no right neighbour
+        n_samples, n_features = X.shape
+        start = rng.integers(2, size=(n_samples, 1))
+        is_left = np.arange(n_features) % 2 == start
+        is_left[:, -1] = False  # without a right neighbour
         left = is_left & (rng.random(X.shape) < self.probability)
         right = np.zeros_like(left)
         right[:, 1:] = left[:, :-1]
-        source = np.arange(columns) + left - right
+        source = np.arange(n_features) + left - right
         return np.take_along_axis(X, source, axis=1)
 
 
 class StructuredDropCorruption(Corruption):
-    """Set time steps to zero, the same ones in all channels of a row.
+    """Set time steps to zero, the same ones in all channels of a sample.
 
     Parameters
     ----------
     probability : float in [0, 1], default=0.1
-        Of a time step being dropped; 0 changes nothing, 1 leaves zeros.
+        Probability that a time step is dropped; 0 changes nothing, 1 gives zeros.
     time_axis : {-1, 1}, default=-1
-        Which axis of X is time: the last, as in (n, channels, time), or the one after
-        the rows, as in (n, time, channels).
+        Axis of X that is time: the last, as in (n_samples, n_channels, n_steps), or the
+        second, as in (n_samples, n_steps, n_channels).
     random_state : int, RandomState instance or None, default=None
-        Where the seed is drawn from, in `fit`.
+        Source of the seed, which is drawn in `fit`.
 
     Attributes
     ----------
@@ -245,7 +319,7 @@ class StructuredDropCorruption(Corruption):
     See Also
     --------
     DropCorruption : Drops single entries.
-    NoiseModality : Its notes say on what the draw depends.
+    NoiseModality : See its notes for what the draw depends on.
 
     References
     ----------
@@ -277,3 +351,11 @@ class StructuredDropCorruption(Corruption):
         shape = [X.shape[0]] + [1] * (X.ndim - 1)
         shape[self.time_axis] = X.shape[self.time_axis]
         return np.where(rng.random(shape) < self.probability, X.dtype.type(0), X)
+
+
+def generator_for(X, seed):
+    """Return a generator that depends on the seed and on every value of X."""
+    X = np.ascontiguousarray(X)
+    digest = hashlib.blake2b(X.data.cast("B"), digest_size=16)
+    digest.update(repr((X.shape, X.dtype.str)).encode())
+    return np.random.default_rng([seed, int.from_bytes(digest.digest(), "little")])

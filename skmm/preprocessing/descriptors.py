@@ -1,4 +1,4 @@
-"""RDKit's descriptors of molecules, given as SMILES."""
+"""RDKit descriptors of molecules given as SMILES."""
 
 from difflib import get_close_matches
 from numbers import Integral, Real
@@ -17,42 +17,42 @@ from skmm.preprocessing._smiles import (
 
 
 class MoleculeDescriptors(TransformerMixin, BaseEstimator):
-    """RDKit's descriptors of molecules given as SMILES, all of them finite.
+    """RDKit descriptors of molecules given as SMILES, with finite values only.
 
     A value that is NaN or infinite, or that RDKit fails to compute, is replaced by
-    the median of that descriptor over the molecules of `fit`; then values are clipped
+    the median of the descriptor over the molecules of `fit`. Then values are clipped
     to ``[-clip, clip]``.
 
     Parameters
     ----------
     names : list of str or None, default=None
-        Which descriptors, in this order, as "MolWt", "TPSA", "MolLogP"; None takes
-        all that the installed RDKit has (217 in RDKit 2026.9), in its order.
+        Descriptors to compute, such as "MolWt", "TPSA" or "MolLogP"; None means all
+        those of the installed RDKit (217 in RDKit 2026.9).
     clip : float, default=1e6
         Largest absolute value of the result. "Ipc" exceeds 1e50 for a chain of 200
-        atoms, where float32 ends at 3e38.
+        atoms, but the maximum of float32 is 3e38.
     n_jobs : int or None, default=None
-        Number of processes; None is 1. All descriptors of a molecule take about
-        4 ms. Results do not depend on it.
+        Number of processes; None means 1. The result does not depend on it. All
+        descriptors of a molecule take about 4 ms.
     on_error : {"raise", "missing"}, default="raise"
-        What to do with rows that are no string, are empty or cannot be parsed:
-        refuse X, or give a row of zeros, which `present` tells from a molecule.
+        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        an error, or return a row of zeros, for which `present` is False.
 
     Attributes
     ----------
     names_ : list of str
         The descriptors, in the order of the columns.
     medians_ : ndarray of shape (n_descriptors,), dtype float64
-        Medians of the finite values in `fit`; 0 where there were none.
+        Medians of the finite values in `fit`; 0 if there are none.
     n_features_in_ : int
         Always 1, the column of SMILES.
 
     Notes
     -----
-    X is a list, array, Series or DataFrame of shape (n,) or (n, 1). Row ``i`` of the
-    result depends on row ``i`` of X only. Columns differ in scale by orders of
-    magnitude: a StandardScaler should follow. Needs RDKit: ``pip install
-    "skmm[chem]"``.
+    X is a list, array, Series or DataFrame of shape (n_samples,) or (n_samples, 1). Row
+    ``i`` of the result depends on row ``i`` of X only. The scales of the
+    columns differ by orders of magnitude: use a StandardScaler afterwards. Requires
+    RDKit: ``pip install "skmm[chem]"``.
 
     References
     ----------
@@ -85,14 +85,13 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
         y : None
             Ignored.
 
         Returns
         -------
-        MoleculeDescriptors
-            Itself.
+        self
 
         Raises
         ------
@@ -104,17 +103,17 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X, y=None):
-        """Learn the medians and compute the descriptors, each once.
+        """Learn the medians and compute the descriptors.
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
         y : None
             Ignored.
 
         Returns
         -------
-        ndarray of shape (n, n_descriptors), dtype float32
+        ndarray of shape (n_samples, n_descriptors), dtype float32
         """
         return self._tidy(*self._learn(X))
 
@@ -123,12 +122,12 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray of shape (n, n_descriptors), dtype float32
-            Zeros in rows that cannot be read.
+        ndarray of shape (n_samples, n_descriptors), dtype float32
+            Rows that cannot be read are zeros.
 
         Raises
         ------
@@ -139,16 +138,16 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         return self._tidy(*self._compute(X))
 
     def present(self, X):
-        """Tell which rows can be read.
+        """Return a mask of the rows that can be read.
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray of shape (n,), dtype bool
-            False for a row that `transform` can only fill with zeros.
+        ndarray of shape (n_samples,), dtype bool
+            False for rows that are zeros in the output of `transform`.
 
         Raises
         ------
@@ -159,7 +158,7 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         return readable_rows(X, self.on_error)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns of the result.
+        """Return the names of the output columns.
 
         Parameters
         ----------
@@ -175,14 +174,14 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
 
     def _learn(self, X):
         self._validate_params()
-        self.names_ = _checked_names(self.names)
+        self.names_ = _check_names(self.names)
         values, readable = self._compute(X)
         self.medians_ = np.array([_finite_median(c) for c in values[readable].T])
         self.n_features_in_ = 1
         return values, readable
 
     def _compute(self, X):
-        """Values as RDKit gives them, NaN where it fails, and which rows are read."""
+        """Return raw values, NaN where RDKit fails, and the mask of readable rows."""
         smiles, make_each = read_smiles(X), _Calculator(self.names_)
         rows = parse_in_parts(smiles, make_each, self.on_error, self.n_jobs)
         readable = np.array([row is not None for row in rows])
@@ -205,7 +204,7 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
 
 
 class _Calculator:
-    """Makes, in any process, the function from a molecule to its descriptors."""
+    """Picklable factory of the function that maps a molecule to its descriptors."""
 
     def __init__(self, names):
         self.names = names
@@ -226,7 +225,7 @@ def _table():
 def _value(function, molecule):
     try:
         return function(molecule)
-    except Exception:  # of any kind: "SPS" divides by the number of heavy atoms
+    except Exception:  # of any type: "SPS" divides by the number of heavy atoms
         return np.nan
 
 
@@ -235,20 +234,20 @@ def _finite_median(column):
     return float(np.median(finite)) if len(finite) else 0.0
 
 
-def _checked_names(names):
+def _check_names(names):
     known = list(_table())
     if names is None:
         return known
     names = [str(name) for name in names]
     if not names:
-        raise ValueError("names is empty; give descriptors, or None for all.")
+        raise ValueError("names is empty; pass names of descriptors, or None for all.")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"names holds {repeated} more than once.")
+        raise ValueError(f"names has {repeated} more than once.")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"names holds {unknown}, which RDKit does not have."
-            f"{_hint(unknown[0], known)} rdkit.Chem.Descriptors.descList has all "
+            f"names has unknown descriptors {unknown}."
+            f"{_hint(unknown[0], known)} See rdkit.Chem.Descriptors.descList for all "
             f"{len(known)}."
         )
     return names

@@ -1,4 +1,4 @@
-"""Images, degraded on purpose: fewer rows, fewer pixels."""
+"""Transformers that degrade images: fewer rows, fewer pixels."""
 
 from numbers import Integral
 
@@ -8,18 +8,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import Interval
 
-FORM = "images of one size, (n, height, width) or (n, channels, height, width)"
+FORM = "images of shape (n_samples, [n_channels,] height, width)"
 
 
 class _ImageTransformer(TransformerMixin, BaseEstimator):
-    """Checks images; a child sets how rows of them become others."""
+    """Validates images; subclasses define `_check_size` and `_apply`."""
 
     def fit(self, X, y=None):
-        """Learn the shape of the images and check that the parameters suit it.
+        """Learn the shape of the images and check the parameters against it.
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width) or (n, channels, height, width)
+        X : array-like of shape (n_samples, [n_channels,] height, width)
         y : None
             Ignored.
 
@@ -30,8 +30,8 @@ class _ImageTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X holds no images, images of several sizes or with channels last, or
-            the parameter does not suit them.
+            If X is not an array of images, channels are last, or a parameter does not
+            fit the size of the images.
         """
         self._validate_params()
         images = check_images(X)
@@ -44,25 +44,25 @@ class _ImageTransformer(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, height, width) or (n, channels, height, width)
+        X : array-like of shape (n_samples, [n_channels,] height, width)
 
         Returns
         -------
         ndarray with as many dimensions as X
-            Never a view of X.
+            A copy, never a view of X.
 
         Raises
         ------
         ValueError
-            If X holds no images, or images of another shape than in `fit`.
+            If X is not an array of images, or their shape differs from that in `fit`.
         """
         check_is_fitted(self)
         self._validate_params()
         images = check_images(X)
         if images.shape[1:] != self.shape_in_:
             raise ValueError(
-                f"images have shape {images.shape[1:]}, but had {self.shape_in_} in "
-                "fit."
+                f"images have shape {images.shape[1:]}, but those in fit had shape "
+                f"{self.shape_in_}."
             )
         self._check_size(*images.shape[-2:])
         return self._apply(images)
@@ -87,7 +87,7 @@ class TopRows(_ImageTransformer):
     Parameters
     ----------
     n_rows : int or None, default=None
-        How many; None keeps the upper half, of an odd height the smaller one.
+        Number of rows to keep; None keeps the upper half, rounded down.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class TopRows(_ImageTransformer):
 
     See Also
     --------
-    Downscale : All of the image, with fewer pixels.
+    Downscale : Keeps the whole image with fewer pixels.
 
     Examples
     --------
@@ -119,8 +119,8 @@ class TopRows(_ImageTransformer):
     def _check_size(self, height, width):
         if not 1 <= self._rows(height) <= height:
             raise ValueError(
-                f"n_rows={self.n_rows} cannot be taken of images {height} x {width} "
-                f"(height x width); n_rows must be 1 to {height}."
+                f"n_rows={self.n_rows} does not fit images of {height} x {width} "
+                f"(height x width); n_rows must be between 1 and {height}."
             )
 
     def _apply(self, images):
@@ -130,18 +130,18 @@ class TopRows(_ImageTransformer):
 class Downscale(_ImageTransformer):
     r"""Shrink images by bilinear interpolation, without antialiasing.
 
-    Output pixel ``i`` of each axis is read at the input position
+    Output pixel ``i`` of each axis is interpolated at the input position
 
     .. math:: s_i = factor \cdot (i + 1/2) - 1/2
 
-    between its two neighbours: an odd factor takes every factor-th pixel, an even one
-    the mean of two (in the plane, of four). This equals torch's ``interpolate`` in
-    mode "bilinear" with its default ``align_corners=False``.
+    so that an odd factor takes every factor-th pixel, and an even one the mean of two
+    (of four in two dimensions). This equals ``torch.nn.functional.interpolate`` with
+    ``mode="bilinear"`` and ``align_corners=False``.
 
     Parameters
     ----------
     factor : int, default=2
-        How many times smaller height and width become; must divide both.
+        Divisor of height and width; must divide both.
 
     Attributes
     ----------
@@ -150,12 +150,12 @@ class Downscale(_ImageTransformer):
 
     See Also
     --------
-    TopRows : Part of the image, with all its pixels.
+    TopRows : Keeps a part of the image with all its pixels.
 
     Notes
     -----
     float32 and float64 images keep their dtype; float16 and integers become float32,
-    or float64 if they are integers of 32 bits or more.
+    or float64 for integers of 32 bits or more.
 
     Examples
     --------
@@ -176,7 +176,7 @@ class Downscale(_ImageTransformer):
             fitting = [f for f in range(2, height + 1) if height % f == 0 == width % f]
             raise ValueError(
                 f"factor={self.factor} does not divide the size of the images, "
-                f"{height} x {width} (height x width); factors that do: "
+                f"{height} x {width} (height x width); possible factors: "
                 f"{[1, *fitting]}."
             )
 
@@ -186,7 +186,7 @@ class Downscale(_ImageTransformer):
 
 
 def shrink_axis(values, factor, axis):
-    """Interpolate linearly at the middles of groups of `factor` values."""
+    """Interpolate linearly at the centres of groups of `factor` values."""
     middle = np.arange(values.shape[axis] // factor) * factor + (factor - 1) // 2
     if factor % 2:
         return np.take(values, middle, axis)
@@ -195,7 +195,7 @@ def shrink_axis(values, factor, axis):
 
 
 def check_images(X):
-    """Return X as a numeric array of images, or say what it is instead."""
+    """Return X as a numeric array of images, or raise a ValueError."""
     try:
         images = np.asarray(X)
     except ValueError:
@@ -208,7 +208,7 @@ def check_images(X):
         raise ValueError(f"X has shape {images.shape}; expected {FORM}.")
     if len(images) == 0:
         raise ValueError("Found array with 0 sample(s): X needs at least one image.")
-    _refuse_channels_last(images.shape)
+    _check_channels_first(images.shape)
     return images
 
 
@@ -220,9 +220,9 @@ def _several_sizes(X):
     return f"row 0 has shape {shapes[0]}, but row {other} has {shapes[other]}"
 
 
-def _refuse_channels_last(shape):
+def _check_channels_first(shape):
     if len(shape) == 4 and shape[3] <= 4 < min(shape[1:3]):
         raise ValueError(
-            f"X has shape {shape}, which looks like (n, height, width, channels); "
-            f"expected {FORM}: X.transpose(0, 3, 1, 2)."
+            f"X has shape {shape}, which looks like channels last; "
+            f"expected {FORM}: use X.transpose(0, 3, 1, 2)."
         )

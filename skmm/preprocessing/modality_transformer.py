@@ -21,12 +21,12 @@ from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
     blank,
-    checked_part,
+    check_not_all_dropped,
+    check_transformer,
     fit_transformed,
     names_of,
     plain_output,
     readable,
-    refuse_nothing,
     spread,
     transformed,
 )
@@ -41,17 +41,17 @@ class ModalityTransformer(
     """Transform each modality by its own scikit-learn transformer.
 
     The counterpart of ColumnTransformer for modalities. Each transformer is fitted on
-    the rows in which its modality is present and receives that modality's array.
+    the array of its modality, on the rows in which this is present.
 
     Parameters
     ----------
     transformers : dict of str to transformer, "passthrough" or "drop", default=None
-        A transformer with a method ``present(leaf) -> bool (n,)``, as
-        `MoleculeFingerprint` has, can mark rows missing that it cannot read.
+        A transformer with a method ``present(leaf)``, such as `MoleculeFingerprint`,
+        can mark rows that it cannot read as missing: it returns a boolean mask.
     modalities : list of str or None, default=None
-        Keep only these; transformers of others are ignored.
+        Modalities to keep; transformers of others are ignored. None keeps all.
     remainder : "passthrough", "drop" or transformer, default="passthrough"
-        For modalities that `transformers` does not name.
+        Transformer of the other modalities.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class ModalityTransformer(
     modalities_in_ : list of str
         Modalities that are transformed.
     shapes_in_, shapes_out_ : dict
-        Shape of one row of each, before and after.
+        Shape of one row of each modality, before and after.
     n_features_in_ : int
         Number of modalities of X.
     feature_names_in_ : ndarray of str
@@ -67,9 +67,8 @@ class ModalityTransformer(
 
     Notes
     -----
-    Inside, the output of every transformer is an array, whatever ``set_output`` or
-    the global configuration say; the result is always a ModalityDict. A modality that
-    no training row has is passed on as missing everywhere.
+    The result is always a ModalityDict, regardless of ``set_output`` and of the global
+    configuration. A modality that is missing in all training rows stays missing.
 
     Examples
     --------
@@ -104,12 +103,12 @@ class ModalityTransformer(
         return {str(name): part for name, part in (self.transformers or {}).items()}
 
     def set_output(self, *, transform=None):
-        """Accept any setting, so that a Pipeline can be set: all give a ModalityDict.
+        """Do nothing, so that ``set_output`` of a Pipeline works.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None, default=None
-            Has no influence.
+            Ignored.
 
         Returns
         -------
@@ -123,11 +122,11 @@ class ModalityTransformer(
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
-        y : array-like of shape (n,), optional
+        y : array-like of shape (n_samples,), optional
             Passed to the transformers.
         **params : dict
-            Passed, with metadata routing enabled, to the transformers that ask for
-            them, as sample_weight.
+            Passed to the transformers that request them, such as sample_weight, if
+            metadata routing is enabled.
 
         Returns
         -------
@@ -136,19 +135,19 @@ class ModalityTransformer(
         Raises
         ------
         ValueError, TypeError
-            If a name is unknown, a part is no transformer, a transformer fails, or
-            nothing is left; the message names the modality.
+            If a name is unknown, a transformer is invalid or fails, or no modality is
+            left.
         """
         self.fit_transform(X, y, **params)
         return self
 
     def fit_transform(self, X, y=None, **params):
-        """Fit every transformer and apply it, by its own `fit_transform`.
+        """Fit and apply every transformer, by its `fit_transform` if it has one.
 
         Parameters
         ----------
         X, y, **params
-            As for `fit`.
+            See `fit`.
 
         Returns
         -------
@@ -164,15 +163,15 @@ class ModalityTransformer(
             fitted[name], *result = self._fit_one(name, X, y, shares)
             if result:
                 parts[name], present[name] = result
-        refuse_nothing(parts, fitted)
+        check_not_all_dropped(parts, fitted)
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
         return ModalityDict._kept(parts, present)
 
     def _fit_one(self, name, X, y, shares):
-        """(fitted transformer, leaf, mask), or ("drop",)."""
+        """Return (fitted transformer, leaf, mask), or ("drop",)."""
         transformer = self._given.get(name, self.remainder)
-        if isinstance(checked_part(transformer, name), str):
+        if isinstance(check_transformer(transformer, name), str):
             kept = transformer == "passthrough"
             return (transformer, X[name], X.present[name]) if kept else (transformer,)
         leaf = as_table(X[name])
@@ -189,11 +188,11 @@ class ModalityTransformer(
         return transformer, _whole(out, mask, name), mask
 
     def _key(self, name):
-        """Under which name the router knows the transformer of a modality."""
+        """Return the name of a modality's transformer in the metadata router."""
         return f"transformers[{name!r}]" if name in self._given else REST
 
     def get_metadata_routing(self):
-        """Which transformer asks for what, as for ColumnTransformer.
+        """Return the metadata routing, as in ColumnTransformer.
 
         Returns
         -------
@@ -207,7 +206,7 @@ class ModalityTransformer(
 
     def _missing_everywhere(self, name, mask):
         warnings.warn(
-            f"modality {name!r} is missing in every row and stays so.",
+            f"modality {name!r} is missing in all rows and stays missing.",
             UserWarning,
             stacklevel=4,
         )
@@ -219,12 +218,12 @@ class ModalityTransformer(
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
-            A modality that is not there is left out of the result.
+            A modality that is not in X is left out of the result.
 
         Returns
         -------
         ModalityDict
-            Rows that are missing are blank (zeros, None for text) and marked.
+            Missing rows are blank (zeros, None for text) and marked as missing.
         """
         check_is_fitted(self, "transformers_")
         X = check_modalities(X, self, reset=False, finite=False, absent="drop")
@@ -247,12 +246,12 @@ class ModalityTransformer(
         return _whole(out, mask, name), mask
 
     def get_feature_names_out(self, input_features=None):
-        """Names as "modality__feature", where the transformers tell them.
+        """Return names "modality__feature".
 
         Parameters
         ----------
         input_features : None
-            Not used; the names of the modalities are known.
+            Ignored.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Molecules, given as SMILES, as images."""
+"""Images of molecules given as SMILES."""
 
 import warnings
 from numbers import Integral, Real
@@ -19,23 +19,22 @@ CHANNELS = {
 
 
 class MoleculeImager(TransformerMixin, BaseEstimator):
-    """Images of molecules given as SMILES, as Chemception reads them.
+    """Images of molecules given as SMILES, the input of Chemception.
 
-    RDKit lays a molecule out in the plane; its bounding box is put around the middle
-    pixel ``size // 2``, up being up. Nothing is learned: `transform` works without
-    `fit`.
+    RDKit computes 2-D coordinates; the bounding box of the molecule is centred on the
+    middle pixel ``size // 2``. Nothing is learned: `transform` works without `fit`.
 
     ==============  ==========================================================
     channels        what is drawn
     ==============  ==========================================================
     "chemception"   four channels. 0: the order of each bond along its line
-                    (aromatic 1.5), and over it the number of each atom; 1: the
-                    Gasteiger charge of each atom; 2: its total valence,
-                    hydrogens included; 3: RDKit's code of its hybridisation
+                    (aromatic 1.5), and on top the atomic number of each atom; 1:
+                    the Gasteiger charge of each atom; 2: its total valence,
+                    including hydrogens; 3: RDKit's code of its hybridisation
                     (S 1, SP 2, SP2 3, SP3 4, ...)
     "structure"     one channel, 0 or 1: one line per bond order (Kekulé
-                    structure), a filled square on every atom that is not carbon.
-                    Double bonds show from about ``resolution=0.2`` on
+                    structure), a filled square on each atom other than carbon.
+                    Double bonds are visible up to about ``resolution=0.2``
     ==============  ==========================================================
 
     Parameters
@@ -43,18 +42,18 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
     size : int, default=80
         Height and width in pixels.
     resolution : float, default=0.5
-        Å per pixel; a bond between carbons takes about 1.5 Å.
+        Å per pixel; a bond between carbons has about 1.5 Å.
     channels : {"chemception", "structure"}, default="chemception"
         See the table.
     oversize : {"raise", "scale"}, default="raise"
-        What to do with a molecule that needs a larger image: refuse X, or shrink
-        that molecule until it fits.
+        How to handle a molecule that needs a larger image: raise an error, or shrink
+        the molecule to fit.
     n_jobs : int or None, default=None
-        Number of processes in which RDKit works; None is 1. Results do not depend on
-        it.
+        Number of processes that use RDKit; None means 1. The result does not depend
+        on it.
     on_error : {"raise", "missing"}, default="raise"
-        What to do with rows that are no string, are empty or cannot be parsed:
-        refuse X, or give an empty image, which `present` tells from a molecule.
+        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        an error, or return an empty image, for which `present` is False.
 
     Attributes
     ----------
@@ -64,16 +63,15 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
     Warns
     -----
     UserWarning
-        If RDKit has no Gasteiger parameters for an atom, as for Se, Sn or Hg. It then
-        has no charge for any atom of that molecule, and channel 1 is 0 there. Once per
-        `transform`.
+        Once per `transform`, if RDKit has no Gasteiger parameters for an atom, such as
+        Se, Sn or Hg: channel 1 is then 0 for all atoms of that molecule.
 
     Notes
     -----
-    X is a list, array, Series or DataFrame of shape (n,) or (n, 1). Row ``i`` of the
-    result depends on row ``i`` of X only. Where two atoms share a pixel the later one
-    is seen. An image of the default size takes 100 kB; the result is held whole.
-    Needs RDKit: ``pip install "skmm[chem]"``.
+    X is a list, array, Series or DataFrame of shape (n_samples,) or (n_samples, 1). Row
+    ``i`` of the result depends on row ``i`` of X only. If two atoms share a pixel,
+    the later one is drawn. An image of the default size takes 100 kB. Requires RDKit:
+    ``pip install "skmm[chem]"``.
 
     References
     ----------
@@ -124,14 +122,13 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
         y : None
             Ignored.
 
         Returns
         -------
-        MoleculeImager
-            Itself.
+        self
         """
         self._validate_params()
         read_smiles(X)
@@ -143,12 +140,12 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray of shape (n, channels, size, size), dtype float32
-            Zeros in rows that cannot be read.
+        ndarray of shape (n_samples, channels, size, size), dtype float32
+            Rows that cannot be read are zeros.
 
         Raises
         ------
@@ -170,16 +167,16 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         return images
 
     def present(self, X):
-        """Tell which rows can be read.
+        """Return a mask of the rows that can be read.
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray of shape (n,), dtype bool
-            False for a row of which `transform` can only give an empty image.
+        ndarray of shape (n_samples,), dtype bool
+            False for rows that are empty images in the output of `transform`.
 
         Raises
         ------
@@ -190,13 +187,13 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         return readable_rows(X, self.on_error)
 
     def plot(self, smiles, axes=None):
-        """Show one molecule, its channels side by side, close up.
+        """Plot the channels of one molecule side by side.
 
         Parameters
         ----------
         smiles : str
         axes : matplotlib Axes or array of them, default=None
-            One per channel; None draws a new figure.
+            One per channel; None creates a new figure.
 
         Returns
         -------
@@ -221,13 +218,13 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         return self.channels == "chemception"
 
     def _draw(self, images, records, smiles, start):
-        """Draw a chunk, which begins at row `start`, into its part of the images."""
+        """Draw a chunk of molecules that starts at row `start`."""
         rows = [row for row, record in enumerate(records) if record is not None]
         if not rows:
             return
         flat = _raster.flatten([records[row] for row in rows], self.resolution)
         if self.oversize == "raise":
-            self._refuse_oversize(flat, rows, smiles, start)
+            self._check_size(flat, rows, smiles, start)
         flat = _raster.shrink(flat, self.size)
         flat = flat._replace(owner=np.array(rows)[flat.owner])
         if self._in_colour():
@@ -235,7 +232,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         else:
             _raster.draw_structure(images, flat, self.resolution)
 
-    def _refuse_oversize(self, flat, rows, smiles, start):
+    def _check_size(self, flat, rows, smiles, start):
         reach = _raster.to_pixels(_raster.extents(flat))
         too_far = np.flatnonzero(reach > _raster.half_width(self.size))
         if len(too_far) == 0:
@@ -244,7 +241,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         raise ValueError(
             f"row {start + rows[first]} does not fit: {smiles[rows[first]]!r} needs "
             f"size={2 * reach[first] + 1} at resolution={self.resolution:g} Å per "
-            f"pixel, but size={self.size}. Take a larger size or resolution, or "
+            f"pixel, but size={self.size}. Increase size or resolution, or use "
             "oversize='scale' to shrink such molecules."
         )
 
@@ -258,23 +255,23 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
 
 
 def _close_up(image, margin=2):
-    """Limits of axes around what is drawn, in pixels."""
+    """Return limits of the axes that enclose the molecule."""
     shown = np.argwhere(image.any(axis=0))
-    if len(shown) == 0:  # dummy atoms only
+    if len(shown) == 0:  # only dummy atoms
         return {}
     low, high = shown.min(axis=0) - margin - 0.5, shown.max(axis=0) + margin + 0.5
     return {"xlim": (low[1], high[1]), "ylim": (high[0], low[0])}
 
 
 def _finite_charges(records, smiles):
-    """Replace charges that are not finite by 0, and warn once."""
+    """Replace charges that are not finite by 0, with one warning."""
     bad = [row for row, record in enumerate(records) if record and _unknown(record)]
     if bad:
         n_atoms = sum(_unknown(records[row]) for row in bad)
         first = repr(smiles[bad[0]])[:80]
         warnings.warn(
             f"RDKit has no finite Gasteiger charge for {n_atoms} atoms of {len(bad)} "
-            f"molecules, the first in row {bad[0]}: {first}; they are 0.",
+            f"molecules, the first in row {bad[0]}: {first}; they are set to 0.",
             UserWarning,
             stacklevel=4,  # past the wrapper of `transform`
         )

@@ -1,4 +1,4 @@
-"""Molecules, given as SMILES, as numbers."""
+"""Fingerprints of molecules given as SMILES."""
 
 from itertools import chain
 from numbers import Integral
@@ -26,19 +26,20 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     radius : int, default=2
-        Largest distance, in bonds, of the neighbourhoods; 0 sees atoms only.
+        Radius of the neighbourhoods in bonds; 0 means single atoms.
     n_bits : int, default=2048
         Number of columns.
     counts : bool, default=False
-        How often a column's neighbourhoods occur, instead of whether they do.
+        Count the neighbourhoods of each column instead of marking whether there are
+        any.
     include_chirality : bool, default=False
-        Tell stereoisomers apart.
+        Distinguish stereoisomers.
     sparse_output : bool, default=False
-        Return a CSR array; about 1 % of the columns are set, and the table
-        is never held densely.
+        Return a CSR array, without creating a dense one; about 1 % of the entries are
+        not zero.
     on_error : {"raise", "missing"}, default="raise"
-        What to do with rows that are no string, are empty or cannot be parsed:
-        refuse X, or give a row of zeros, which `present` tells from a molecule.
+        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        an error, or return a row of zeros, for which `present` is False.
 
     Attributes
     ----------
@@ -47,10 +48,10 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    X is a list, array, Series or DataFrame of shape (n,) or (n, 1). Row ``i`` of the
-    result depends on row ``i`` of X only. `fit` checks the parameters and the shape
-    of X; unreadable SMILES are met in `transform` and `present`. Needs RDKit:
-    ``pip install "skmm[chem]"``.
+    X is a list, array, Series or DataFrame of shape (n_samples,) or (n_samples, 1). Row
+    ``i`` of the result depends on row ``i`` of X only. `fit` checks the parameters
+    and the shape of X; invalid SMILES are found in `transform` and `present`. Requires
+    RDKit: ``pip install "skmm[chem]"``.
 
     References
     ----------
@@ -100,14 +101,13 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
         y : None
             Ignored.
 
         Returns
         -------
-        MoleculeFingerprint
-            Itself.
+        self
         """
         self._validate_params()
         read_smiles(X)
@@ -119,12 +119,12 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray or scipy.sparse.csr_array of shape (n, n_bits), dtype float32
-            Zeros in rows that cannot be read.
+        ndarray or scipy.sparse.csr_array of shape (n_samples, n_bits), dtype float32
+            Rows that cannot be read are zeros.
 
         Raises
         ------
@@ -137,16 +137,16 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         return table if self.sparse_output else table.toarray()
 
     def present(self, X):
-        """Tell which rows can be read.
+        """Return a mask of the rows that can be read.
 
         Parameters
         ----------
-        X : array-like of str of shape (n,) or (n, 1)
+        X : array-like of str of shape (n_samples,) or (n_samples, 1)
 
         Returns
         -------
-        ndarray of shape (n,), dtype bool
-            False for a row that `transform` can only fill with zeros.
+        ndarray of shape (n_samples,), dtype bool
+            False for rows that are zeros in the output of `transform`.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         return readable_rows(X, self.on_error)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the columns of the result.
+        """Return the names of the output columns.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         return np.array([f"morgan{bit}" for bit in range(self.n_bits)], dtype=object)
 
     def _counter(self):
-        """Return the function from a molecule to ``{column: count}``."""
+        """Return a function that maps a molecule to ``{column: count}``."""
         require_rdkit()
         from rdkit.Chem import rdFingerprintGenerator
 
@@ -193,7 +193,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
 
 
 def _table(rows, n_bits, counts):
-    """CSR array of rows given as ``{column: count}``, or None for a row of zeros."""
+    """Build a CSR array from rows ``{column: count}``; None is a row of zeros."""
     rows = [row or {} for row in rows]
     ends = np.cumsum([0, *map(len, rows)])
     columns = np.fromiter(chain.from_iterable(rows), np.int32, count=ends[-1])
@@ -201,5 +201,5 @@ def _table(rows, n_bits, counts):
     if counts:
         values[:] = [count for row in rows for count in row.values()]
     table = sparse.csr_array((values, columns, ends), shape=(len(rows), n_bits))
-    table.sort_indices()  # RDKit does not promise an order
+    table.sort_indices()  # RDKit does not guarantee an order
     return table

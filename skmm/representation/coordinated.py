@@ -1,4 +1,4 @@
-"""Encoders that learn from each other, without a target."""
+"""Encoders that are trained to agree, without a target."""
 
 import warnings
 from itertools import combinations
@@ -24,9 +24,9 @@ from skmm.training import predict_outputs
 
 
 class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
-    """Train one encoder per modality so that their embeddings of a row agree.
+    """Train one encoder per modality so that their embeddings of a sample agree.
 
-    No y is needed, so rows without labels can be used. The trained encoders start
+    No y is needed, so samples without labels can be used. The trained encoders start
     another estimator: ``FusionClassifier(encoders=coordinated.encoders_)``.
 
     Parameters
@@ -41,13 +41,13 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         ``torch.nn.Module``, are trained as the part "objective".
     projector : tuple of int, Block or None, default=None
         From the embedding of each modality to the features that the objective compares;
-        it is not part of `encoders_` or `transform`. A tuple is the widths of layers,
-        the last of which is linear. None compares the embeddings themselves, if they
-        have one width, or else what a linear layer to the smallest width makes of them.
+        not part of `encoders_` or `transform`. A tuple is the widths of layers, the
+        last of which is linear. None compares the embeddings themselves, if their
+        widths are equal; else each after a linear layer to the smallest width.
     modalities : list of str or None, default=None
         Use only these; encoders of others are ignored.
     stages : list of Stage or None, default=None
-        Train in several legs; the projectors are the part "fusion".
+        Train in several stages; the projectors are the part "fusion".
     optimizer : str or class, default="adam"
         As for ``FusionClassifier``.
     lr : float or dict, default=1e-3
@@ -59,17 +59,17 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     batch_size : int, default=256
-        Rows that are compared with each other; see Notes.
+        Samples that are compared with each other; see Notes.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights that are best on them.
+        Set samples aside and keep the weights that are best on them.
     validation_fraction : float, default=0.15
-        Share of rows set aside.
+        Share of samples set aside.
     patience : int, default=10
         Epochs without improvement before stopping.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Continue from the current weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
     checkpoint : path-like or None, default=None
@@ -91,7 +91,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         All pairs of modalities.
     cross_correlation_ : ndarray of shape (n_pairs, D, D)
         Correlations of the D features of one modality of a pair, rows, with those of
-        the other, columns, over the training rows that have both.
+        the other, columns, over the training samples that have both.
     net_, history_, n_iter_, best_epoch_
         As for ``FusionClassifier``.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
@@ -103,10 +103,10 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     Notes
     -----
-    Barlow twins ask for correlations that are the identity, of rank D. A batch of n
-    rows gives rank n - 1 at most: take batches, and data, of more rows than features.
-    Rows that lack a modality take no part in its pairs. One modality alone has nothing
-    to agree with, and stays as it starts.
+    With Barlow twins the optimal correlations are the identity, of rank n_features. A
+    batch of n samples gives rank n - 1 at most: use batches, and data, of more samples
+    than features. Samples in which a modality is missing are left out of its pairs. A
+    single modality has nothing to agree with, and its encoder stays as it starts.
 
     References
     ----------
@@ -172,9 +172,9 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
-            Modalities of n rows each; see ``skmm.data.check_modalities``.
+            Modalities of n_samples each; see ``skmm.data.check_modalities``.
         y : ignored
-        sample_weight : array-like of shape (n,), optional
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -193,7 +193,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return super().fit(X, None, sample_weight)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Train for one epoch, from the present weights if there are any.
+        """Train for one epoch, starting from the current weights, if any.
 
         Parameters
         ----------
@@ -223,12 +223,12 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return super().prepare(X, None, sample_weight, **settings)
 
     def held_out(self, net, X, y=None):
-        """Rows that a fit does not see, as the net in training reads them.
+        """Samples that a fit does not use, as the net in training reads them.
 
         Parameters
         ----------
         net : TensorNet
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
         y : ignored
 
         Returns
@@ -278,7 +278,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return ByPosition(objective)
 
     def adopt(self, net, problem):
-        """Take a trained net as one's own, and note the correlations.
+        """Take over a trained net, and compute the correlations.
 
         Parameters
         ----------
@@ -314,16 +314,16 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     # -- embeddings ----------------------------------------------------------------
 
     def cross_correlation(self, X):
-        """Correlations of the features that the objective sees, over the rows of X.
+        """Correlations of the features that the objective compares, over X.
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
         ndarray of shape (n_pairs, D, D)
-            In the order of `pairs_`; over the rows that have both modalities.
+            In the order of `pairs_`, over the samples that have both modalities.
         """
         return self._correlations(self._outputs(X))
 
@@ -332,11 +332,11 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
-        ModalityDict of arrays (n, width), float32
+        ModalityDict of arrays (n_samples, width), float32
             Missing where the modality is; if X is a plain array, an array.
         """
         embedded = self.embed(X)
@@ -370,7 +370,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return tags
 
 
-BATCH_SIZES = (128, 256, 512)  # rows that are compared with each other
+BATCH_SIZES = (128, 256, 512)  # samples that are compared with each other
 PROJECTORS = (None, (16,), (32,), (64, 64))
 WEIGHTS = (5e-3, 0.2)  # 0.0051 is published for 8192 features, few need more
 CHOICES = (0.0051, 0.02, 0.05, 0.2)

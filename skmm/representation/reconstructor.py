@@ -1,4 +1,4 @@
-"""Encoder and decoder: the full modality from partial ones."""
+"""Encoder and decoder: a full modality from partial ones."""
 
 import warnings
 
@@ -25,18 +25,18 @@ from skmm.training.batches import batch_bounds, slice_rows
 class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     """Encode poor modalities to a narrow code, decode a rich one from it.
 
-    Inputs are joined, go through fully connected ReLU layers that first narrow and then
-    widen, and come out as an image, a table, or whatever shape y has. The defaults are
-    the network of Liu's first experiment (2022), but for its last ReLU.
+    Inputs are concatenated and pass through fully connected ReLU layers that first
+    narrow and then widen; the output has the shape of y, such as images or tables. The
+    defaults are the network of Liu's first experiment (2022), except its last ReLU.
 
     Parameters
     ----------
     hidden : tuple of int, default=(250, 128, 81, 128, 250)
-        Widths of the hidden layers. The first narrowest one is the code; () takes the
-        joined embeddings of `encoders` as the code.
+        Widths of the hidden layers. The narrowest one, the first of them, is the code;
+        () takes the concatenated embeddings of `encoders` as the code.
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``, but that numbers without an encoder are flattened
-        and go to the first hidden layer as they are.
+        As for ``FusionClassifier``, except that numbers without an encoder are
+        flattened and passed to the first hidden layer.
     decoder : Block, dict or None, default=None
         From the last hidden layer to the values: ``MLPDecoder()``, which is one linear
         layer, for None, or ``ConvDecoder()`` for images. A dict gives it by target.
@@ -49,11 +49,11 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         targets in [0, 1]. Several targets count equally.
     target : str, list of str or None, default=None
         Modalities of X to reconstruct; then `fit` takes no y, and `predict` does not
-        need them. They are no inputs, unless `modalities` names them.
+        need them. They are inputs only if `modalities` names them.
     modalities : list of str or None, default=None
         Use only these as inputs; encoders of others are ignored.
     stages : list of Stage or None, default=None
-        Train in several legs. The layers up to the code are the part "fusion", those
+        Train in several stages. The layers up to the code are the part "fusion", those
         behind it "head".
     optimizer : str or class, default="adam"
         As for ``FusionClassifier``.
@@ -66,17 +66,18 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     gradient_clip : float or None, default=None
         Largest norm of all gradients together.
     batch_size : int, default=32
-        A last batch of one row joins the batch before it. The thesis has 128.
+        A trailing mini-batch of one sample is merged into the previous one. In the
+        thesis it is 128.
     max_epochs : int, default=100
         Passes over the data.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights that are best on them.
+        Set samples aside and keep the weights that are best on them.
     validation_fraction : float, default=0.15
-        Share of rows set aside.
+        Share of samples set aside.
     patience : int, default=10
         Epochs without improvement before stopping.
     warm_start : bool, default=False
-        Continue from the present weights when `fit` is called again.
+        Continue from the current weights when `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
         Copied before use.
     checkpoint : path-like or None, default=None
@@ -106,8 +107,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
     Notes
     -----
-    In a row that lacks an input, zeros stand in its place; rows that lack a target are
-    not learnt from. Predictions have the dtype of y, if that is float32 or float64.
+    A missing input is replaced by zeros; samples in which a target is missing are left
+    out of training. Predictions have the dtype of y, if that is float32 or float64.
 
     References
     ----------
@@ -177,11 +178,11 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
-            Modalities of n rows each; see ``skmm.data.check_modalities``.
+            Modalities of n_samples each; see ``skmm.data.check_modalities``.
         y : array-like of shape (n, ...), dict of such, or None
-            What to reconstruct; None if `target` names it. Rows in which it is missing
-            are left out.
-        sample_weight : array-like of shape (n,), optional
+            What to reconstruct; None if `target` names it. Samples in which it is
+            missing are left out.
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -200,7 +201,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return super().fit(X, y, sample_weight)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Train for one epoch, from the present weights if there are any.
+        """Train for one epoch, starting from the current weights, if any.
 
         The output activation, location and scale of y are those of the first call.
 
@@ -251,14 +252,14 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return space | {"hidden": with_present(self.hidden, HIDDEN)}
 
     def _inputs(self, X):
-        """All modalities but the targets, unless `modalities` says otherwise."""
+        """All modalities but the targets, unless `modalities` names them."""
         if self.modalities is not None or self.target is None:
             return self.modalities
         inputs = [name for name in X if name not in names_of(self.target)]
         if not inputs:
             raise ValueError(
-                f"X has only the target, {list(X)}. To reconstruct it from itself, say "
-                f"so: modalities={list(X)}."
+                f"X has only the target, {list(X)}. To reconstruct it from itself, use "
+                f"modalities={list(X)}."
             )
         return inputs
 
@@ -300,7 +301,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return dict(self.decoder)
 
     def adopt(self, net, problem):
-        """Take a trained net as one's own, and count outputs that died.
+        """Take over a trained net, and count dead outputs.
 
         Parameters
         ----------
@@ -318,7 +319,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return self
 
     def _warn_dead(self, rows, target):
-        """Warn of outputs that are zero for all rows, where the target is not."""
+        """Warn of outputs that are zero for all samples, where the target is not."""
         alive, needed = [], []
         for start, stop in batch_bounds(len(rows), slice_rows(rows)):
             part = slice(start, stop)
@@ -329,7 +330,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         if count := int((needed & ~alive).sum()):
             warnings.warn(
                 f"{count} of {len(alive)} outputs are dead: their ReLU is zero for all "
-                "training rows, though their target is not, and they learn no more. "
+                "training samples, unlike their target, so they no longer learn. "
                 'Use output_activation="sigmoid" for values in [0, 1], None for '
                 "others, or a smaller lr.",
                 UserWarning,
@@ -343,7 +344,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
             A target that `fit` found in X is not needed.
 
         Returns
@@ -357,7 +358,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
 
         Returns
         -------
@@ -397,9 +398,9 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n rows
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
         y : as for `fit`
-        sample_weight : array-like of shape (n,), optional
+        sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
@@ -418,7 +419,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.target is None
-        tags.regressor_tags.poor_score = True  # minus an error, never near one
+        tags.regressor_tags.poor_score = True  # minus an error, not near one
         return tags
 
 
@@ -427,7 +428,7 @@ def _any_positive(tensors):
     return torch.cat([(part > 0).any(0).cpu() for part in tensors_in(tensors)])
 
 
-ROWS = 2**12  # of codes, decoded together
+ROWS = 2**12  # codes that are decoded at once
 HIDDEN = [  # to be searched: the thesis's, narrower ones, one layer
     (250, 128, 81, 128, 250),
     (128, 64, 128),

@@ -1,4 +1,4 @@
-"""Where the target of a reconstruction comes from, and which rows have one."""
+"""The target of a reconstruction, and the samples that have one."""
 
 from collections.abc import Mapping
 
@@ -11,20 +11,20 @@ from skmm.data.validation import check_names, check_target
 
 
 def aimed(estimator, X, y, weight):
-    """X, y and weights of the rows that have a target.
+    """X, y and weights of the samples that have a target.
 
     Parameters
     ----------
     estimator : EncoderDecoderReconstructor
         Its parameter `target` may name modalities of X.
-    X : ModalityDict, dict, DataFrame or array-like of n rows
+    X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
     y : array-like, dict of such, or None
-    weight : array-like of shape (n,) or None
+    weight : array-like of shape (n_samples,) or None
 
     Raises
     ------
     ValueError
-        If there are two targets, or no row has one.
+        If there are two targets, or no sample has one.
     """
     if estimator.target is not None:
         X, y = _target_in(X, y, estimator.target)
@@ -44,23 +44,23 @@ def names_of(target):
 
 
 def _target_in(X, y, target):
-    """X as a ModalityDict, and of it the targets."""
+    """X as a ModalityDict, and the targets in it."""
     if y is not None:
         raise ValueError(
-            f"target={target!r} names the target in X; then y must be None. For a y of "
-            "its own use target=None."
+            f"y must be None when target={target!r} names modalities of X. Use "
+            "target=None to reconstruct y."
         )
     X, names = check_modalities(X, finite=False), names_of(target)
     if not names:
-        raise ValueError("target names no modality; None takes the target from y.")
+        raise ValueError("target is empty; use None to reconstruct y.")
     check_names(names, X, "target")
     return X, X.select(names)
 
 
 def _with_target(X, y, weight):
-    """Leave out the rows in which a target is missing."""
+    """Leave out the samples in which a target is missing."""
     rows = np.flatnonzero(np.all([*y.present.values()], axis=0))
     if not len(rows):
-        raise ValueError("no row has a target: it is missing in all of them.")
+        raise ValueError("the target is missing in all samples.")
     weight = None if weight is None else check_weight(len(X), weight)[rows]
     return X[rows], y[rows], weight

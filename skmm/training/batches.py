@@ -8,7 +8,7 @@ from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 
 class Batches:
-    """Iterate over (rows, target) batches.
+    """Iterate over (rows, target) mini-batches.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ def batch_bounds(n_rows, batch_size):
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
 
 
-SLICE_BYTES = {"cpu": 2**22}  # of inputs; activations of a net take many times that
+SLICE_BYTES = {"cpu": 2**22}  # inputs; activations take many times more
 SLICE_BYTES_ELSEWHERE = 2**24
-SLICE_ROWS = 2**14  # narrow rows have activations too
+SLICE_ROWS = 2**14  # samples with few features have activations too
 
 
 def slice_rows(rows, least=1):
-    """Return how many rows to pass through a net at once, when nothing is learnt.
+    """Return how many samples to pass through a net at once, without training.
 
     Parameters
     ----------
     rows : TensorRows
     least : int, default=1
-        No fewer than these.
+        Minimum.
     """
     bytes_each = sum(_row_bytes(source) for source in rows.x.values())
     device = next(iter(rows.x.values()))[:1].device.type

@@ -1,4 +1,4 @@
-"""Gradient blending: heads that generalise count, heads that over-fit do not."""
+"""Gradient blending: weights of heads by how they generalise and over-fit."""
 
 import copy
 
@@ -10,27 +10,27 @@ from skmm._random import derive, seeded
 from skmm.data.tensors import to_device
 from skmm.training.batches import predict_outputs
 
-LEAST = 1e-3  # below this, over-fitting cannot be told from none
+LEAST = 1e-3  # over-fitting below this is noise
 CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")
-SMALLEST = 0.1  # weight of the head that predicts: it must learn, whatever it gains
+SMALLEST = 0.1  # weight of the head that predicts, so that it always learns
 
 
 def blending_weights(gain, overfitting, least=LEAST):
-    r"""Weights of losses that are best for all, :math:`w_k \propto G_k / O_k^2`.
+    r"""Weights of losses from gain and over-fitting, :math:`w_k \propto G_k / O_k^2`.
 
     Parameters
     ----------
-    gain : array-like of shape (H,)
+    gain : array-like of shape (n_heads,)
         By how much the validation loss of each head fell; one that rose counts as 0.
-    overfitting : array-like of shape (H,)
+    overfitting : array-like of shape (n_heads,)
         By how much the distance between its validation and training loss grew.
     least : float, default=1e-3
         Absolute values of `overfitting` below it count as it.
 
     Returns
     -------
-    ndarray of shape (H,)
-        Their sum is one; equal where no head gained anything.
+    ndarray of shape (n_heads,)
+        They sum to one, and are equal if no head gained anything.
 
     References
     ----------
@@ -65,22 +65,21 @@ def with_trained_last(weights):
 class BlendLosses(Callback):
     """Find the weights of a `BlendedLoss`, once or every few epochs.
 
-    Copies of the net, one per head, are trained on the loss of that head alone, and
-    tell its gain and its over-fitting. The net itself goes on from where it was.
+    Copies of the net, one per head, are trained on the loss of that head alone, to
+    measure its gain and its over-fitting. The net itself is not changed.
 
     Parameters
     ----------
     heads : list of str
         Names of the heads.
     epochs : int
-        For which each copy is trained.
+        Epochs for which each copy is trained.
     online : bool
-        Estimate anew whenever the net was trained for so many epochs since the last
-        estimate, not only once.
+        Estimate again every `epochs` epochs, not only once.
     seed : int
-        Of what copies draw, as for dropout.
+        Seed of the copies, for dropout.
     earlier : list of dict, default=()
-        Estimates of a training that goes on.
+        Estimates of earlier training.
 
     Attributes
     ----------
@@ -97,11 +96,11 @@ class BlendLosses(Callback):
         self.earlier = earlier
 
     def on_train_begin(self, net, **kwargs):
-        """Go on after the epochs and estimates that there are."""
+        """Continue after the earlier epochs and estimates."""
         self.estimates_, self.epoch_ = list(self.earlier), len(net.history)
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Estimate, if it is time and there are rows to tell over-fitting."""
+        """Estimate, if it is due and there are validation samples."""
         if dataset_valid is not None and self._is_due():
             self._estimate(net, dataset_train, dataset_valid)
         self.epoch_ += 1
@@ -140,7 +139,7 @@ class BlendLosses(Callback):
 
 
 def copy_of(net, criterion):
-    """Return a net like another one, with its weights, another loss, no callbacks.
+    """Copy a net with its weights, with another loss and without callbacks.
 
     Parameters
     ----------
@@ -160,7 +159,7 @@ def copy_of(net, criterion):
 
 @torch.no_grad()
 def losses_of(net, pair):
-    """Loss of each head on some rows, ndarray (H,)."""
+    """Loss of each head on some samples, ndarray (n_heads,)."""
     rows, target = pair
     outputs = predict_outputs(net.module_, rows)
     weight = None if rows.weight is None else rows.weight.cpu()

@@ -1,4 +1,4 @@
-"""A file from which an interrupted fit goes on, to the same weights."""
+"""A file from which an interrupted fit is resumed, with the same result."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ HASH_ROWS = 4096
 
 
 class ResumeFile(Callback):
-    """Write the state of training after every epoch, and go on from it.
+    """Write the state of training after every epoch, and resume from it.
 
     The file holds weights, the optimizer's and the schedule's state, history, random
     states, and the best weights of early stopping. It is written whole or not at all,
@@ -25,7 +25,7 @@ class ResumeFile(Callback):
     ----------
     path : str or path-like
     key : dict of str to str
-        Says what is trained on what; another key in the file is refused.
+        Identifies the fit; a file with another key is refused.
     """
 
     def __init__(self, path, key):
@@ -33,9 +33,11 @@ class ResumeFile(Callback):
         self.key = key
 
     def on_train_begin(self, net, **kwargs):
-        """Go on from the file, if there is one."""
+        """Resume from the file, if there is one."""
         if not Path(self.path).absolute().parent.is_dir():
-            raise ValueError(f"checkpoint={str(self.path)!r}: there is no such folder.")
+            raise ValueError(
+                f"checkpoint={str(self.path)!r}: its folder does not exist."
+            )
         if os.path.exists(self.path):
             self._go_on(net, self._read())
 
@@ -56,19 +58,19 @@ class ResumeFile(Callback):
             version, key = state["version"], state["key"]
         except Exception as error:
             raise ValueError(
-                f"checkpoint={str(self.path)!r} is no checkpoint of skmm, or damaged "
-                f"({type(error).__name__}); remove it, or give another path."
+                f"checkpoint={str(self.path)!r} is not a valid skmm checkpoint "
+                f"({type(error).__name__}); remove it, or use another path."
             ) from error
         if version != VERSION:
             raise ValueError(
                 f"checkpoint={str(self.path)!r} has format {version}, this skmm reads "
-                f"{VERSION}; remove it, or give another path."
+                f"{VERSION}; remove it, or use another path."
             )
         other = [name for name in self.key if key.get(name) != self.key[name]]
         if other:
             raise ValueError(
                 f"checkpoint={str(self.path)!r} belongs to another fit: it has other "
-                f"{' and '.join(other)}. Remove it, or give another path."
+                f"{' and '.join(other)}. Remove it, or use another path."
             )
         return state
 
@@ -131,7 +133,7 @@ def _random_states(device):
 
 
 def fit_key(params, module, train, valid):
-    """Key of a fit: what its parameters, its start and its data are.
+    """Key of a fit, from its parameters, its start and its data.
 
     Parameters
     ----------
@@ -143,7 +145,7 @@ def fit_key(params, module, train, valid):
     Raises
     ------
     ValueError
-        If a parameter cannot be compared with that of another process.
+        If a parameter cannot be compared between processes.
     """
     start = [value for _, value in sorted(module.state_dict().items())]
     return {
@@ -159,9 +161,9 @@ def _described(params):
             yield from describe([name, value])
         except TypeError as error:
             raise ValueError(
-                f"checkpoint cannot tell whether a later fit has the same {name}: "
-                f"{error}. Make its class picklable, by __getstate__ or __reduce__, "
-                "or use checkpoint=None."
+                f"checkpoint cannot compare the {name} of a later fit: {error}. Make "
+                "its class picklable, by __getstate__ or __reduce__, or use "
+                "checkpoint=None."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""The only bridge to skorch: a net that trains on whole-tensor batches."""
+"""The only bridge to skorch: a net whose mini-batches are slices of tensors."""
 
 from copy import deepcopy
 from functools import partial
@@ -40,11 +40,11 @@ from skmm.training.stages import (
 
 
 class TensorNet(NeuralNet):
-    """A skorch net whose batches are slices of tensors that lie on the device.
+    """A skorch net whose mini-batches are slices of tensors on the device.
 
     History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
-    batches is lean; with a callback that overrides a per-batch hook it is skorch's
-    own, in the same order and with the same result.
+    mini-batches is lean; with a callback that overrides a per-batch hook it is that of
+    skorch, in the same order and with the same result.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class TensorNet(NeuralNet):
     criterion : Objective
         Copied if it has weights or buffers; its weights are trained.
     stages : list of Stage or None, default=None
-        None trains all parts, in one go.
+        None trains all parts at once.
     weight_decay : float or dict, default=0.0
         Of all parts, or by part, as `lr`; see ``skmm.training.parts``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
@@ -149,7 +149,7 @@ class TensorNet(NeuralNet):
             part.eval()
 
     def infer(self, x, **fit_params):
-        """Outputs for a batch of rows."""
+        """Outputs for a mini-batch."""
         if x.encoded:
             return self.module_(x.x, x.present, x.encoded)
         return self.module_(x.x, x.present)
@@ -169,13 +169,13 @@ class TensorNet(NeuralNet):
         return step
 
     def resume(self, earlier):
-        """Go on where another net of the same module stopped.
+        """Continue where another net of the same module stopped.
 
         Parameters
         ----------
         earlier : TensorNet
-            Its history and order of batches go on; so do the weights of the objective,
-            if it has weights of the same shapes, and the optimizer's state, if the
+            Its history and order of batches continue; so do the weights of the
+            objective, if their shapes are the same, and the optimizer's state, if the
             optimizer is of the same kind. Learning rate, weight decay, batch size and
             callbacks are those of this net.
 
@@ -190,7 +190,7 @@ class TensorNet(NeuralNet):
         return self
 
     def _share_objective(self, earlier):
-        """Go on with the weights of an earlier net's objective, if they fit."""
+        """Continue with the weights of an earlier net's objective, if they fit."""
         weights = earlier.criterion_.state_dict(keep_vars=True)
         mine = self.criterion_.state_dict()
         shapes = [{n: w.shape for n, w in state.items()} for state in (mine, weights)]
@@ -220,7 +220,7 @@ class TensorNet(NeuralNet):
         return {**progress, "objective": dict(state)} if state else progress
 
     def continue_from(self, progress):
-        """Go on where a net of the same structure and settings stopped.
+        """Continue where a net of the same structure and settings stopped.
 
         Parameters
         ----------
@@ -251,7 +251,7 @@ class TensorNet(NeuralNet):
     # -- the loop ------------------------------------------------------------------
 
     def run(self, train, valid=None, epochs=None):
-        """Train for some epochs, from the present weights.
+        """Train for some epochs, starting from the current weights.
 
         Parameters
         ----------
@@ -277,13 +277,13 @@ class TensorNet(NeuralNet):
                 self._run_stage(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
-                f"{self.device} has no memory left for batches of batch_size="
-                f"{self.batch_size} rows, with data and net on it. Use a smaller one."
+                f"{self.device} is out of memory for batches of batch_size="
+                f"{self.batch_size}, with data and net on it. Use a smaller batch_size."
             ) from error
         return self
 
     def _run_stages(self, train, valid, epochs):
-        """One stage after the other, each with the parts it freezes and its rate."""
+        """One stage after the other, each with its frozen parts and learning rate."""
         module, cache = self.learner_, EmbeddingCache(self.module_)
         initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
         rates = per_part(module, self.lr, LR, "lr")
@@ -296,7 +296,7 @@ class TensorNet(NeuralNet):
                     self._run_stage(train, valid, stage.epochs or epochs, cache)
         finally:
             self.frozen_ = []
-            self._make_optimizer(self.lr)  # of all parts, for who goes on
+            self._make_optimizer(self.lr)  # of all parts, for later training
 
     def _run_stage(self, train, valid, epochs, cache=None):
         self.stop_training = False
@@ -335,13 +335,13 @@ class TensorNet(NeuralNet):
                 break
 
     def _keep_start(self, valid):
-        """Show the weights before the first epoch to who wants to keep them."""
+        """Compare the weights before the first epoch, if a callback keeps them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, EarlyStopping) and callback.keep_start:
                 callback.compare(self, self.loss_on(*valid), len(self.history))
 
     def _follow(self, schedule):
-        """Note the (largest) learning rate of this epoch, and set that of the next."""
+        """Record the (largest) learning rate of this epoch, and set the next one."""
         self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
         row = self.history[-1]
         step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
@@ -349,7 +349,7 @@ class TensorNet(NeuralNet):
     # -- the lean loop over mini-batches ---------------------------------------------
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """One pass; lean unless a callback wants every batch."""
+        """One pass; lean unless a callback has a hook for every batch."""
         if iterator is None:
             return
         if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
@@ -359,12 +359,12 @@ class TensorNet(NeuralNet):
             losses = torch.tensor(losses, dtype=torch.float64)
         else:
             losses = self._lean_epoch(iterator, training)
-            self.history.new_batch()  # the last one only, which Checkpoint looks up
+            self.history.new_batch()  # the last one only, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
         self._record_loss(losses, iterator.bounds, prefix)
 
     def loss_on(self, rows, target):
-        """Mean loss of rows, as of those that early stopping looks at.
+        """Mean validation loss of some samples.
 
         Parameters
         ----------
@@ -375,14 +375,14 @@ class TensorNet(NeuralNet):
         return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
     def _lean_epoch(self, iterator, training):
-        """Losses of the batches, synchronised once."""
+        """Losses of the mini-batches, synchronised once."""
         self._set_training(training)
         step = self._lean_step if training else self._lean_check
         with torch.set_grad_enabled(training):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):
-        if isinstance(self.optimizer_, torch.optim.LBFGS):  # it asks more than once
+        if isinstance(self.optimizer_, torch.optim.LBFGS):  # calls it more than once
             step = partial(self._gradients, rows, target)
             return self.optimizer_.step(step).detach()
         loss = self._gradients(rows, target)
@@ -401,18 +401,18 @@ class TensorNet(NeuralNet):
 
     def _record_loss(self, losses, bounds, prefix):
         if not torch.isfinite(losses).all():
-            self._refuse(losses, prefix)
+            self._raise_not_finite(losses, prefix)
         mean = mean_loss(losses, bounds)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
 
     def _record_best(self, key, loss):
-        """Note whether no earlier epoch was better: Checkpoint looks at that."""
+        """Record whether no earlier epoch was better, which Checkpoint reads."""
         rows = reversed(self.history)
         best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
         self.history.record(key + "_best", loss < best)
 
-    def _refuse(self, losses, prefix):
+    def _raise_not_finite(self, losses, prefix):
         batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
         raise FloatingPointError(
             f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
@@ -458,12 +458,12 @@ class _AsModule(nn.Module):
 
 
 def mean_loss(losses, bounds):
-    """Mean over rows of the mean losses of batches (start, stop)."""
+    """Mean over samples of the mean losses of batches (start, stop)."""
     sizes = torch.tensor([stop - start for start, stop in bounds])
     return float((losses.double() * sizes).sum() / sizes.sum())
 
 
-NOT_LOSSES = {  # columns of the history that serve skorch's callbacks
+NOT_LOSSES = {  # columns of the history for skorch's callbacks
     "batches",
     "train_batch_count",
     "train_loss_best",

@@ -30,7 +30,8 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         A key of ``NAMES``, or a class whose constructor takes (parameters, lr=...).
     module : Module
     lr, weight_decay : float or dict
-        A dict names parts, as "encoders" or "encoders__image"; others have 1e-3 and 0.
+        A dict names parts, such as "encoders" or "encoders__image"; others have 1e-3
+        and 0.
         Blocks with a penalty of their own do not decay, nor what a Block exempts by
         `no_weight_decay`. Where `weight_decay` is 0, a ``functools.partial`` may bring
         its own.
@@ -38,21 +39,21 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     Raises
     ------
     ValueError
-        If a part is unknown, nothing can be trained, or a weight decay is asked of an
-        optimizer that has none.
+        If a part is unknown, nothing can be trained, or the optimizer has no weight
+        decay.
     """
     cls = optimizer_class(optimizer)
     accepted = inspect.signature(cls).parameters
     decay = _decay(cls, accepted, weight_decay)
     groups = _groups(module, lr, decay)
     if not groups:
-        raise ValueError("no part that is to learn has weights that can be trained.")
+        raise ValueError("none of the parts to be trained has trainable weights.")
     if "weight_decay" not in accepted:
         groups = _without_decay(groups)
     if has_one_rate(cls) and len(groups) > 1:
         raise ValueError(
-            f"lr={lr}: LBFGS has one rate for all parts. Give a number, or another "
-            f"optimizer, as one of {sorted(NAMES)}."
+            f"lr={lr}: LBFGS has one rate for all parts. Use a number, or another "
+            f"optimizer, such as one of {sorted(NAMES)}."
         )
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=max(group["lr"] for group in groups), **extra)
@@ -70,10 +71,10 @@ def has_one_rate(optimizer):
 
 
 def _decay(cls, accepted, weight_decay):
-    """Decay of the groups; 0 too must be said, as AdamW decays unless told not to."""
+    """Decay of the groups; 0 is set too, for AdamW decays by default."""
     if _is_some(weight_decay) and "weight_decay" not in accepted:
         raise ValueError(
-            f"weight_decay={weight_decay}: {_name(cls)} has none; use 0, or "
+            f"weight_decay={weight_decay} is not supported by {_name(cls)}; use 0, or "
             f"one of {sorted(NAMES)}."
         )
     return weight_decay or getattr(cls, "keywords", {}).get("weight_decay", 0.0)
@@ -172,7 +173,7 @@ def make_schedule(schedule, optimizer, epochs):
     schedule : None, "cosine", "plateau", or callable
         "cosine" falls to zero over all epochs; "plateau" divides by ten when the
         validation loss (without one, the training loss) has not fallen for 5 epochs; a
-        callable, as a scheduler class or a ``functools.partial`` of one, gets the
+        callable, such as a scheduler class or a ``functools.partial`` of one, gets the
         optimizer.
     optimizer : torch.optim.Optimizer
     epochs : int

@@ -47,12 +47,12 @@ def matching(module, name, where):
     module : Module
     name : str
     where : str
-        What to call it in an error.
+        What errors call it.
 
     Raises
     ------
     ValueError
-        If there is no such part.
+        If the part does not exist.
     """
     parts = list(parts_of(module))
     if name == "all":
@@ -61,12 +61,12 @@ def matching(module, name, where):
         part for part in parts if part == name or _kind(part) == (name, KIND_AND_NAME)
     ]
     if not found:
-        refuse_unknown(name, parts, where)
+        raise_unknown(name, parts, where)
     return found
 
 
-def refuse_unknown(name, parts, where):
-    """Raise a ValueError that says which parts there are, and which may be meant."""
+def raise_unknown(name, parts, where):
+    """Raise a ValueError with the known parts, and the one that may be meant."""
     kinds = dict.fromkeys(_kind(part)[0] for part in parts)
     known = list(dict.fromkeys([*kinds, *parts]))
     other = f"{ENCODERS}{name}"
@@ -98,7 +98,7 @@ def per_part(module, value, default, where, least="above 0"):
     Raises
     ------
     ValueError
-        If a name is unknown, or a value is no finite number that is allowed.
+        If a name is unknown, or a value is not a finite number that is allowed.
     """
     if not isinstance(value, dict):
         _check_number(value, where, least)

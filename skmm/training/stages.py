@@ -1,4 +1,4 @@
-"""Stages: training in several legs, in each of which some parts learn."""
+"""Stages of training, in each of which some parts learn."""
 
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -8,7 +8,7 @@ from torch import nn
 
 from skmm._class_registry import registered
 from skmm._sklearn import Interval, StrOptions
-from skmm.training.parts import matching, parts_of, per_part, refuse_unknown
+from skmm.training.parts import matching, parts_of, per_part, raise_unknown
 
 __all__ = ["Stage"]
 
@@ -18,26 +18,27 @@ class Stage(BaseEstimator):
     """Which parts learn, from which weights, for how long and how fast.
 
     ``stages=[Stage(...), Stage(...)]`` of an estimator are trained one after the other,
-    each with an optimizer of its own. Parts that do not learn are frozen: their weights
-    and buffers stay as they are, bit for bit, and they behave as in prediction,
-    BatchNorm and dropout included. A frozen encoder reads every row once; then its
-    embeddings are used.
+    each with its own optimizer. Parts that do not learn are frozen: their weights and
+    buffers stay the same, bit for bit, and they behave as in prediction, BatchNorm and
+    dropout included. A frozen encoder reads every sample once; then its embeddings are
+    used.
 
     Parameters
     ----------
     train : str or list of str, default="all"
-        "encoders", "fusion", "head", one encoder as "encoders__image", or several in a
-        list. Weights that you froze yourself stay frozen.
+        "encoders", "fusion", "head", one encoder such as "encoders__image", "objective"
+        if it has weights, or a list of several. Weights that you froze yourself stay
+        frozen.
     start : {"previous", "initial"} or dict, default="previous"
-        From where the parts that learn start: where the stage before left them, or
-        what they were before the first stage. A dict gives some parts, frozen ones too,
-        the weights of modules of the same structure, as
+        Initial weights of the parts that learn: those after the previous stage, or
+        those before the first stage. A dict gives some parts, frozen ones too, the
+        weights of modules of the same structure, such as
         ``{"encoders__image": other.encoders_["image"]}``.
     epochs : int or None, default=None
         Passes over the data; None is the estimator's `max_epochs`.
     lr : float, dict or None, default=None
-        Learning rate; None is the estimator's `lr`, and so it is for parts that a dict
-        does not name.
+        Learning rate; for None, and for parts that a dict does not name, the
+        estimator's `lr`.
 
     Notes
     -----
@@ -45,10 +46,10 @@ class Stage(BaseEstimator):
     ``[Stage(["fusion", "head"])]`` on encoders that are trained already, *freeze one*
     ``[Stage(["encoders__table", "fusion", "head"])]``, *end to end* ``[Stage()]``.
 
-    Embeddings are computed anew for every batch where an encoder is not deterministic
-    although it is frozen: a copy of it reads two rows twice, and does not answer the
-    same; or a part of it stays in training mode, or normalises by the batch. So they
-    are where the rows lie on disk or are sparse, and embeddings are hardly narrower.
+    Embeddings are computed again for every batch if a frozen encoder is not
+    deterministic: a copy of it reads two samples twice with different results, a part
+    of it stays in training mode, or it normalises by the batch. The same holds if the
+    data are on disk or sparse, and embeddings are hardly narrower.
 
     Examples
     --------
@@ -92,24 +93,24 @@ def check_stages(stages, module):
     if stages is None:
         return
     if not stages:
-        raise ValueError("stages is empty; None trains all parts.")
+        raise ValueError("stages is empty; use None to train all parts.")
     for number, stage in enumerate(stages, 1):
         if not isinstance(stage, Stage):
-            raise TypeError(f"stages must be a list of Stage; got {stage!r} in it.")
+            raise TypeError(f"stages must be a list of Stage; it has {stage!r}.")
         stage._validate_params()
         if stage.lr is not None:
             per_part(module, stage.lr, 1.0, f"lr of stage {number}")
-        _require_weights(trained_parts(stage, module, number), module, number)
+        _check_weights(trained_parts(stage, module, number), module, number)
         if isinstance(stage.start, dict):
             _check_start(stage.start, module, f"start of stage {number}")
 
 
-def _require_weights(names, module, number):
+def _check_weights(names, module, number):
     parts = [part for name, part in parts_of(module).items() if name in names]
     if not any(p.requires_grad for part in parts for p in part.parameters()):
         raise ValueError(
-            f"train of stage {number}: {names} has no weights that can learn. Leave "
-            "the stage out, or add a part that has some."
+            f"train of stage {number}: {names} has no trainable weights. Leave the "
+            "stage out, or add a part that has some."
         )
 
 
@@ -117,7 +118,7 @@ def _check_start(start, module, where):
     parts = parts_of(module)
     for name, source in start.items():
         if name not in parts:
-            refuse_unknown(name, list(parts), where)
+            raise_unknown(name, list(parts), where)
         if not isinstance(source, nn.Module):
             raise TypeError(f"{where}: {name!r} must be a module; got {source!r}.")
         if _shapes(source) != _shapes(parts[name]):
@@ -136,7 +137,7 @@ def trained_parts(stage, module, number=1):
     names = [stage.train] if isinstance(stage.train, str) else stage.train
     found = [matching(module, name, f"train of stage {number}") for name in names]
     if not found:
-        raise ValueError(f"train of stage {number} is empty: name a part that learns.")
+        raise ValueError(f"train of stage {number} is empty; name a part to train.")
     return list(dict.fromkeys(name for part in found for name in part))
 
 
@@ -174,7 +175,7 @@ def move_to_start(stage, module, initial):
 
 @contextmanager
 def frozen_but(module, trained):
-    """Let only some parts learn; gives the list of the other parts, frozen.
+    """Let only some parts learn; yields the list of the other parts, frozen.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Data, answers and expectations that the checks share."""
+"""Data, predictions and assertions that the checks share."""
 
 from contextlib import contextmanager
 
@@ -11,7 +11,7 @@ from skmm.data import ModalityDict
 
 
 def make_data(estimator, n_rows=48, seed=0):
-    """Return X with an image, a table and a target that suits the estimator."""
+    """Return X with an image and a table, and a y that suits the estimator."""
     rng = np.random.default_rng(seed)
     X = ModalityDict(
         image=rng.normal(size=(n_rows, 1, 4, 4)), table=rng.normal(size=(n_rows, 5))
@@ -21,16 +21,17 @@ def make_data(estimator, n_rows=48, seed=0):
     return X, (y if is_classifier(estimator) else signal)
 
 
-def answers(estimator, X):
-    """Probabilities of a classifier, values of a regressor, else embeddings."""
+def predictions(estimator, X):
+    """Return probabilities of a classifier, values of a regressor, or embeddings."""
     if not hasattr(estimator, "predict"):
         return np.concatenate([*estimator.transform(X).values()], axis=1)
-    ask = estimator.predict_proba if is_classifier(estimator) else estimator.predict
-    return np.asarray(ask(X))
+    classifies = is_classifier(estimator)
+    predict = estimator.predict_proba if classifies else estimator.predict
+    return np.asarray(predict(X))
 
 
 def only_table(estimator):
-    """Clone, without the parts that are meant for other modalities."""
+    """Clone without the parameters of the modality "image"."""
     params = estimator.get_params(deep=False)
     dicts = {key: value for key, value in params.items() if isinstance(value, dict)}
     trimmed = {
@@ -41,27 +42,27 @@ def only_table(estimator):
 
 
 def assert_close(a, b, **kwargs):
-    """Equal up to what float32 and another batch size may change."""
+    """Compare up to rounding errors of float32 and of other batch sizes."""
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, **kwargs)
 
 
-def refuses(call, *words):
-    """Whether `call` raises a ValueError or TypeError that contains all words."""
+def assert_raises(call, *words):
+    """Check that `call` raises a ValueError or TypeError that contains all words."""
     try:
         call()
     except (ValueError, TypeError) as error:
         missing = [word for word in words if word not in str(error)]
-        assert not missing, f"the message lacks {missing}: {error}"
+        assert not missing, f"the message does not contain {missing}: {error}"
         return
-    raise AssertionError(f"no error was raised; expected one that names {words}")
+    raise AssertionError(f"no error was raised; expected one that contains {words}")
 
 
 @contextmanager
 def one_thread():
-    """Let this process and workers have one thread, on which float32 sums depend.
+    """Use one thread here and in workers, as float32 sums depend on their number.
 
-    Workers share the cores, and so would have fewer threads than this process: a score
-    of three epochs then differs by up to 1e-3 of itself.
+    Workers share the cores and would have fewer threads than this process, which
+    changes a score after three epochs by up to 0.1 %.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

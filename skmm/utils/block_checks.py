@@ -1,10 +1,12 @@
-"""What every Block must satisfy."""
+"""Checks that every Block must pass."""
 
 import pickle
 
 import torch
 from sklearn.base import clone
 from torch import nn
+
+from skmm.data.tensors import tensors_in
 
 __all__ = ["check_block", "same_weights"]
 
@@ -18,27 +20,27 @@ def same_weights(a, b):
 
 
 def check_block(block, in_shape, inputs):
-    """Test the rules for Blocks.
+    """Check that a Block follows the rules for Blocks.
 
     Parameters
     ----------
     block : Block
         Not built.
     in_shape : tuple or dict
-        What ``build`` gets.
+        Argument of ``build``.
     inputs : tuple
-        Arguments of ``forward``, of two rows or more.
+        Arguments of ``forward``, with two samples or more.
 
     Raises
     ------
     AssertionError
-        If a rule is broken.
+        At the first check that fails.
 
     Examples
     --------
     >>> import torch
     >>> from skmm.nn import MLPEncoder
-    >>> from skmm.utils.block_checks import check_block
+    >>> from skmm.utils.estimator_checks import check_block
     >>> check_block(MLPEncoder((8,)), (3,), (torch.ones(2, 3),))
     """
     check_constructs_without_arguments(block)
@@ -52,14 +54,14 @@ def check_block(block, in_shape, inputs):
 
 
 def check_constructs_without_arguments(block):
-    """All hyper-parameters have defaults, and only those are stored."""
+    """All hyper-parameters have defaults, and no weights are made before build."""
     fresh = type(block)()
     assert not fresh.is_built
     assert not list(fresh.parameters()), "weights are made in build, not before"
 
 
 def check_parameter_names(block, in_shape):
-    """No parameter shadows nn.Module or is overwritten by build."""
+    """Parameters neither shadow nn.Module nor are overwritten by build."""
     names = set(block.get_params(deep=False))
     clash = names & set(dir(nn.Module()))
     assert not clash, f"parameters {clash} are attributes of nn.Module"
@@ -76,7 +78,7 @@ def check_build_leaves_template(block, in_shape):
 
 
 def check_clone(block, in_shape):
-    """A clone of a built block keeps the weights, one of an unbuilt block has none."""
+    """A clone of a built block has its weights; its parameters are then fixed."""
     built = clone(block).build(in_shape)
     again = clone(built)
     assert again is not built
@@ -90,17 +92,24 @@ def check_clone(block, in_shape):
 
 
 def check_output_width(block, in_shape, inputs):
-    """The output is (batch, ..., out_features)."""
+    """The output is (batch, ..., out_features), or has the names in `gives`."""
     built = clone(block).build(in_shape).eval()
-    assert built(*inputs).shape[-1] == built.out_features
+    outputs = built(*inputs)
+    if not built.gives:
+        assert outputs.shape[-1] == built.out_features
+        return
+    assert {*outputs} == {*built.gives}, f"{outputs.keys()} is not {built.gives}"
+    n_samples = len(tensors_in(inputs[0])[0])
+    assert {len(tensor) for tensor in outputs.values()} == {n_samples}
+    assert _values(outputs)[0].numel() == built.out_features
 
 
 def check_everything_learns(block, in_shape, inputs):
     """Every weight is registered and gets a finite gradient."""
     built = clone(block).build(in_shape).train()
-    outputs = built(*inputs)
     if not list(built.parameters()):
         return
+    outputs = _values(built(*inputs))
     weights = torch.linspace(0.5, 1.5, outputs.numel()).reshape(outputs.shape)
     ((outputs * weights).sum() + built.penalty()).backward()
     for name, parameter in built.named_parameters():
@@ -112,11 +121,19 @@ def check_pickling(block, in_shape, inputs):
     """A pickled block gives the same outputs."""
     built = clone(block).build(in_shape).eval()
     again = pickle.loads(pickle.dumps(built))
-    assert torch.equal(again(*inputs), built(*inputs))
+    assert torch.equal(_values(again(*inputs)), _values(built(*inputs)))
+
+
+def _values(outputs):
+    """Values of named outputs, masks not counted; a plain tensor as it is."""
+    if not isinstance(outputs, dict):
+        return outputs
+    values = [t.flatten(1) for t in outputs.values() if t.is_floating_point()]
+    return torch.cat(values, 1)
 
 
 def check_no_weight_decay_is_its_own(block, in_shape):
-    """What is exempt from weight decay is a parameter of the block, as it stands."""
+    """What is exempt from weight decay is a parameter of the block itself."""
     built = clone(clone(block).build(in_shape))
     own = {id(parameter) for parameter in built.parameters()}
     assert all(id(parameter) in own for parameter in built.no_weight_decay())

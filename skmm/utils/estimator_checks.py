@@ -1,7 +1,7 @@
-"""What every estimator of modalities must satisfy, on multimodal data.
+"""Checks that every multimodal estimator must pass.
 
 scikit-learn's ``check_estimator`` tests the contract on plain tables; these checks
-test what it cannot: modalities, masks, names, seeds. Use both.
+test modalities, masks, names and seeds. Use both.
 """
 
 import pickle
@@ -14,86 +14,93 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
 from skmm.utils._checking import (
-    answers,
     assert_close,
+    assert_raises,
     make_data,
     one_thread,
     only_table,
-    refuses,
+    predictions,
 )
-from skmm.utils.block_checks import same_weights
+from skmm.utils.block_checks import check_block, same_weights
 
-__all__ = ["check_multimodal_estimator", "multimodal_checks", "parametrize_with_checks"]
+__all__ = [
+    "check_block",
+    "check_multimodal_estimator",
+    "multimodal_checks",
+    "parametrize_with_checks",
+]
 
 
 def check_same_seed_same_model(estimator):
-    """Two fits with one seed agree bit for bit."""
+    """Two fits with the same seed agree bit for bit."""
     X, y = make_data(estimator)
-    a, b = (answers(clone(estimator).fit(X, y), X) for _ in range(2))
+    a, b = (predictions(clone(estimator).fit(X, y), X) for _ in range(2))
     np.testing.assert_array_equal(a, b)
 
 
-def check_rows_do_not_see_each_other(estimator):
-    """A row's prediction does not depend on the rows beside it."""
+def check_samples_are_independent(estimator):
+    """The prediction for a sample does not depend on the other samples."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
-    assert_close(answers(estimator, X[:3]), answers(estimator, X)[:3])
+    assert_close(predictions(estimator, X[:3]), predictions(estimator, X)[:3])
     order = np.random.default_rng(1).permutation(len(X))
-    assert_close(answers(estimator, X[order]), answers(estimator, X)[order])
+    assert_close(predictions(estimator, X[order]), predictions(estimator, X)[order])
 
 
 def check_key_order_does_not_matter(estimator):
-    """Modalities are known by name, not by position."""
+    """Modalities are identified by name, not by position."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
     swapped = {name: X[name] for name in reversed(list(X))}
-    np.testing.assert_array_equal(answers(estimator, X), answers(estimator, swapped))
+    np.testing.assert_array_equal(
+        predictions(estimator, X), predictions(estimator, swapped)
+    )
 
 
 def check_inputs_are_equivalent(estimator):
-    """A plain dict and an array of cells give what the container gives."""
+    """A dict and an array of cells give the same result as a ModalityDict."""
     X, y = make_data(estimator)
-    expected = answers(clone(estimator).fit(X, y), X)
+    expected = predictions(clone(estimator).fit(X, y), X)
     for same in (dict(X), np.asarray(X)):
-        got = answers(clone(estimator).fit(same, y), same)
+        got = predictions(clone(estimator).fit(same, y), same)
         np.testing.assert_array_equal(got, expected)
 
 
 def check_absent_modality_is_named(estimator):
-    """A modality that was always there may not silently be left out."""
+    """Leaving out a modality that was present in all of fit is an error."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
-    refuses(lambda: answers(estimator, {"image": X["image"]}), "table")
+    assert_raises(lambda: predictions(estimator, {"image": X["image"]}), "table")
 
 
 def check_unknown_modality_is_named(estimator):
-    """A misspelt name is refused, with the spelling that was meant."""
+    """A misspelt name is an error that suggests the right spelling."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
     wrong = {"image": X["image"], "tabel": X["table"]}
-    refuses(lambda: answers(estimator, wrong), "tabel", "table")
+    assert_raises(lambda: predictions(estimator, wrong), "tabel", "table")
 
 
 def check_other_shape_is_named(estimator):
-    """Another row shape than at fit is refused."""
+    """Another shape than in fit is an error."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
     other = X.assign(table=X["table"][:, :3])
-    refuses(lambda: answers(estimator, other), "table")
+    assert_raises(lambda: predictions(estimator, other), "table")
 
 
 def check_not_finite_is_named(estimator):
-    """NaN and infinity are refused, naming the modality and the mask."""
+    """NaN and infinity are errors that name the modality and the mask."""
     X, y = make_data(estimator)
     for value in (np.nan, np.inf):
         table = X["table"].copy()
         table[3, 1] = value
         bad = X.assign(table=table)
-        refuses(lambda bad=bad: clone(estimator).fit(bad, y), "table", "present")
+        assert_raises(lambda bad=bad: clone(estimator).fit(bad, y), "table", "present")
 
 
 def check_masked_content_has_no_influence(estimator):
-    """What stands in a missing row changes neither the fit nor the prediction."""
+    """The values of missing rows change neither the fit nor the predictions."""
     X, y = make_data(estimator)
     rows = np.arange(len(X)) % 4 == 0
     a = X.with_missing("table", rows)
@@ -101,22 +108,22 @@ def check_masked_content_has_no_influence(estimator):
     table[rows] = np.nan
     b = X.assign(table=table).with_missing("table", rows)
     models = [clone(estimator).fit(data, y) for data in (a, b)]
-    np.testing.assert_array_equal(answers(models[0], a), answers(models[1], b))
-    assert np.isfinite(answers(models[0], a)).all()
+    np.testing.assert_array_equal(predictions(models[0], a), predictions(models[1], b))
+    assert np.isfinite(predictions(models[0], a)).all()
 
 
 def check_missing_modality_can_be_predicted(estimator):
-    """Fitted with missing rows, a model predicts with the modality left out."""
+    """A model fitted with missing rows can predict without the modality."""
     X, y = make_data(estimator)
     estimator.fit(X.with_missing("table", slice(0, None, 3)), y)
-    masked = answers(estimator, X.with_missing("table"))
-    np.testing.assert_array_equal(masked, answers(estimator, {"image": X["image"]}))
+    masked = predictions(estimator, X.with_missing("table"))
+    np.testing.assert_array_equal(masked, predictions(estimator, {"image": X["image"]}))
     nothing = X.with_missing("table").with_missing("image")
-    assert np.isfinite(answers(estimator, nothing)).all()
+    assert np.isfinite(predictions(estimator, nothing)).all()
 
 
 def check_new_modality_leaves_other_starts(estimator):
-    """Adding a modality does not change how another one's encoder starts."""
+    """Adding a modality does not change the initial weights of other encoders."""
     if not hasattr(estimator, "prepare"):
         return
     X, y = make_data(estimator)
@@ -128,28 +135,28 @@ def check_new_modality_leaves_other_starts(estimator):
 
 
 def check_modalities_parameter(estimator):
-    """``modalities=`` on all data is the same as giving only these."""
+    """``modalities=`` gives the same model as an X with only these modalities."""
     X, y = make_data(estimator)
     part = clone(estimator).set_params(modalities=["table"])
     table = X.select(["table"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "there is only one modality"
-        expected = answers(only_table(estimator).fit(table, y), table)
-    np.testing.assert_array_equal(answers(part.fit(X, y), X), expected)
+        expected = predictions(only_table(estimator).fit(table, y), table)
+    np.testing.assert_array_equal(predictions(part.fit(X, y), X), expected)
     wrong = clone(estimator).set_params(modalities=["tabel"])
-    refuses(lambda: wrong.fit(X, y), "tabel", "table")
+    assert_raises(lambda: wrong.fit(X, y), "tabel", "table")
 
 
 def check_pickled_equals_original(estimator):
-    """A pickled model predicts the same."""
+    """A pickled model gives the same predictions."""
     X, y = make_data(estimator)
     estimator.fit(X, y)
     again = pickle.loads(pickle.dumps(estimator))
-    np.testing.assert_array_equal(answers(again, X), answers(estimator, X))
+    np.testing.assert_array_equal(predictions(again, X), predictions(estimator, X))
 
 
 def check_labels_of_any_type(estimator):
-    """Labels come back as what they were."""
+    """Predicted labels have the type and values of y."""
     if not is_classifier(estimator):
         return
     X, y = make_data(estimator)
@@ -161,34 +168,34 @@ def check_labels_of_any_type(estimator):
 
 
 def check_tiny_data(estimator):
-    """Four rows are enough to fit and one is enough to predict."""
+    """Four samples are enough to fit and one is enough to predict."""
     X, y = make_data(estimator, n_rows=4)
-    assert answers(estimator.fit(X, y), X[:1]).shape[0] == 1
+    assert predictions(estimator.fit(X, y), X[:1]).shape[0] == 1
 
 
-def check_one_class_is_refused(estimator):
-    """One class cannot be learnt, and the message says so."""
+def check_one_class_is_an_error(estimator):
+    """A y with one class is an error."""
     if is_classifier(estimator):
         X, y = make_data(estimator)
-        refuses(lambda: estimator.fit(X, np.full(len(y), "yes")), "class")
+        assert_raises(lambda: estimator.fit(X, np.full(len(y), "yes")), "class")
 
 
 def check_rows_must_agree(estimator):
-    """X and y, and the modalities among each other, have one length."""
+    """Inconsistent numbers of rows are an error."""
     X, y = make_data(estimator)
     if get_tags(estimator).target_tags.required:
-        refuses(lambda: estimator.fit(X, y[:-1]), "48", "47")
+        assert_raises(lambda: estimator.fit(X, y[:-1]), "48", "47")
     ragged = {"image": X["image"], "table": X["table"][:-1]}
-    refuses(lambda: estimator.fit(ragged, y), "image", "table", "48", "47")
+    assert_raises(lambda: estimator.fit(ragged, y), "image", "table", "48", "47")
 
 
 def check_constant_column(estimator):
-    """A constant column and a constant modality do no harm to the numbers."""
+    """A constant column and a constant modality do not lead to NaN."""
     X, y = make_data(estimator)
     table = X["table"].copy()
     table[:, 1] = 3.0
     X = X.assign(table=table, image=np.zeros_like(X["image"]))
-    assert np.isfinite(answers(estimator.fit(X, y), X)).all()
+    assert np.isfinite(predictions(estimator.fit(X, y), X)).all()
 
 
 def check_arguments_are_unchanged(estimator):
@@ -196,7 +203,7 @@ def check_arguments_are_unchanged(estimator):
     X, y = make_data(estimator)
     X = X.with_missing("table", [0, 1])
     copies, before = (X.copy(), y.copy()), deepcopy(estimator.get_params())
-    answers(estimator.fit(X, y), X)
+    predictions(estimator.fit(X, y), X)
     assert X == copies[0]
     np.testing.assert_array_equal(y, copies[1])
     assert estimator.get_params().keys() == before.keys()
@@ -204,7 +211,7 @@ def check_arguments_are_unchanged(estimator):
 
 
 def check_parallel_equals_serial(estimator):
-    """Worker processes give the same scores."""
+    """Cross-validation in worker processes gives the same scores."""
     if not hasattr(estimator, "score"):
         return
     X, y = make_data(estimator)
@@ -218,23 +225,38 @@ def check_parallel_equals_serial(estimator):
 
 
 def check_global_state_is_untouched(estimator):
-    """Fitting moves no global random generator and no thread count."""
+    """Fitting changes neither global random generators nor the number of threads."""
     import torch
 
     X, y = make_data(estimator)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     threads = torch.get_num_threads()
-    answers(estimator.fit(X, y), X)
+    predictions(estimator.fit(X, y), X)
     assert torch.equal(before[0], torch.get_rng_state())
     np.testing.assert_array_equal(before[1], np.random.get_state()[1])
     assert threads == torch.get_num_threads()
 
 
-CHECKS = [check for name, check in list(globals().items()) if name.startswith("check_")]
+CHECKS = [
+    check
+    for name, check in list(globals().items())
+    if name.startswith("check_") and check.__module__ == __name__
+]
 
 
 def multimodal_checks(estimator):
-    """Yield (estimator, check) pairs; ``check(estimator)`` raises if it fails."""
+    """Yield all multimodal checks.
+
+    Parameters
+    ----------
+    estimator : estimator
+
+    Yields
+    ------
+    estimator : estimator
+    check : callable
+        ``check(estimator)`` raises an AssertionError if the check fails.
+    """
     for check in CHECKS:
         yield estimator, check
 
@@ -263,7 +285,7 @@ def check_multimodal_estimator(estimator):
 
 
 def parametrize_with_checks(estimators):
-    """Pytest decorator: one test for each estimator and check.
+    """Pytest decorator that runs each check on each estimator as a test.
 
     Parameters
     ----------

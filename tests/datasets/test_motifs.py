@@ -119,5 +119,7 @@ def test_shares_are_what_a_linear_model_finds():
     ],
 )
 def test_shares_that_are_none(shares):
-    with pytest.raises(ValueError, match=r"three finite numbers.*'text', 'audio', 'v"):
+    with pytest.raises(
+        ValueError, match=r"three finite non-negative numbers.*'text', 'audio', 'v"
+    ):
         make_sentiment_like(10, shares)

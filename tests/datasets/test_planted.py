@@ -78,7 +78,7 @@ def test_noise_leaves_the_bayes_accuracy_unknown():
 
 
 def test_unknown_kinds_are_named():
-    with pytest.raises(ValueError, match=r"kinds must be among.*'shared'"):
+    with pytest.raises(ValueError, match=r"kinds must be distinct values of.*'shared'"):
         make_multimodal_classification(kinds=["shared"])
     for kinds in (
         ["unique", "unique"],

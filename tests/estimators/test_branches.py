@@ -49,7 +49,7 @@ def test_fusions_serve_terms_of_fewer_modalities(fusion, orders):
         ),
         (
             DynamicFusionClassifier(fusion="mixture", head=nn.MixtureHead()),
-            r"reads a plain tensor, but head=MixtureHead gives the named outputs 'logi",
+            r"head=MixtureHead reads .*'available', but fusion=ConcatFusion gives a",
         ),
         (
             ResidualFusionClassifier(fusion="bilinear"),

@@ -139,7 +139,7 @@ def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkey
 def test_a_damaged_file_is_refused(content, tmp_path):
     path = tmp_path / "fit.ckpt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"no checkpoint of skmm.*remove it"):
+    with pytest.raises(ValueError, match=r"not a valid skmm checkpoint.*remove it"):
         model(path).fit(X, Y)
 
 

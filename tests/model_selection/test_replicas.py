@@ -171,7 +171,7 @@ def test_a_checkpoint_is_honoured(tmp_path, stacked):
     plain = clone(model).set_params(checkpoint=None).fit(X[samples[1]], y[samples[1]])
     np.testing.assert_array_equal(models[1].predict_proba(X), plain.predict_proba(X))
     (tmp_path / "fit.ckpt").write_bytes(b"not ours")
-    with pytest.raises(ValueError, match="no checkpoint of skmm"):
+    with pytest.raises(ValueError, match="not a valid skmm checkpoint"):
         fit_replicas(model, X, y, samples)
 
 

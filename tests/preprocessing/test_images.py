@@ -106,7 +106,7 @@ SIZES = [np.zeros((28, 28)), np.zeros((28, 28)), np.zeros((27, 28))]
     ("X", "message"),
     [
         (SIZES, r"row 0 has shape \(28, 28\), but row 2 has \(27, 28\); expected"),
-        (ModalityDict(a=SIZES)["a"], r"row 2 has \(27, 28\); expected images of one"),
+        (ModalityDict(a=SIZES)["a"], r"row 2 has \(27, 28\); expected images of shape"),
         (np.zeros((5, 28, 20, 3)), r"\(5, 28, 20, 3\), which looks like.*transpose\(0"),
         (np.zeros((5, 784)), r"X has shape \(5, 784\); expected images"),
         (np.zeros((2, 2, 2, 2, 2)), r"X has shape \(2, 2, 2, 2, 2\)"),
@@ -128,7 +128,9 @@ def test_small_feature_maps_are_not_taken_for_channels_last(shape):
 @pytest.mark.parametrize("transformer", BOTH, ids=repr)
 def test_transform_checks_the_shape(transformer):
     fitted = clone(transformer).fit(np.zeros((2, 1, 8, 8)))
-    with pytest.raises(ValueError, match=r"\(1, 8, 6\), but had \(1, 8, 8\) in fit"):
+    with pytest.raises(
+        ValueError, match=r"\(1, 8, 6\), but those in fit had shape \(1, 8, 8\)"
+    ):
         fitted.transform(np.zeros((2, 1, 8, 6)))
     with pytest.raises(NotFittedError):
         clone(transformer).transform(np.zeros((2, 1, 8, 8)))
@@ -136,9 +138,9 @@ def test_transform_checks_the_shape(transformer):
 
 def test_parameters_that_do_not_suit_the_images():
     X = np.zeros((2, 12, 18))
-    with pytest.raises(ValueError, match=r"12 x 18 .*factors that do: \[1, 2, 3, 6\]"):
+    with pytest.raises(ValueError, match=r"12 x 18 .*possible factors: \[1, 2, 3, 6\]"):
         Downscale(4).fit(X)
-    with pytest.raises(ValueError, match=r"n_rows=13 .*12 x 18.*must be 1 to 12"):
+    with pytest.raises(ValueError, match=r"n_rows=13 .*12 x 18.*between 1 and 12"):
         TopRows(13).fit(X)
     with pytest.raises(ValueError, match="n_rows=None"):
         TopRows().fit(X[:, :1])

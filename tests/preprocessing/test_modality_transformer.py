@@ -220,9 +220,7 @@ def test_missing_everywhere_when_predicting_keeps_the_shape():
 def test_missing_everywhere_when_fitting():
     X, y = two_tables()
     model = per_modality({"a": StandardScaler()})
-    with pytest.warns(
-        UserWarning, match="modality 'a' is missing in every row"
-    ) as seen:
+    with pytest.warns(UserWarning, match="modality 'a' is missing in all rows") as seen:
         result = model.fit_transform(X.with_missing("a"), y)
     assert len(seen) == 1
     assert not result.present["a"].any() and result.present["b"].all()
@@ -381,7 +379,7 @@ def test_molecules():
         np.testing.assert_array_equal(dense[[0, 2, 3]], expected)
         assert model.predict(X).shape == (40,)
     strict = per_modality({"smiles": MoleculeFingerprint(n_bits=64)})
-    with pytest.raises(ValueError, match="modality 'smiles': row 1 is no readable"):
+    with pytest.raises(ValueError, match="modality 'smiles': row 1 is not a valid"):
         strict.fit(X)
     marked = X.with_missing("smiles", np.arange(40) % 4 == 1)
     assert strict.fit_transform(marked).present["smiles"].sum() == 30

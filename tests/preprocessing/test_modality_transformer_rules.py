@@ -23,7 +23,7 @@ def test_what_is_no_transformer_is_refused(part):
 
 
 def test_dropping_everything_is_refused():
-    with pytest.raises(ValueError, match=r"every modality is dropped: \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"all modalities are dropped: \['a', 'b'\]"):
         ModalityTransformer(remainder="drop").fit(X)
 
 

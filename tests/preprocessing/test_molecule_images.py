@@ -253,7 +253,7 @@ def test_processes_do_not_matter(chemicals):
     both = clone(alone).set_params(n_jobs=2)
     np.testing.assert_array_equal(both.transform(X), alone.transform(X))
     both.set_params(on_error="raise")
-    with pytest.raises(ValueError, match=r"row 30 is no .*1 of \d+ rows"):
+    with pytest.raises(ValueError, match=r"row 30 is not a valid .*1 of \d+ rows"):
         both.transform(X)
 
 

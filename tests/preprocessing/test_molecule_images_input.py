@@ -43,7 +43,7 @@ def test_unreadable_rows_are_empty_and_marked():
 
 @pytest.mark.parametrize("method", ["transform", "present", "fit_transform"])
 def test_unreadable_rows_are_refused(method):
-    with pytest.raises(ValueError, match=r"row 1 is no readable SMILES.*2 of 4 rows"):
+    with pytest.raises(ValueError, match=r"row 1 is not a valid SMILES.*2 of 4 rows"):
         getattr(MoleculeImager(), method)(BAD)
 
 

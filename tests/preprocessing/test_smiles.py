@@ -37,8 +37,8 @@ def test_a_bad_row_is_refused_with_row_value_reason_number_and_fix(method, value
     with pytest.raises(ValueError) as caught:
         getattr(MoleculeFingerprint(), method)(X)
     message = str(caught.value)
-    assert message.startswith(f"row 6 is no readable SMILES: {value!r} ({why}); ")
-    assert "2 of 9 rows are bad" in message
+    assert message.startswith(f"row 6 is not a valid SMILES: {value!r} ({why}); ")
+    assert "2 of 9 rows are invalid" in message
     assert "on_error='missing'" in message
 
 

@@ -179,9 +179,9 @@ def test_input_is_not_changed():
         (np.zeros((4, 3)), r"row 1 has shape \(4, 3\); expected one array"),
         (np.zeros(4), r"row 1 has shape \(4,\)"),
         (np.zeros((0, 2)), "row 1 is a spectrum without points"),
-        ("text", r"row 1 is no table of numbers \(str\)"),
+        ("text", r"row 1 is not a numeric table \(str\)"),
         (None, r"row 1 has shape \(\)"),
-        ([[1, 2], [3]], r"row 1 is no table of numbers \(list\)"),
+        ([[1, 2], [3]], r"row 1 is not a numeric table \(list\)"),
     ],
 )
 @pytest.mark.parametrize("method", ["fit", "transform"])
@@ -200,7 +200,9 @@ def test_equal_positions_are_allowed_and_a_new_row_may_start_lower():
 def test_a_spectrum_wholly_outside_is_refused():
     binner = SpectrumBinner().fit([spectrum([100, 200])])
     X = [spectrum([150, 300]), spectrum([1, 50, 99.9])]
-    with pytest.raises(ValueError, match=r"row 1 lies outside.*1 to 99\.9.*100 to 200"):
+    with pytest.raises(
+        ValueError, match=r"row 1 has no point in the range.*1 to 99\.9.*100 to 200"
+    ):
         binner.transform(X)
 
 

@@ -165,14 +165,16 @@ def test_optimizers_without_decay_or_without_groups():
 
 @pytest.mark.parametrize("optimizer", [torch.optim.LBFGS, partial(torch.optim.LBFGS)])
 def test_an_optimizer_of_one_rate_says_so(optimizer):
-    words = r"lr={'head': 0.1}: LBFGS has one rate.*Give a number, or another.*'adam'"
+    words = r"lr={'head': 0.1}: LBFGS has one rate.*Use a number, or another.*'adam'"
     with pytest.raises(ValueError, match=words):
         make_optimizer(optimizer, parted(), {"head": 0.1}, 0.0)
     assert len(make_optimizer(optimizer, parted(), {"head": 1e-3}, 0.0).param_groups)
 
 
 def test_nothing_to_train_is_an_error():
-    with pytest.raises(ValueError, match="no part that is to learn has weights"):
+    with pytest.raises(
+        ValueError, match="none of the parts to be trained has trainable weights"
+    ):
         make_optimizer("adam", nn.Identity(), 0.1, 0.0)
 
 

@@ -108,6 +108,18 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("cut", [0, 1, 9])
+def test_targets_with_a_mask_equal_one_by_one(cut):
+    nets, problems = prepared(FusionClassifier(**BASE), 3, cut=cut, lr=[0.01, 0.02])
+    generator = torch.Generator().manual_seed(0)
+    for problem in problems:
+        rows, target = problem.train
+        observed = torch.rand(len(target), generator=generator) > 0.4
+        values = target.masked_fill(~observed, -1)
+        problem.train = rows, {"values": values, "observed": observed}
+    assert_equal_to_one_by_one(nets, problems)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_equal_to_one_by_one(name):
     settings, numbers = CASES[name]

@@ -200,7 +200,9 @@ def test_an_optimizer_of_one_rate(optimizer):
     own = {"optimizer": optimizer, "batch_size": 200, "lr": 3e-3, "max_epochs": 2}
     model = thesis(**own, weight_decay=0).fit(TWO, Y)
     assert model.fused_[0].lr == 3e-3 and model.lambda_ != 0.5
-    with pytest.raises(ValueError, match=r"weight_decay=0.001: LBFGS has none; use 0"):
+    with pytest.raises(
+        ValueError, match=r"weight_decay=0.001 is not supported by LBFGS; use 0"
+    ):
         thesis(**own).fit(TWO, Y)
 
 

@@ -1,0 +1,92 @@
+"""Content of files in older formats, brought to the current one.
+
+======  =============================================================================
+format  what differs from the next one
+======  =============================================================================
+1       Outputs had no names: mixtures and embeddings carried columns of flags, a single
+        reconstruction target was called "y", and objectives were wrapped accordingly.
+======  =============================================================================
+"""
+
+TUPLE = {"$": "tuple"}
+
+
+def upgrade(content, file_format):
+    """Content of a file of this format as the current format has it.
+
+    Parameters
+    ----------
+    content : JSON data
+    file_format : int
+    """
+    return _from_1(content) if file_format < 2 else content
+
+
+def _from_1(data):
+    """Upgrade every part, inner ones first."""
+    if isinstance(data, list):
+        return [_from_1(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    data = {key: _from_1(value) for key, value in data.items()}
+    if data.get("class") == "skmm.nn.MixtureHead" and "in_shape" in data:
+        return data | {"in_shape": _fewer(data["in_shape"], _n_mixtures(data))}
+    if set(data) == {"$", "value"} and data["$"] == "object":
+        return _unwrapped(data)
+    if isinstance(data.get("net_"), dict):
+        return _without_a_name(data | {"net_": _coordinated(data["net_"])})
+    return data
+
+
+def _n_mixtures(head):
+    return head["params"]["n_mixtures"]
+
+
+def _fewer(in_shape, flags):
+    """The width without the columns of flags."""
+    width, outputs = in_shape["value"]
+    return TUPLE | {"value": [width - flags, outputs]}
+
+
+def _unwrapped(data):
+    """The objective inside a wrapper that took outputs apart."""
+    inner = data["value"].get("params", {}).get("objective")
+    if data["value"].get("class") == "skmm.objectives.OverCandidates":
+        return inner
+    if data["value"].get("class") != "skmm.objectives.OverModalities":
+        return data
+    if isinstance(inner, dict) and inner["value"]["class"].endswith(".BarlowTwins"):
+        return inner
+    params = {"objective": inner}
+    return data | {"value": {"class": "skmm.objectives.ByPosition", "params": params}}
+
+
+def _coordinated(net):
+    """The head behind embeddings side by side does not count flags."""
+    parts = net.get("parts", {})
+    if _class_of(parts.get("fusion")) != "skmm.nn.SideBySideFusion":
+        return net
+    head = parts["head"]["value"]
+    in_shape = _fewer(head["in_shape"], len(parts["encoders"]))
+    head = parts["head"] | {"value": head | {"in_shape": in_shape}}
+    return net | {"parts": parts | {"head": head}}
+
+
+def _without_a_name(attributes):
+    """A single reconstruction target is not named; its objective follows from it."""
+    net, target = attributes["net_"], attributes.get("_target")
+    if _class_of(target) != "ArrayTarget":
+        return attributes
+    net = net | {"settings": net["settings"] | {"objective": None}}
+    if not target["value"]["fields"]["named"]:
+        head = net["parts"]["head"]["value"]
+        params = head["params"]
+        only = {name: params[name]["y"] for name in ("decoders", "shapes")}
+        head = net["parts"]["head"] | {"value": head | {"params": params | only}}
+        net = net | {"parts": net["parts"] | {"head": head}}
+    return attributes | {"net_": net}
+
+
+def _class_of(data):
+    value = data.get("value") if isinstance(data, dict) else None
+    return value.get("class") if isinstance(value, dict) else None
