@@ -1,10 +1,10 @@
-"""Content of files in older formats, brought to the current one.
+"""Upgrade the content of files in older formats.
 
 ======  =============================================================================
-format  what differs from the next one
+format  difference from the next format
 ======  =============================================================================
-1       Outputs had no names: mixtures and embeddings carried columns of flags, a single
-        reconstruction target was called "y", and objectives were wrapped accordingly.
+1       Outputs were not named: mixtures and embeddings had additional columns of flags,
+        a single reconstruction target was named "y", and objectives had wrappers.
 ======  =============================================================================
 """
 
@@ -12,18 +12,23 @@ TUPLE = {"$": "tuple"}
 
 
 def upgrade(content, file_format):
-    """Content of a file of this format as the current format has it.
+    """Convert the content of a file to the current format.
 
     Parameters
     ----------
     content : JSON data
     file_format : int
+        Format of the file.
+
+    Returns
+    -------
+    JSON data
     """
     return _from_1(content) if file_format < 2 else content
 
 
 def _from_1(data):
-    """Upgrade every part, inner ones first."""
+    """Upgrade all parts from format 1, inner ones first."""
     if isinstance(data, list):
         return [_from_1(item) for item in data]
     if not isinstance(data, dict):
@@ -43,13 +48,13 @@ def _n_mixtures(head):
 
 
 def _fewer(in_shape, flags):
-    """The width without the columns of flags."""
+    """Input shape without the columns of flags."""
     width, outputs = in_shape["value"]
     return TUPLE | {"value": [width - flags, outputs]}
 
 
 def _unwrapped(data):
-    """The objective inside a wrapper that took outputs apart."""
+    """The objective inside a wrapper that split outputs by position."""
     inner = data["value"].get("params", {}).get("objective")
     if data["value"].get("class") == "skmm.objectives.OverCandidates":
         return inner
@@ -62,7 +67,7 @@ def _unwrapped(data):
 
 
 def _coordinated(net):
-    """The head behind embeddings side by side does not count flags."""
+    """Reduce the input width of the head of a SideBySideFusion."""
     parts = net.get("parts", {})
     if _class_of(parts.get("fusion")) != "skmm.nn.SideBySideFusion":
         return net
@@ -73,7 +78,7 @@ def _coordinated(net):
 
 
 def _without_a_name(attributes):
-    """A single reconstruction target is not named; its objective follows from it."""
+    """Remove the name of a single reconstruction target, and derive its objective."""
     net, target = attributes["net_"], attributes.get("_target")
     if _class_of(target) != "ArrayTarget":
         return attributes

@@ -33,7 +33,7 @@ ROWS = 4096  # looked at together: whole copies of large targets are not made
 class ArrayTarget(Target):
     """Values of one array, or of several by name; each sample is flattened.
 
-    Attributes
+    Parameters
     ----------
     shapes : dict of str to tuple of int
         Shape of one row of each target.

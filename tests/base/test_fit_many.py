@@ -1,4 +1,4 @@
-"""Several estimators fitted as one batch, each on its own rows."""
+"""Several estimators, each fitted on its own data."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def models(encoder=None, **settings):
     ]
 
 
-def test_each_is_as_if_fitted_alone():
+def test_same_result_as_single_fits():
     weight = np.linspace(1, 2, 60)
     data = [(X[i:], Y[i:], weight[i:]) for i in range(3)]
     for fitted, alone, part in zip(
@@ -28,7 +28,7 @@ def test_each_is_as_if_fitted_alone():
         np.testing.assert_allclose(fitted.predict_proba(X), wanted, atol=1e-5)
 
 
-def test_what_cannot_be_stacked_is_fitted_alone():
+def test_nets_that_cannot_be_stacked():
     images = {"image": np.random.default_rng(0).normal(size=(60, 1, 8, 8))}
     encoder = ConvEncoder((2,), hidden=(4,))
     found = fit_many(models(encoder), [(images, Y, None)] * 3)
@@ -37,23 +37,23 @@ def test_what_cannot_be_stacked_is_fitted_alone():
         np.testing.assert_array_equal(fitted.predict_proba(images), wanted)
 
 
-def test_some_may_lack_a_class():
+def test_a_class_may_be_missing():
     rows = np.flatnonzero(Y == 0)
     data = [(X, Y, None), (X[rows], Y[rows], None)]
     found = fit_many(models()[:2], data, classes=[0, 1])
     assert [m.predict_proba(X).shape for m in found] == [(60, 2)] * 2
 
 
-def test_rows_are_held_up_to_a_budget(monkeypatch):
-    from skmm.base import fit_many as together
+def test_memory_limit(monkeypatch):
+    from skmm.base import fit_many as module
 
-    sizes, original = [], together.train_prepared
+    sizes, original = [], module.train_prepared
 
     def spy(prepared, memory):
         sizes.append(len(prepared))
         original(prepared, memory)
 
-    monkeypatch.setattr(together, "train_prepared", spy)
+    monkeypatch.setattr(module, "train_prepared", spy)
     one = 60 * 8 * 4  # rows, columns of both tables, bytes
     fit_many(models(), [(X, Y, None)] * 3, memory=one)
     assert sizes == [2, 1]

@@ -15,7 +15,7 @@ def test_tags():
     assert classifier.input_tags.sparse and classifier.target_tags.required
 
 
-def test_one_class_is_refused():
+def test_one_class_raises():
     X, y = two_tables()
     with pytest.raises(
         ValueError, match="at least two classes; y has only one class, 'x'"
@@ -23,7 +23,7 @@ def test_one_class_is_refused():
         FusionClassifier().fit(X, np.full(len(y), "x"))
 
 
-def test_the_answers_agree():
+def test_predictions_are_consistent():
     X, y = two_tables(60, classes=3)
     model = FusionClassifier(max_epochs=5, random_state=0).fit(X, y)
     proba, logits = model.predict_proba(X), model.decision_function(X)
@@ -34,7 +34,7 @@ def test_the_answers_agree():
     )
 
 
-def test_two_classes_have_one_decision():
+def test_decision_function_of_two_classes():
     X, y = two_tables()
     model = FusionClassifier(max_epochs=2, random_state=0).fit(X, y)
     decision = model.decision_function(X)

@@ -35,13 +35,13 @@ def test_takes_modalities(estimator, expected):
     assert takes_modalities(estimator) is expected
 
 
-def test_the_original_stays():
+def test_restrict_does_not_change_the_estimator():
     whole = model()
     part = restrict(whole, ("a",))
     assert part is not whole and part.modalities == ["a"] and whole.modalities is None
 
 
-def test_a_pipeline_is_restricted_throughout():
+def test_restrict_a_pipeline():
     X, y = two_tables()
     pipe = make_pipeline(ModalityTransformer({"a": StandardScaler()}), model())
     part = restrict(pipe, ["b"]).fit(X, y)
@@ -49,7 +49,7 @@ def test_a_pipeline_is_restricted_throughout():
     assert part.predict(X).shape == (40,)
 
 
-def test_restricted_is_fitted_without_the_others():
+def test_restricted_is_the_same_as_fitted_on_a_subset():
     X, y = two_tables()
     part = restrict(model(), ["b"]).fit(X, y)
     alone = model().fit(X.select(["b"]), y)
@@ -57,7 +57,7 @@ def test_restricted_is_fitted_without_the_others():
 
 
 @pytest.mark.parametrize("names", [["a", "b"], ["b"]])
-def test_members_that_take_modalities_are_left_to_their_owner(names):
+def test_restrict_late_fusion(names):
     X, y = two_tables()
     late = LateFusionClassifier({"a": model(), "b": model()})
     part = restrict(late, names).fit(X, y)
@@ -65,7 +65,7 @@ def test_members_that_take_modalities_are_left_to_their_owner(names):
     assert part.predict(X).shape == (40,)
 
 
-def test_inside_meta_estimators():
+def test_restrict_meta_estimators():
     search = restrict(GridSearchCV(model(), {"lr": [0.1]}), ["a"])
     assert search.estimator.modalities == ["a"]
     bags = restrict(
@@ -74,20 +74,20 @@ def test_inside_meta_estimators():
     assert [step.modalities for _, step in bags.estimator.steps] == [["a"], ["a"]]
 
 
-def test_a_misspelt_name_fails_at_fit():
+def test_fit_with_a_misspelt_name_raises():
     X, y = two_tables()
     with pytest.raises(ValueError, match="modalities: unknown modality 'c'"):
         restrict(model(), ["c"]).fit(X, y)
 
 
-def test_what_selects_nothing_is_refused():
+def test_restrict_raises_without_parameter_modalities():
     with pytest.raises(
         TypeError, match="LogisticRegression has no parameter `modalities`"
     ):
         restrict(LogisticRegression(), ["a"])
 
 
-def test_what_has_the_order_of_the_modalities_is_cut_in_every_step():
+def test_restrict_cuts_parameters_in_the_order_of_modalities():
     whole = NoHarmFusionClassifier(
         guarantee=None, factor=(0.5, 0.3, 0.2), modalities=["a", "b", "c"]
     )

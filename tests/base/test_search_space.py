@@ -1,4 +1,4 @@
-"""What is worth trying of an estimator: names, ranges, what is in use."""
+"""Default search spaces of estimators."""
 
 import numpy as np
 import pytest
@@ -17,14 +17,14 @@ from tests.toys import MeanEmbedding, two_tables
 APART = {"MixtureFusion", "SideBySideFusion"}  # of other estimators
 
 
-def test_published_rates_lie_inside():
+def test_space_includes_published_learning_rates():
     space = skmm.FusionClassifier().default_search_space()
     low, high = space["lr"].support()
     assert low <= 6e-5 and high >= 1e-3
     assert {16, 32, 64} <= {*space["batch_size"]}
 
 
-def test_what_is_set_now_is_among_the_choices():
+def test_space_includes_current_values():
     model = skmm.FusionClassifier(
         {"a": nn.MLPEncoder((7, 3), dropout=0.8)}, lr=0.05, batch_size=5
     )
@@ -35,13 +35,13 @@ def test_what_is_set_now_is_among_the_choices():
     assert space["encoders__a__dropout"].support()[1] == pytest.approx(0.8)
 
 
-def test_sgd_takes_larger_steps():
+def test_learning_rates_of_sgd_are_larger():
     sgd = skmm.FusionClassifier(optimizer="sgd").default_search_space()["lr"]
     adam = skmm.FusionClassifier().default_search_space()["lr"]
     assert sgd.median() > 10 * adam.median()
 
 
-def test_rates_by_part_are_left_alone():
+def test_rates_by_part_are_not_searched():
     model = skmm.FusionClassifier(lr={"head": 1e-2}, weight_decay={"head": 1e-3})
     assert not {"lr", "weight_decay"} & {*model.default_search_space()}
 
@@ -152,7 +152,7 @@ def test_names_get_the_prefixes_of_pipelines_and_searches():
     assert {*space} <= {*search.get_params()}
 
 
-def test_nothing_to_search():
+def test_empty_space():
     assert search_space_of(LogisticRegression()) == {}
 
 
@@ -172,7 +172,7 @@ def test_every_fusion_can_be_searched(name):
         clone(model).set_params(**params).fit(X, y)
 
 
-def test_a_fusion_with_a_head_of_its_own_has_no_other():
+def test_a_fusion_with_its_own_head_has_no_other():
     for fusion in ("lp_norm", nn.LpNormFusion()):
         space = skmm.FusionClassifier(fusion=fusion).default_search_space()
         assert not {"head", "fusion"} & set(space)

@@ -1,4 +1,4 @@
-"""What scikit-learn parts are given (``skmm/_views.py``)."""
+"""Views of modalities for scikit-learn (``skmm/_views.py``)."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def test_one_number_per_row_is_a_column(leaf):
     ],
     ids=["table", "image", "text", "sparse", "frame"],
 )
-def test_everything_else_stays(leaf):
+def test_other_leaves_are_unchanged(leaf):
     assert as_table(leaf) is leaf
 
 

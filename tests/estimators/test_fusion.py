@@ -1,4 +1,4 @@
-"""Fusion estimators: what is learnt, of which targets and weights."""
+"""Fusion estimators: learning, targets and weights."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.toys import (
 # -- what is learnt --------------------------------------------------------------------
 
 
-def test_learns_what_no_modality_alone_tells():
+def test_learns_an_interaction():
     rng = np.random.default_rng(0)
     X = {"a": rng.normal(size=(400, 2)), "b": rng.normal(size=(400, 2))}
     y = (X["a"][:, 0] > 0) ^ (X["b"][:, 0] > 0)
@@ -71,7 +71,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
-def test_labels_come_back(labels):
+def test_round_trip_of_labels(labels):
     X, y = two_tables()
     model = classifier().fit(X, labels[y])
     plain = classifier().fit(X, y)
@@ -104,7 +104,7 @@ def test_several_outputs(k):
     assert model.score(X, y) > 0.9
 
 
-def test_an_objective_that_does_not_fit_is_named():
+def test_error_names_a_wrong_objective():
     X, y = two_tables()
     for model, message in (
         (classifier(objective="squared_error"), "SquaredError needs a target of"),
@@ -116,7 +116,7 @@ def test_an_objective_that_does_not_fit_is_named():
             model.fit(X, y)
 
 
-def test_an_objective_of_ones_own():
+def test_objective_as_a_function():
     def hinge(outputs, target, weight):
         signs = 2 * nn.functional.one_hot(target, 2) - 1
         losses = (1 - signs * outputs).clamp(min=0).mean(1)
@@ -172,7 +172,7 @@ def test_weight_zero_is_removed_and_weight_two_is_repeated(make):
     "weight, message",
     [(np.zeros(40), "non-zero"), (-np.ones(40), "Negative"), (np.ones(3), "shape")],
 )
-def test_bad_weights_are_refused(weight, message):
+def test_bad_weights_raise(weight, message):
     X, y = two_tables()
     with pytest.raises(ValueError, match=message):
         classifier().fit(X, y, sample_weight=weight)

@@ -18,7 +18,7 @@ FUSION, RESIDUAL = skmm.FusionClassifier, skmm.ResidualFusionClassifier
 
 @pytest.fixture(autouse=True)
 def _compile_anew():
-    """What other tests compiled counts towards a limit, beyond which nothing is."""
+    """The number of compilations per process is limited."""
     torch.compiler.reset()
 
 

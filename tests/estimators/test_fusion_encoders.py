@@ -1,4 +1,4 @@
-"""Encoders of fusion estimators, as users give them."""
+"""The parameter `encoders` of fusion estimators."""
 
 import pickle
 
@@ -18,7 +18,7 @@ from tests.toys import (
 )
 
 
-def test_none_a_dict_one_block():
+def test_kinds_of_encoders():
     assert fitted_encoder(None).hidden == (64,)
     assert fitted_encoder({"b": MLPEncoder((3,))}).hidden == (64,)
     assert fitted_encoder({"b": MLPEncoder((3,))}, "b").hidden == (3,)
@@ -27,7 +27,7 @@ def test_none_a_dict_one_block():
         assert fitted_encoder(MLPEncoder((3,)), name).hidden == (3,)
 
 
-def test_the_users_parts_are_not_changed():
+def test_parts_of_the_user_are_not_changed():
     X, y = two_tables()
     encoders = {"a": nn.Linear(3, 4), "b": MLPEncoder((4,)), "c": None}
     before = state_of(encoders["a"])
@@ -43,11 +43,11 @@ def test_the_users_parts_are_not_changed():
     assert not torch.equal(trained, encoders["a"].weight)
 
 
-def test_a_plain_module_keeps_its_start():
+def test_a_plain_module_keeps_its_weights():
     pretrained = nn.Linear(3, 4)
     X, y = two_tables()
-    problem = classifier(encoders={"a": pretrained}).prepare(X, y)
-    assert_same_state(state_of(problem.module.encoders["a"]), state_of(pretrained))
+    data = classifier(encoders={"a": pretrained}).prepare(X, y)
+    assert_same_state(state_of(data.module.encoders["a"]), state_of(pretrained))
 
 
 def test_a_built_block_survives_clone_and_cross_validation():
@@ -81,13 +81,13 @@ def test_lazy_modules():
         (MLPEncoder((0,)), "hidden must be a tuple of positive integers"),
     ],
 )
-def test_a_wrong_encoder_is_named(encoder, message):
+def test_error_names_a_wrong_encoder(encoder, message):
     X, y = two_tables()
     with pytest.raises(ValueError, match=message):
         classifier(encoders={"a": encoder}).fit(X, y)
 
 
-def test_unequal_widths_are_named():
+def test_error_names_unequal_widths():
     X, y = two_tables()
     model = classifier(encoders={"a": MLPEncoder((3,))}, fusion="sum")
     with pytest.raises(ValueError, match=r"SumFusion needs .*'a': 3, 'b': 64"):
@@ -96,7 +96,7 @@ def test_unequal_widths_are_named():
     assert model.transform(X).shape == (40, 8)
 
 
-def test_an_unknown_name_is_corrected():
+def test_error_suggests_a_name():
     X, y = two_tables()
     X = ModalityDict(image=X["a"], table=X["b"])
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Ctrl-C and a full device: nothing is lost, and the message says what to do."""
+"""Ctrl-C and out-of-memory errors during fit."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ class Fails(Callback):
             raise self.error
 
 
-def test_ctrl_c_leaves_a_model_that_predicts_and_goes_on():
+def test_an_interrupted_estimator_can_predict_and_continue():
     stop = Fails(KeyboardInterrupt())
     model = FusionClassifier(
         callbacks=[stop], warm_start=True, random_state=0, max_epochs=5
@@ -35,7 +35,7 @@ def test_ctrl_c_leaves_a_model_that_predicts_and_goes_on():
     assert model.n_iter_ == done + 5
 
 
-def test_a_full_device_names_the_batch_size():
+def test_out_of_memory_error_names_the_batch_size():
     full = Fails(torch.OutOfMemoryError("out of memory"))
     model = FusionClassifier(callbacks=[full], batch_size=7, random_state=0)
     with pytest.raises(MemoryError, match="batch_size=7"):

@@ -1,4 +1,4 @@
-"""Every kind of leaf trains a fusion estimator alike."""
+"""Fusion estimators on all kinds of leaves."""
 
 import numpy as np
 import pandas as pd
@@ -78,7 +78,7 @@ def test_grids_and_one_number_per_row():
     assert model.shapes_in_ == {"grid": (2, 2), "age": (1,)}
 
 
-def test_columns_that_are_no_numbers_are_named():
+def test_error_names_columns_that_are_not_numeric():
     X, y = two_tables()
     frame = pd.DataFrame({"age": X["a"][:, 0], "town": pd.Categorical(["x", "y"] * 20)})
     with pytest.raises(TypeError, match=r"modality 'a' has columns .*'town'.*Modality"):
@@ -136,7 +136,7 @@ def test_missing_text():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused_where_present(bad):
+def test_values_that_are_not_finite_raise_where_present(bad):
     X, y = two_tables()
     table = X["a"].copy()
     table[7, 1] = bad

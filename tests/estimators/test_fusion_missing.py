@@ -1,4 +1,4 @@
-"""Fusion estimators on rows that lack modalities; early stopping."""
+"""Fusion estimators with missing modalities; early stopping."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.toys import (
 
 
 @pytest.mark.parametrize("fusion", ["concat", "sum", "mean", "product", "max"])
-def test_what_stands_in_missing_rows_has_no_influence(fusion):
+def test_values_of_missing_samples_have_no_effect(fusion):
     X, y = two_tables()
     X = with_holes(X)
     other = ModalityDict(
@@ -28,7 +28,7 @@ def test_what_stands_in_missing_rows_has_no_influence(fusion):
     np.testing.assert_array_equal(proba(model, X, y), proba(model, other, y))
 
 
-def test_a_row_is_predicted_from_what_it_has():
+def test_prediction_uses_the_modalities_present():
     X, y = two_tables()
     model = classifier(fusion="mean").fit(with_holes(X), y)
     module = model.net_.module_
@@ -40,14 +40,14 @@ def test_a_row_is_predicted_from_what_it_has():
     )
 
 
-def test_rows_without_anything_are_alike():
+def test_samples_without_any_modality():
     X, y = two_tables()
     model = classifier().fit(with_holes(X), y)
     result = model.predict_proba(X.with_missing("a").with_missing("b"))
     assert np.isfinite(result).all() and (result == result[0]).all()
 
 
-def test_a_key_may_lack_if_it_lacked_before():
+def test_a_modality_may_be_missing_if_it_was_in_training():
     X, y = two_tables()
     model = classifier().fit(X.with_missing("a", [1, 2]), y)
     np.testing.assert_array_equal(
@@ -58,7 +58,7 @@ def test_a_key_may_lack_if_it_lacked_before():
         model.predict({"a": X["a"]})
 
 
-def test_a_key_must_be_there_if_it_always_was():
+def test_error_names_a_missing_modality():
     X, y = two_tables()
     model = classifier().fit(X, y)
     with pytest.raises(ValueError, match=r"'a' is missing from X.*with_missing"):
@@ -76,7 +76,7 @@ def test_missing_rows_do_not_enter_a_batch_norm():
 
 
 @pytest.mark.parametrize("name", ["a", "b"])
-def test_a_batch_norm_meets_batches_with_one_row_or_none(name):
+def test_batch_norm_with_one_sample_or_none(name):
     X, y = two_tables()
     X = X.with_missing(name, slice(1, None))
     model = classifier(encoders={name: Normed()}, batch_size=8).fit(X, y)
@@ -111,7 +111,7 @@ def test_the_split_is_stratified_and_seeded():
     assert torch.equal(held, model.prepare(X, y).valid[1])
 
 
-def test_a_class_of_one_row_warns():
+def test_a_class_of_one_sample_warns():
     X, _ = two_tables()
     with pytest.warns(UserWarning, match="not stratified: class 'rare' has 1 sample"):
         classifier(early_stopping=True).fit(X, ["often"] * 39 + ["rare"])

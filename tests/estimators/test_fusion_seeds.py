@@ -1,4 +1,4 @@
-"""Seeds: one model, no global generator, threads."""
+"""Seeds, global random generators and threads."""
 
 import random
 import threading
@@ -35,7 +35,7 @@ class Fails(Callback):
 
 @pytest.mark.parametrize("random_state", [None, 0])
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_no_global_generator_moves(random_state, early_stopping):
+def test_global_generators_are_not_changed(random_state, early_stopping):
     X, y = two_tables()
     before = generators()
     model = classifier(
@@ -50,7 +50,7 @@ def test_no_global_generator_moves(random_state, early_stopping):
     assert generators() == before
 
 
-def test_global_generators_have_no_influence():
+def test_global_generators_have_no_effect():
     X, y = two_tables()
     model = classifier(encoders=MLPEncoder((8,), dropout=0.5))
     results = []
@@ -120,11 +120,11 @@ def test_threads_may_fit_the_same_estimator():
     np.testing.assert_array_equal(model.predict_proba(X), expected)
 
 
-def test_another_modality_leaves_the_start_of_an_encoder():
+def test_initial_weights_do_not_depend_on_other_modalities():
     X, y = two_tables()
     starts = {}
     for names in (["a"], ["a", "b"], ["b", "a"]):
-        problem = classifier().prepare(X.select(names), y)
-        starts[tuple(names)] = state_of(problem.module.encoders["a"])
+        data = classifier().prepare(X.select(names), y)
+        starts[tuple(names)] = state_of(data.module.encoders["a"])
     for state in starts.values():
         assert_same_state(state, starts[("a",)])

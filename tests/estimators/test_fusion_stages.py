@@ -1,4 +1,4 @@
-"""stages=, and learning rates by part, through the estimators' door."""
+"""Stages and learning rates by part in fusion estimators."""
 
 import pickle
 
@@ -32,7 +32,7 @@ def same(one, other):
 
 
 def test_pretrain_freeze_and_fuse():
-    """The thesis's "freeze both": encoders of single models, then fusion and head."""
+    """Fit encoders in single models, then fusion and head with frozen encoders."""
     single = {name: model(modalities=[name]).fit(X, Y) for name in ("a", "b")}
     encoders = {name: fitted.encoders_[name] for name, fitted in single.items()}
     fused = model(encoders=encoders, stages=[Stage(["fusion", "head"])]).fit(X, Y)
@@ -45,7 +45,7 @@ def test_pretrain_freeze_and_fuse():
 
 
 def test_freezing_both_is_a_head_on_embeddings():
-    """Methods §1.3: equal to fitting the rest alone on embeddings."""
+    """Equal to fitting fusion and head on embeddings."""
     encoders = model().fit(X, Y).encoders_
     fused = model(encoders=encoders, stages=[Stage(["fusion", "head"])]).fit(X, Y)
     alone = model(encoders=torch.nn.Identity()).fit(fused.embed(X), Y)
@@ -95,13 +95,13 @@ def test_decay_by_part():
         ({"stages": []}, "stages is empty"),
     ],
 )
-def test_wrong_parts_are_refused(params, words):
+def test_wrong_parts_raise(params, words):
     with pytest.raises(ValueError, match=words):
         model(**params).fit(X, Y)
 
 
 def test_parts_of_modalities_that_are_not_used_are_ignored():
-    """So that the single-modality comparison is possible."""
+    """This allows comparison with single modalities."""
     both = model(
         lr={"encoders__b": 1e-4, "head": 0.1},
         weight_decay={"encoders__b": 0.5},
@@ -120,12 +120,12 @@ def test_parts_of_modalities_that_are_not_used_are_ignored():
         restrict(model(lr={"encoders__c": 1e-4}), ["a"]).fit(X, Y)
 
 
-def test_partial_fit_refuses_stages():
+def test_partial_fit_with_stages_raises():
     with pytest.raises(ValueError, match="does not support stages"):
         model(stages=[Stage()]).partial_fit(X, Y)
 
 
-def test_a_warm_start_goes_through_the_stages_again():
+def test_a_warm_start_repeats_the_stages():
     again = model(stages=[Stage(epochs=2), Stage("head", epochs=1)], warm_start=True)
     again.fit(X, Y).fit(X, Y)
     assert again.history_["stage"].tolist() == [1, 1, 2, 1, 1, 2]

@@ -44,7 +44,7 @@ def test_callbacks_are_copied():
 
 
 @pytest.mark.parametrize("wrong", [5, "stop", ("name", 3), two_tables, dict])
-def test_what_is_no_callback_is_refused(wrong):
+def test_error_names_an_item_that_is_not_a_callback(wrong):
     X, y = two_tables()
     with pytest.raises(TypeError, match=r"list of skorch callbacks.*got the item"):
         classifier(callbacks=[wrong]).fit(X, y)
@@ -74,7 +74,7 @@ def test_verbosity(capsys):
     assert "3/3" in shown.err and "1/1" in shown.err and "train_loss" in shown.err
 
 
-def test_exploding_is_explained():
+def test_error_for_an_infinite_loss():
     X, y = two_tables()
     model = classifier(optimizer="sgd", lr=1e30)
     with pytest.raises(FloatingPointError, match=r"train loss is .*lr \(now 1e\+30\)"):
@@ -111,13 +111,13 @@ def test_exploding_is_explained():
     ],
     ids=lambda bad: str(bad).partition(" object at")[0],
 )
-def test_bad_parameters_are_named(bad):
+def test_error_names_a_bad_parameter(bad):
     X, y = two_tables()
     with pytest.raises((ValueError, TypeError), match=next(iter(bad))):
         classifier(**bad).fit(X, y)
 
 
-def test_decay_is_for_optimizers_that_have_it():
+def test_weight_decay_with_an_optimizer_without_it_raises():
     X, y = two_tables()
     with pytest.raises(ValueError, match=r"weight_decay=0.1: Rprop has none"):
         classifier(optimizer=torch.optim.Rprop, weight_decay=0.1).fit(X, y)
@@ -210,7 +210,7 @@ def test_weights_are_routed():
 
 
 @pytest.mark.usefixtures("routing")
-def test_weights_that_nobody_asked_for_are_refused():
+def test_weights_that_are_not_requested_raise():
     X, y = two_tables()
     with pytest.raises(ValueError, match="sample_weight"):
         make_pipeline(ModalityTransformer(), classifier()).fit(X, y, sample_weight=y)

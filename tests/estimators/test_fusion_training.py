@@ -1,4 +1,4 @@
-"""Going on with training, and looking inside."""
+"""Continued training, embeddings and history of fusion estimators."""
 
 import numpy as np
 import pytest
@@ -53,13 +53,13 @@ def test_partial_fit_keeps_the_scale_of_y():
     assert model._target.mean == mean and model._target.scale == scale
 
 
-def test_partial_fit_cannot_stop_early():
+def test_partial_fit_with_early_stopping_raises():
     X, y = two_tables()
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping"):
         classifier(early_stopping=True).partial_fit(X, y)
 
 
-def test_warm_start_goes_on():
+def test_warm_start_continues():
     X, y = two_tables()
     model = classifier(warm_start=True, max_epochs=2).fit(X, y)
     model.set_params(max_epochs=3).fit(X, y)
@@ -69,7 +69,7 @@ def test_warm_start_goes_on():
     )
 
 
-def test_warm_start_heeds_new_settings():
+def test_warm_start_uses_changed_parameters():
     X, y = two_tables()
     model = classifier(warm_start=True).fit(X, y)
     model.set_params(lr=0.5, batch_size=20, optimizer="sgd", weight_decay=0.1).fit(X, y)
@@ -80,7 +80,7 @@ def test_warm_start_heeds_new_settings():
     assert "valid_loss" in model.history_ and model.n_iter_ < 36
 
 
-def test_warm_start_refuses_what_it_cannot_continue():
+def test_warm_start_with_incompatible_data_raises():
     X, y = two_tables()
     model = classifier(warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=r"unknown classes \[2\]"):
@@ -129,7 +129,7 @@ def test_embeddings_by_modality():
     )
 
 
-def test_predictions_do_not_depend_on_the_company():
+def test_predictions_do_not_depend_on_other_samples():
     X, y = two_tables()
     model = classifier(encoders={"a": Normed()}).fit(X, y)
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Weights, scales and later calls: what a review found to be silently wrong."""
+"""Sample weights, scales and repeated fits of fusion estimators."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def classifier(**settings):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_early_stopping_looks_at_rows_that_have_weight(seed):
+def test_validation_set_excludes_samples_of_zero_weight(seed):
     weight = np.zeros(60)
     weight[:12] = 1
     settings = {"early_stopping": True, "random_state": seed, "max_epochs": 8}
@@ -28,7 +28,7 @@ def test_early_stopping_looks_at_rows_that_have_weight(seed):
     np.testing.assert_array_equal(model.predict_proba(X), alone.predict_proba(X))
 
 
-def test_rows_without_weight_are_not_there():
+def test_samples_of_zero_weight_are_dropped():
     weight = np.where(np.arange(60) % 3 == 0, 0.0, 2.0)
     kept = weight > 0
     a = classifier().fit(X, Y, weight).predict_proba(X)
@@ -45,7 +45,7 @@ def test_the_unit_of_y_does_not_matter(unit):
     assert np.corrcoef(predicted, y)[0, 1] > 0.9
 
 
-def test_values_beyond_float32_are_refused_with_the_modality():
+def test_error_names_a_modality_with_values_beyond_float32():
     model = classifier().fit(X, Y)
     large, message = X.assign(a=X["a"] * 1e39), "'a' has values too large"
     for call in (model.predict_proba, lambda X: classifier().fit(X, Y)):
@@ -90,7 +90,7 @@ def test_partial_fit_follows_changed_numbers():
 @pytest.mark.parametrize(
     "change", [{"fusion": "sum"}, {"modalities": ["a"]}, {"encoders__a__hidden": (3,)}]
 )
-def test_another_net_is_refused(change):
+def test_structural_changes_raise(change):
     encoders = {"a": MLPEncoder((5,)), "b": MLPEncoder((5,))}
     model = classifier(encoders=encoders, warm_start=True).fit(X, Y)
     model.set_params(**change)
@@ -100,7 +100,7 @@ def test_another_net_is_refused(change):
     model.set_params(warm_start=False).fit(X, Y)
 
 
-def test_other_classes_are_refused():
+def test_other_classes_raise():
     model = classifier().partial_fit(X, Y, classes=[0, 1])
     model.partial_fit(X, Y, classes=[0, 1])
     with pytest.raises(ValueError, match=r"classes \[0, 1, 2\] differ"):
@@ -108,19 +108,19 @@ def test_other_classes_are_refused():
 
 
 @pytest.mark.parametrize("bad", [{0: 0, 1: 0}, {0: -1, 1: 1}])
-def test_class_weights_that_weigh_nothing_are_refused(bad):
+def test_bad_class_weights_raise(bad):
     with pytest.raises(ValueError, match="class_weight must not be negative"):
         classifier(class_weight=bad).fit(X, Y)
 
 
-def test_later_rows_may_lack_a_modality():
+def test_a_modality_may_be_missing_in_later_calls():
     model = classifier().partial_fit(X, Y)
     model.partial_fit(X.with_missing("b", [0, 1]), Y)
     assert model.optional_modalities_ == ["b"]
     assert model.predict({"a": X["a"]}).shape == (60,)
 
 
-def test_the_best_epoch_is_told():
+def test_best_epoch():
     model = classifier(early_stopping=True, max_epochs=20, patience=3, lr=0.05)
     losses = model.fit(X, Y).history_["valid_loss"]
     assert model.best_epoch_ == losses.argmin() + 1

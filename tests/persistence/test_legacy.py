@@ -1,4 +1,4 @@
-"""Files that an older version wrote are loaded, and training continues from them.
+"""Loading of files in older formats, and training from them.
 
 ``format_1`` holds one small model of each estimator, the data that it was fitted on,
 and its predictions, before and after one more epoch.
@@ -39,7 +39,7 @@ def predict(model, X):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_predictions_are_those_of_the_version_that_wrote_the_file(path):
+def test_predictions_of_older_files(path):
     X, _ = data(path.stem)
     predicted = predict(skmm.load(path), X)
     np.testing.assert_allclose(predicted, EXPECTED[path.stem], rtol=1e-4, atol=1e-6)

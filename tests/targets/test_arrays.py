@@ -81,7 +81,7 @@ def test_lists_and_tensors_are_arrays(kind):
     np.testing.assert_array_equal(a.read(kind(IMAGES)), b.read(IMAGES))
 
 
-def test_another_shape_is_refused():
+def test_another_shape_raises():
     target = ArrayTarget.learn(IMAGES)
     with pytest.raises(ValueError, match=r"\(3, 2\), but \(2, 3\)"):
         target.read(IMAGES.swapaxes(1, 2))
