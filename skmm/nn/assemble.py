@@ -8,14 +8,15 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm.data.validation import check_names
-from skmm.nn.block import PerModality
+from skmm.nn.block import Block, PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
-from skmm.nn.named_outputs import check_head, gives_of
 from skmm.nn.row_independence import check_rows_independent
 from skmm.nn.shape_inference import (
     built,
+    check_head,
     check_tokens,
+    gives_of,
     probe_fusion,
     probe_head,
     probed_encoder,
@@ -76,28 +77,33 @@ class MultimodalModule(nn.Module):
 
     def encode(self, x, present=None, encoded=()):
         """``{modality: (batch, width)}``; of encoders of tokens (batch, T, width)."""
-        masks = [None] * len(self.encoders) if present is None else present.unbind(-1)
+        masks = [None] * len(self.widths) if present is None else present.unbind(-1)
+        parts = zip(self.widths, self.encoders.children(), masks, strict=True)
         return {
-            name: x[name] if name in encoded else self.encode_one(name, x[name], mask)
-            for name, mask in zip(self.encoders, masks, strict=True)
+            name: x[name]
+            if name in encoded
+            else self._encode(name, part, x[name], mask)
+            for name, part, mask in parts
         }
 
     def encode_one(self, name, rows, mask=None):
-        """Encode the present rows only: others shall not enter a BatchNorm."""
-        encoder = self.encoders[name]
+        """Embedding of one modality."""
+        return self._encode(name, self.encoders[name], rows, mask)
+
+    def _encode(self, name, encoder, rows, mask):
+        """Encode the present rows only: others must not enter a BatchNorm."""
         if mask is None or self.encode_all or mask.all():
             return encoder(rows)
         alone = self.training and mask.sum() == 1 and _has_batch_norm(encoder)
         if alone or not mask.any():  # a batch of one has no variance
             options = {"device": rows.device, "dtype": self._dtype()}
-            return torch.zeros(len(rows), *self._shape(name, rows), **options)
+            return torch.zeros(len(rows), *self._shape(name, encoder, rows), **options)
         encoded = encoder(rows[mask])
         out = encoded.new_zeros(len(rows), *encoded.shape[1:])
         return out.index_copy(0, mask.nonzero()[:, 0], encoded)
 
-    def _shape(self, name, rows):
-        """Shape of one row's embedding; how many tokens it has, its encoder tells."""
-        encoder = self.encoders[name]
+    def _shape(self, name, encoder, rows):
+        """Shape of the embedding of one row; the encoder decides how many tokens."""
         if not getattr(encoder, "gives_tokens", False):
             return (self.widths[name],)
         mode = encoder.training
@@ -253,5 +259,14 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
         head = built(head, sizes, "head")
         probe_head(head, sizes, fused if gives_of(fusion) else None)
     module = MultimodalModule(PerModality(parts), fusion, head, widths)
-    check_rows_independent(module, shapes)
+    if any(_is_foreign(part) for part in (*parts.values(), fusion, head)):
+        check_rows_independent(module, shapes)
     return module
+
+
+def _is_foreign(part):
+    """Whether a part may mix samples: parts of the package do not."""
+    own = __name__.partition(".")[0]
+    modules = {type(inner).__module__ for inner in part.modules()}
+    packages = {name.partition(".")[0] for name in modules}
+    return not isinstance(part, Block) or bool(packages - {own, "torch"})

@@ -12,7 +12,8 @@ from skmm.training.callbacks import (
     own_callbacks,
 )
 from skmm.training.checkpoint import ResumeFile, fit_key
-from skmm.training.net import TensorNet, history_frame
+from skmm.training.history import history_frame
+from skmm.training.net import TensorNet
 from skmm.training.stages import Stage
 
 __all__ = [

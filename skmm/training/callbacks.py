@@ -163,12 +163,6 @@ def check_callbacks(net):
             )
 
 
-def overrides_batch_hook(callback):
-    """Whether a callback is called for every batch."""
-    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-    return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)
-
-
 def raised_on_purpose(error):
     """Whether a KeyboardInterrupt was raised by a callback, and not by Ctrl-C.
 

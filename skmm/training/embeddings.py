@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from skmm._random import restored_generators
 from skmm.data.tensors import LazyRows, tensors_in
 from skmm.training.batches import batch_bounds, slice_rows
-from skmm.training.parts import ENCODERS, parts_of
+from skmm.training.optimizers import ENCODERS, parts_of
 
 
 class EmbeddingCache:

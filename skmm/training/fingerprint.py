@@ -192,7 +192,10 @@ def _of_module(module, weights):
     if "_modules" not in vars(module):  # no super().__init__(); `build` raises
         return
     if not isinstance(module, BaseEstimator):
-        yield {name: attributes_of(part) for name, part in module.named_modules()}
+        yield {
+            name: [type(part), attributes_of(part)]
+            for name, part in module.named_modules()
+        }
     for name, tensor in module.state_dict().items():
         yield name
         if isinstance(tensor, torch.Tensor) and not is_lazy(tensor):
@@ -200,9 +203,10 @@ def _of_module(module, weights):
             yield from _of_array(array if weights else np.array(array.shape))
 
 
+OF_ALL_MODULES = {*vars(nn.Module()), "_compiled_call_impl"}
+
+
 def attributes_of(module):
-    """Class and attributes of a module except those of nn.Module."""
-    own = vars(module).keys() - vars(nn.Module()).keys() - {"_compiled_call_impl"}
-    kept = {name: vars(module)[name] for name in sorted(own)}
-    kept = {n: v for n, v in kept.items() if not isinstance(v, RemovableHandle)}
-    return [type(module), kept]
+    """Attributes of a module by name, without those that all modules have."""
+    own = {n: v for n, v in vars(module).items() if n not in OF_ALL_MODULES}
+    return {n: own[n] for n in sorted(own) if not isinstance(own[n], RemovableHandle)}

@@ -3,33 +3,33 @@
 from copy import deepcopy
 from functools import partial
 
-import pandas as pd
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EpochTimer
+from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from skmm.nn.named_outputs import check_reads
+from skmm.nn.shape_inference import check_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import Batches, slice_rows
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
-    overrides_batch_hook,
     raised_on_purpose,
 )
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.optimizers import (
     LR,
+    Learner,
     carry_state,
     load_state,
     make_optimizer,
     make_schedule,
+    parts_of,
     penalised,
+    per_part,
     step_schedule,
 )
-from skmm.training.parts import Learner, parts_of, per_part
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -54,7 +54,7 @@ class TensorNet(NeuralNet):
     stages : list of Stage or None, default=None
         None trains all parts at once.
     weight_decay : float or dict, default=0.0
-        Of all parts, or by part, as `lr`; see ``skmm.training.parts``.
+        Of all parts, or by part, as `lr`; see ``skmm.training.optimizers``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
         As for ``skmm.training.optimizers.make_schedule``.
     gradient_clip : float or None, default=None
@@ -133,7 +133,8 @@ class TensorNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs):
         """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
-        check_stages(self.stages, self.learner_)
+        if self.stages is not None:
+            check_stages(self.stages, self.learner_)
         self._make_optimizer(self.lr)
         self.generator_ = torch.Generator().manual_seed(self.shuffle_seed)
         return self
@@ -269,7 +270,8 @@ class TensorNet(NeuralNet):
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
-        check_callbacks(self)
+        if self.stages or len(self.history):
+            check_callbacks(self)
         try:
             if self.stages:
                 self._run_stages(train, valid, epochs)
@@ -280,6 +282,8 @@ class TensorNet(NeuralNet):
                 f"{self.device} is out of memory for batches of batch_size="
                 f"{self.batch_size}, with data and net on it. Use a smaller batch_size."
             ) from error
+        finally:
+            self.module_.eval()  # predictions need not walk over all parts
         return self
 
     def _run_stages(self, train, valid, epochs):
@@ -463,26 +467,7 @@ def mean_loss(losses, bounds):
     return float((losses.double() * sizes).sum() / sizes.sum())
 
 
-NOT_LOSSES = {  # columns of the history for skorch's callbacks
-    "batches",
-    "train_batch_count",
-    "train_loss_best",
-    "valid_batch_count",
-    "valid_loss_best",
-}
-
-
-def history_frame(history):
-    """One row per epoch: epoch, losses, seconds, and what callbacks recorded.
-
-    Parameters
-    ----------
-    history : skorch.history.History
-
-    Returns
-    -------
-    DataFrame
-    """
-    return pd.DataFrame(
-        [{k: v for k, v in row.items() if k not in NOT_LOSSES} for row in history]
-    )
+def overrides_batch_hook(callback):
+    """Whether a callback is called for every batch."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)

@@ -8,7 +8,7 @@ from torch import nn
 
 from skmm._class_registry import registered
 from skmm._sklearn import Interval, StrOptions
-from skmm.training.parts import matching, parts_of, per_part, raise_unknown
+from skmm.training.optimizers import matching, parts_of, per_part, raise_unknown
 
 __all__ = ["Stage"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from skmm.training.parts import matching, parts_of, per_part
+from skmm.training.optimizers import matching, parts_of, per_part
 from tests.training.nets import module
 
 DECAY = ("weight_decay", "of at least 0")

@@ -16,7 +16,7 @@ from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble
 from skmm.training import EarlyStopping, Stage
 from skmm.training.embeddings import EmbeddingCache
-from skmm.training.parts import parts_of
+from skmm.training.optimizers import parts_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net, module
 
 HEAD = Stage(["fusion", "head"], epochs=4)

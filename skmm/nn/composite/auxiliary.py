@@ -4,8 +4,7 @@ import torch
 
 from skmm.nn.assemble import MultimodalModule
 from skmm.nn.block import PerModality
-from skmm.nn.named_outputs import check_plain, check_reads
-from skmm.nn.shape_inference import built, probe_head
+from skmm.nn.shape_inference import built, check_plain, check_reads, probe_head
 
 
 class AuxiliaryModule(MultimodalModule):

@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import nn
 
-from skmm.nn.named_outputs import check_plain
+from skmm.nn.shape_inference import check_plain
 
 
 class Branches(nn.Module):

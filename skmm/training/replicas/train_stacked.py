@@ -11,11 +11,10 @@ from skmm.nn.block import Block
 from skmm.nn.composite.stack import can_stack
 from skmm.objectives import Objective
 from skmm.objectives.base import modules_in
-from skmm.training.batches import batch_bounds, slice_rows
+from skmm.training.batches import StackedRows, batch_bounds, slice_rows
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import attributes_of, describe, digest
 from skmm.training.optimizers import optimizer_class, penalised
-from skmm.training.replicas.stacked_rows import StackedRows
 from skmm.training.replicas.stacked_training import VALIDATION_ROWS, StackedTraining
 
 ELEMENTWISE = {  # optimizers whose step is proportional to lr
@@ -144,16 +143,26 @@ def _has_norms(module):
 
 
 def _settings(module):
-    """Digest of what layers and Blocks do besides their weights."""
-    settings = [_settings_of(part) for part in module.modules()]
-    return digest(describe(settings, weights=False))
+    """What layers and Blocks do besides their weights, by which nets are told apart."""
+    return tuple(_settings_of(part) for part in module.modules())
 
 
 def _settings_of(part):
-    if not isinstance(part, Block):
-        return attributes_of(part)
-    params = part.get_params(deep=False).items()
-    return [(name, v) for name, v in params if name not in part.per_replica]
+    if isinstance(part, Block):
+        params = part.get_params(deep=False).items()
+        settings = {name: v for name, v in params if name not in part.per_replica}
+    else:
+        settings = attributes_of(part)
+    return tuple((name, _comparable(value)) for name, value in settings.items())
+
+
+def _comparable(value):
+    """The value itself if it is a number or text, or several; else its digest."""
+    if value is None or type(value) in (bool, int, float, str):
+        return type(value).__name__, value
+    if type(value) in (list, tuple):
+        return type(value).__name__, *map(_comparable, value)
+    return digest(describe(value, weights=False))
 
 
 def _stack_size(net, problem, memory):
