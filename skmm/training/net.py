@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from skmm.nn.shape_inference import check_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, slice_rows
+from skmm.training.batches import Batches, mean_loss, slice_rows
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
@@ -459,12 +459,6 @@ class _AsModule(nn.Module):
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)
-
-
-def mean_loss(losses, bounds):
-    """Mean over samples of the mean losses of batches (start, stop)."""
-    sizes = torch.tensor([stop - start for start, stop in bounds])
-    return float((losses.double() * sizes).sum() / sizes.sum())
 
 
 def overrides_batch_hook(callback):
