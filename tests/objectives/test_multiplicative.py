@@ -230,7 +230,7 @@ def test_weights_of_candidates_and_rows():
         (MultiplicativeLoss(focal=-1), "focal"),
         (
             MultiplicativeLoss(candidate_weights=[1.0, -1.0]),
-            "none negative and not all",
+            "non-negative numbers, not all",
         ),
         (MultiplicativeLoss(candidate_weights=[0.0, 0.0]), "not all zero"),
         (MultiplicativeLoss(candidate_weights=[1.0, float("nan")]), "finite"),
