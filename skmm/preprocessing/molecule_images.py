@@ -52,7 +52,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Number of processes that use RDKit; None means 1. The result does not depend
         on it.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        How to handle SMILES that are not a string, are empty or cannot be parsed: raise
         an error, or return an empty image, for which `present` is False.
 
     Attributes
@@ -150,7 +150,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise", or if a molecule does
+            If a SMILES cannot be read and `on_error` is "raise", or if a molecule does
             not fit and `oversize` is "raise".
         """
         self._validate_params()
@@ -167,7 +167,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         return images
 
     def present(self, X):
-        """Return a mask of the rows that can be read.
+        """Return a mask of the SMILES that can be read.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         self._validate_params()
         return readable_rows(X, self.on_error)

@@ -213,8 +213,8 @@ def _check_range(name, y, activation, loss):
     because = 'loss="bce"' if loss == "bce" else f"output_activation={activation!r}"
     raise ValueError(
         f"{because} needs values {'in [0, 1]' if high == 1 else 'of at least 0'}; got "
-        f"{y.min():g} to {y.max():g} in the target {name!r}. Scale it, or use "
-        'output_activation=None with loss="mse". ("auto" was set in the first fit.)'
+        f"values from {y.min():g} to {y.max():g} in the target {name!r}. Scale it, or "
+        'use output_activation=None with loss="mse". ("auto" was set in the first fit.)'
     )
 
 

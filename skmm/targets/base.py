@@ -16,7 +16,7 @@ class Target:
     Attributes
     ----------
     subclasses : dict of str to type
-        All targets by class name, as in saved files.
+        All targets by class name, which saved files contain.
     """
 
     subclasses = {}

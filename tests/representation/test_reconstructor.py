@@ -388,7 +388,7 @@ def test_scores_of_several_targets_go_by_name():
     fitted = model().fit(X, both)
     swapped = dict(reversed(both.items()))
     assert fitted.score(X, swapped) == pytest.approx(fitted.score(X, both))
-    with pytest.raises(ValueError, match="y has shape"):
+    with pytest.raises(ValueError, match="y must have samples of shape"):
         fitted.score(X, {"u": IMAGES, "w": IMAGES[:, :2]})
 
 

@@ -430,7 +430,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
     no_harm_report_, weight_curve_ : DataFrame
         Comparison of all candidates, and the gain as a function of the weight.
     calibration_rows_ : ndarray of int
-        With "holdout": row numbers of the samples that were set aside.
+        With "holdout": indices of the samples that were set aside.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
