@@ -17,7 +17,7 @@ PLAIN = (type(None), bool, int, float, str)  # choices that studies store unchan
 
 
 def import_optuna():
-    """Return the optuna module, or raise an ImportError that says how to install it."""
+    """Return the optuna module, or raise an ImportError on how to install it."""
     try:
         import optuna
     except ImportError as error:
@@ -268,7 +268,7 @@ def labels_of(name, choices):
     Raises
     ------
     ValueError
-        If two labels are equal or one is NaN: a study could not tell them apart.
+        If two labels are equal or one is NaN: a study could not distinguish them.
     """
     labels = [label_of(choice) for choice in choices]
     if any(label != label for label in labels):

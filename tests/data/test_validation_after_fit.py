@@ -104,7 +104,7 @@ def test_a_misspelt_selection_is_named():
 # -- modalities that are absent --------------------------------------------------------
 
 
-def test_an_absent_modality_is_refused_by_name_with_the_ways_out():
+def test_an_absent_modality_is_rejected_by_name_with_the_ways_out():
     model = Learner().fit(both())
     with pytest.raises(ValueError) as error:
         model.again(both().drop("text"))

@@ -120,7 +120,7 @@ def key_of(estimator, folder):
         ({"encoders": MLPEncoder((7,))}, "structure"),
     ],
 )
-def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_fit_is_rejected(change, reason, tmp_path, monkeypatch):
     path = tmp_path / "fit.ckpt"
     with monkeypatch.context() as patch:
         interrupt(patch, at=3)
@@ -136,7 +136,7 @@ def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkey
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of ours", os.urandom(500)])
-def test_a_damaged_file_is_refused(content, tmp_path):
+def test_a_damaged_file_is_rejected(content, tmp_path):
     path = tmp_path / "fit.ckpt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"not a valid skmm checkpoint.*remove it"):
@@ -151,7 +151,7 @@ def test_a_damaged_file_is_refused(content, tmp_path):
         ({"warm_start": True}, "warm_start=False"),
     ],
 )
-def test_what_could_not_be_repeated_is_refused(settings, reason, tmp_path):
+def test_what_could_not_be_repeated_is_rejected(settings, reason, tmp_path):
     with pytest.raises(ValueError, match=f"checkpoint needs.*{reason}"):
         model(tmp_path / "fit.ckpt", **settings).fit(X, Y)
     with pytest.raises(ValueError, match="partial_fit does not use checkpoint"):
@@ -254,7 +254,7 @@ def test_an_objective_of_ones_own_in_a_later_process(tmp_path):
     assert found == expected and int(calls) < int(all_calls)
 
 
-def test_an_objective_that_cannot_be_compared_is_refused(tmp_path):
+def test_an_objective_that_cannot_be_compared_is_rejected(tmp_path):
     class Locked:
         def __init__(self):
             self.lock = threading.Lock()

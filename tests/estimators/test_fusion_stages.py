@@ -81,7 +81,7 @@ def test_decay_by_part():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"lr": {"heads": 1.0}}, "lr: there is no part 'heads'"),
+        ({"lr": {"heads": 1.0}}, "lr: unknown part 'heads'"),
         ({"lr": {"encoders__c": 1.0}}, "'encoders__a', 'encoders__b'"),
         (
             {"weight_decay": {"head": -1.0}},
@@ -90,7 +90,7 @@ def test_decay_by_part():
         ({"stages": [Stage("table")]}, "no part 'table'"),
         (
             {"stages": [Stage("head", lr={"tail": 1})]},
-            "lr of stage 1: there is no part 'tail'",
+            "lr of stage 1: unknown part 'tail'",
         ),
         ({"stages": []}, "stages is empty"),
     ],

@@ -347,7 +347,7 @@ def test_parameters_set_after_fit_do_not_act(model):
     np.testing.assert_array_equal(other.predict_proba(X), model.predict_proba(X))
 
 
-def test_another_structure_is_refused_in_a_warm_start():
+def test_another_structure_is_rejected_in_a_warm_start():
     one = fitted(warm_start=True)
     one.set_params(mixtures="singletons")
     with pytest.raises(ValueError, match="mixtures changed"):

@@ -135,7 +135,7 @@ def test_y_follows_the_rows_that_are_present():
 
 
 @pytest.mark.parametrize("n", [10, 80])
-def test_y_of_another_length_is_refused(n):
+def test_y_of_another_length_is_rejected(n):
     X, _ = two_tables()
     with pytest.raises(
         ValueError, match=f"inconsistent numbers of samples: 40 and {n}"

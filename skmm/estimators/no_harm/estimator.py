@@ -448,7 +448,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
     is ``(1 - w) p_best + w p_fused``, of means over the folds, with the w whose gain in
     out-of-fold log-loss has the highest lower bound, and w = 0 if no bound is positive.
     Samples with a missing modality have a weight of their own, since the gain where all
-    modalities are present says little about them.
+    modalities are present need not hold for them.
 
     What is guaranteed, and what is not, is explained in the user guide on no-harm
     fusion.

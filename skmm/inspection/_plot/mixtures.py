@@ -65,11 +65,11 @@ class MixtureDisplay:
                 "estimator must be a fitted MulMixClassifier, or a Pipeline or search "
                 f"around one; got {type(estimator).__name__}."
             )
-        answers = estimator.answering_mixture(X)["mixture"]
+        chosen = estimator.answering_mixture(X)["mixture"]
         by = pd.Series(estimator.predict(X) if by is None else column_or_1d(by))
-        check_consistent_length(answers, by)
+        check_consistent_length(chosen, by)
         by = by.astype(object).where(by.notna(), "missing")
-        table = pd.crosstab(by, answers.map(" + ".join), normalize="index")
+        table = pd.crosstab(by, chosen.map(" + ".join), normalize="index")
         names = [" + ".join(mixture) for mixture in estimator.mixtures_]
         table = table.reindex(columns=names, fill_value=0.0)
         return cls(table.rename_axis(index=None, columns=None))
