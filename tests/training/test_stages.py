@@ -294,7 +294,7 @@ def test_an_interruption_leaves_an_ordinary_net():
         (Stage([]), ValueError, "train of stage 1 is empty"),
         (Stage(start="anew"), ValueError, "'start' parameter of Stage"),
         (Stage(epochs=0), ValueError, "'epochs' parameter of Stage"),
-        (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "no part 'tail'"),
+        (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "unknown part 'tail'"),
         (Stage(start={"head": 3}), TypeError, "'head' must be a module; got 3"),
         (Stage(start={"head": nn.Linear(1, 1)}), ValueError, "have the shapes"),
         (Stage("fusion"), ValueError, "stage 1: .'fusion'. has no trainable weights"),
