@@ -5,8 +5,8 @@ from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin
 from skmm.base.modality_subset import restrict, takes_modalities
 
 __all__ = [
-    "NetClassifierMixin",
     "ModalityEstimator",
+    "NetClassifierMixin",
     "NetRegressorMixin",
     "restrict",
     "takes_modalities",

@@ -42,7 +42,7 @@ from skmm.base.warm_start import (
 )
 from skmm.data import check_modalities
 from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
-from skmm.data.validation import check_target
+from skmm.data.validation import check_target, note_missing
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
 from skmm.training import (
@@ -222,7 +222,7 @@ class ModalityEstimator(
         if again:
             check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
-        self._note_missing(X)
+        note_missing(self, X)
         check_by_modality(self)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         if weight is not None and not weight.all():  # drop samples of zero weight
@@ -239,12 +239,6 @@ class ModalityEstimator(
         if scaled and self._needs_valid():
             data.split(*self._validation_split(y, valid))
         return data
-
-    def _note_missing(self, X):
-        """Record modalities that are missing from some training sample."""
-        known, present = self.optional_modalities_, X.present
-        new = [name for name in X if name not in known and not present[name].all()]
-        self.optional_modalities_ = [*known, *new]
 
     def _structure_digests(self):
         """Digests of the structural parameters, compared in a warm start."""

@@ -205,7 +205,7 @@ def subset_of(source, index):
 
 def to_rows(X, module, device, weight=None):
     """Convert a validated ModalityDict to tensors for the encoders of `module`."""
-    dtypes = {n: _in_dtype(encoder, X[n]) for n, encoder in module.encoders.items()}
+    dtypes = {n: d or _default_dtype(X[n]) for n, d in module.in_dtypes.items()}
     try:
         rows = to_tensors(X, dtypes, device)
     except torch.OutOfMemoryError as error:
@@ -219,10 +219,9 @@ def to_rows(X, module, device, weight=None):
     return rows.with_weight(torch.from_numpy(weight).float().to(device))
 
 
-def _in_dtype(encoder, leaf):
-    """Blocks declare their dtype; other modules get text as tokens."""
-    default = torch.int64 if leaves.kind(leaf) == "text" else torch.float32
-    return getattr(encoder, "in_dtype", default)
+def _default_dtype(leaf):
+    """Of modules that do not declare one: text becomes tokens."""
+    return torch.int64 if leaves.kind(leaf) == "text" else torch.float32
 
 
 def to_tensors(X, dtypes, device):

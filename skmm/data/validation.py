@@ -400,6 +400,16 @@ def _meant(unknown, known):
     return f" Did you mean {', '.join(meant)}?" if meant else ""
 
 
+def note_missing(estimator, X):
+    """Add modalities that are missing from a sample to `optional_modalities_`.
+
+    Chunks of ``partial_fit`` may differ in them.
+    """
+    known, present = estimator.optional_modalities_, X.present
+    new = [name for name in X if name not in known and not present[name].all()]
+    estimator.optional_modalities_ = [*known, *new]
+
+
 def check_target(estimator, y, n_samples):
     """Check that y is given and has as many samples as X."""
     if y is None:

@@ -14,7 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_random_state
 
-from skmm.base.groups import check_groups_together, split_pairs
+from skmm.base.training_data import check_groups_together, split_pairs
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 
 REPEATS, FOLDS = 10, 5

@@ -58,6 +58,12 @@ class MultimodalModule(nn.Module):
         """Width of the fused embedding."""
         return self.fusion.out_features
 
+    @property
+    def in_dtypes(self):
+        """Dtype that each encoder reads; None for plain modules without a choice."""
+        parts = zip(self.widths, self.encoders.children(), strict=True)
+        return {name: getattr(part, "in_dtype", None) for name, part in parts}
+
     def parts(self):
         """Submodules by the names under which training knows them."""
         encoders = {f"encoders__{name}": part for name, part in self.encoders.items()}

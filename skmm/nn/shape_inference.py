@@ -325,3 +325,17 @@ def check_plain(module, where):
     head = getattr(module, "head", module)
     fix = "Use a head with one tensor of outputs, such as MLPHead."
     check_reads(where, (), f"head={type(head).__name__}", gives_of(module), fix)
+
+
+def check_objective_reads(objective, module):
+    """Check that an objective reads what a module gives."""
+    reads, gives = getattr(objective, "reads", None), getattr(module, "gives", None)
+    part = getattr(module, "head", None) if hasattr(module, "fusion") else None
+    giver = type(module).__name__ if part is None else f"head={type(part).__name__}"
+    fix = (
+        "Use a head that gives them, or an objective of a plain tensor, such as "
+        "'cross_entropy' or 'squared_error'."
+    )
+    if gives:
+        fix = "Use an objective that reads these, or a head of a plain tensor."
+    check_reads(f"objective {type(objective).__name__}", reads, giver, gives, fix)

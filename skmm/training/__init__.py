@@ -11,7 +11,7 @@ from skmm.training.callbacks import (
     RecordFusionWeights,
     own_callbacks,
 )
-from skmm.training.checkpoint import ResumeFile, fit_key
+from skmm.training.checkpoint import ResumeFile
 from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
 from skmm.training.stages import Stage
@@ -27,7 +27,6 @@ __all__ = [
     "Stage",
     "TensorNet",
     "blending_weights",
-    "fit_key",
     "history_frame",
     "own_callbacks",
     "predict_outputs",

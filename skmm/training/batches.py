@@ -223,3 +223,9 @@ def _pad(tensors, n_rows):
     for row, tensor in zip(out, tensors, strict=True):
         row[: len(tensor)] = tensor
     return out
+
+
+def mean_loss(losses, bounds):
+    """Mean over samples of the mean losses of batches (start, stop)."""
+    sizes = torch.tensor([stop - start for start, stop in bounds])
+    return float((losses.double() * sizes).sum() / sizes.sum())

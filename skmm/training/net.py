@@ -9,9 +9,9 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from skmm.nn.shape_inference import check_reads
+from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, slice_rows
+from skmm.training.batches import Batches, mean_loss, slice_rows
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
@@ -105,7 +105,7 @@ class TensorNet(NeuralNet):
 
     def initialize_criterion(self):
         """Take the objective, as a module: checkpoints save and load its state."""
-        _check_outputs(self.criterion, self.module_)
+        check_objective_reads(self.criterion, self.module_)
         is_module = isinstance(self.criterion, nn.Module)
         self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
         self.objective_learns_ = any(True for _ in self.criterion_.parameters())
@@ -435,20 +435,6 @@ class TensorNet(NeuralNet):
             clip_grad_norm_(self.learner_.parameters(), self.gradient_clip)
 
 
-def _check_outputs(objective, module):
-    """Check that an objective reads what a module gives."""
-    reads, gives = getattr(objective, "reads", None), getattr(module, "gives", None)
-    part = getattr(module, "head", None) if hasattr(module, "fusion") else None
-    giver = type(module).__name__ if part is None else f"head={type(part).__name__}"
-    fix = (
-        "Use a head that gives them, or an objective of a plain tensor, such as "
-        "'cross_entropy' or 'squared_error'."
-    )
-    if gives:
-        fix = "Use an objective that reads these, or a head of a plain tensor."
-    check_reads(f"objective {type(objective).__name__}", reads, giver, gives, fix)
-
-
 class _AsModule(nn.Module):
     """An objective that is not a module, with the modules in it."""
 
@@ -459,12 +445,6 @@ class _AsModule(nn.Module):
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)
-
-
-def mean_loss(losses, bounds):
-    """Mean over samples of the mean losses of batches (start, stop)."""
-    sizes = torch.tensor([stop - start for start, stop in bounds])
-    return float((losses.double() * sizes).sum() / sizes.sum())
 
 
 def overrides_batch_hook(callback):

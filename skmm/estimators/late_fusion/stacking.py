@@ -11,7 +11,11 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.fit_many import fit_many
-from skmm.base.groups import check_groups_together, check_several_groups, split_pairs
+from skmm.base.training_data import (
+    check_groups_together,
+    check_several_groups,
+    split_pairs,
+)
 
 
 def folds(cv, y, is_class, groups=None):

@@ -22,8 +22,12 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._random import derive
 from skmm.base.fit_many import fit_many
-from skmm.base.groups import check_groups_together, check_several_groups, split_pairs
-from skmm.base.training_data import combined_weight
+from skmm.base.training_data import (
+    check_groups_together,
+    check_several_groups,
+    combined_weight,
+    split_pairs,
+)
 from skmm.nn import ConcatFusion, Flatten, ResidualHead
 
 BEST_SINGLE = "(best single)"  # the modality that holds outputs of the best single net

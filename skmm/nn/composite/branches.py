@@ -54,6 +54,11 @@ class Branches(nn.Module):
         first = {name: self._readers(name)[0] for name in self.names}
         return {name: branch.encoders[name] for name, branch in first.items()}
 
+    @property
+    def in_dtypes(self):
+        """Dtype that the encoders of each modality read."""
+        return {n: getattr(e, "in_dtype", None) for n, e in self.encoders.items()}
+
     def _readers(self, name):
         pairs = zip(self.members, self.branches, strict=True)
         return [branch for mine, branch in pairs if name in mine]

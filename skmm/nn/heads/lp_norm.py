@@ -17,7 +17,7 @@ from skmm.nn.modality_weights import (
 
 __all__ = ["LpNormHead"]
 
-TINY = 1e-12  # under the root of a norm, whose slope at zero is infinite
+TINY = 1e-12  # added under the root of a norm, whose slope at zero is infinite
 MOMENTUM = 0.1
 
 
@@ -36,7 +36,7 @@ class LpNormHead(Block):
     widths : tuple of int, default=()
         Of the blocks; empty is one block.
     p : float, default=1.0
-        1 or more; 1 selects, infinity weighs all alike.
+        1 or more; 1 selects blocks, infinity weights all equally.
     strength : float, default=0.01
         The factor of the penalty, Λ.
     solver : {"profile", "alternating", "projected"}, default="profile"
@@ -105,13 +105,13 @@ class LpNormHead(Block):
             return self.predict(x)
         weights = self.predict.weight.split(self.sizes, 1)
         pairs = zip(x.split(self.sizes, -1), weights, strict=True)
-        said = torch.stack([part @ weight.T for part, weight in pairs])
-        self._note(said.detach())
-        return said.sum(0) + self.predict.bias
+        terms = torch.stack([part @ weight.T for part, weight in pairs])
+        self._update_variances(terms.detach())
+        return terms.sum(0) + self.predict.bias
 
-    def _note(self, said):
-        """Running variance of what each block says, (blocks, batch, outputs)."""
-        variances = said.var(1, correction=0).sum(-1)
+    def _update_variances(self, terms):
+        """Running variance of the term of each block, (blocks, batch, outputs)."""
+        variances = terms.var(1, correction=0).sum(-1)
         self.variances.lerp_(variances.to(self.variances.dtype), MOMENTUM)
 
     def norms(self):
@@ -151,8 +151,8 @@ class LpNormHead(Block):
     def variance_shares(self):
         """Share of each block in the variance of the outputs in training, by name.
 
-        Blocks that go together in the data share what they say jointly; shares are of
-        the sum of the blocks' own variances, and sum to one.
+        Shares are of the sum of the variances of the blocks' own terms, and sum to one;
+        covariances between blocks are not counted.
         """
         total = self.variances.sum().clamp(min=torch.finfo(self.variances.dtype).tiny)
         shares = (self.variances / total).tolist()
