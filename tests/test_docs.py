@@ -111,7 +111,7 @@ def undocumented_methods(cls):
     kinds = inspect.isfunction, lambda value: isinstance(value, property)
     for name, value in inspect.getmembers(cls):
         own = getattr(value, "fget", None) or value
-        ours = getattr(own, "__module__", "").split(".")[0] == "skmm"
+        ours = (getattr(own, "__module__", None) or "").split(".")[0] == "skmm"
         if ours and not name.startswith("_") and any(kind(value) for kind in kinds):
             if not inspect.getdoc(getattr(cls, name)):
                 yield name
