@@ -122,7 +122,7 @@ class ModalityEstimator(
         "early_stopping": ["boolean", StrOptions({"keep_start"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "warm_start": ["boolean"],
         "callbacks": [list, None],
         "checkpoint": [str, PathLike, None],

@@ -77,7 +77,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         they show over-fitting.
     patience : int, default=10
         Epochs without improvement before stopping.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
         Continue from the current weights, also those of the losses, when `fit` is

@@ -55,8 +55,9 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with `sample_weight`.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with `sample_weight`; for multilabel targets
+        a list with one dict per label.
     warm_start : bool, default=False
         Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None

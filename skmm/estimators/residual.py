@@ -191,7 +191,7 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         Share of samples set aside, stratified by class.
     patience : int, default=10
         Epochs without improvement before stopping.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, list of dict, "balanced" or None, default=None
         Multiplies `sample_weight`.
     warm_start : bool, default=False
         Continue from the current weights when `fit` is called again; not with

@@ -5,14 +5,12 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.stats import loguniform
 
 from skmm import objectives
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, num_samples
 from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
-from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
@@ -130,6 +128,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     True
     """
 
+    search_space = {"batch_size": [128, 256, 512]}  # samples are compared in them
+
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
         "objective": [str, callable],
@@ -239,14 +239,11 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     def _training_space(self):
         space = super()._training_space()
-        space["batch_size"] = with_present(self.batch_size, BATCH_SIZES)
         if self.projector is None or isinstance(self.projector, (tuple, list)):
             chosen = None if self.projector is None else tuple(self.projector)
             rest = [p for p in PROJECTORS if p != chosen]
             space["projector"] = [chosen, *rest]
-        if isinstance(self.objective, BarlowTwins):
-            space["objective__weight"] = loguniform(*WEIGHTS)
-        elif self.objective == "barlow_twins":
+        if self.objective == "barlow_twins":
             space["objective"] = [BarlowTwins(weight) for weight in CHOICES]
         return space
 
@@ -370,7 +367,5 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return tags
 
 
-BATCH_SIZES = (128, 256, 512)  # samples that are compared with each other
 PROJECTORS = (None, (16,), (32,), (64, 64))
-WEIGHTS = (5e-3, 0.2)  # 0.0051 is published for 8192 features, few need more
 CHOICES = (0.0051, 0.02, 0.05, 0.2)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import HasMethods, StrOptions
 from skmm.base import ModalityEstimator, NetRegressorMixin
-from skmm.base.search_space import of_parts, with_present
+from skmm.base.search_space import of_parts
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.data.validation import check_names, check_target, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
@@ -130,6 +130,15 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     _changes_loss = (*ModalityEstimator._changes_loss, "loss")
     _nested = ("encoders", "decoder")
 
+    search_space = {
+        "hidden": [  # to be searched: the thesis's, narrower ones, one layer
+            (250, 128, 81, 128, 250),
+            (128, 64, 128),
+            (128, 32, 128),
+            (64,),
+        ],
+    }
+
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
         "hidden": [tuple, list],
@@ -248,8 +257,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return super().held_out(net, *aimed(self, X, y, None)[:2])
 
     def _training_space(self):
-        space = super()._training_space() | of_parts(self, "decoder")
-        return space | {"hidden": with_present(self.hidden, HIDDEN)}
+        return super()._training_space() | of_parts(self, "decoder")
 
     def _inputs(self, X):
         """All modalities but the targets, unless `modalities` names them."""
@@ -429,9 +437,3 @@ def _any_positive(tensors):
 
 
 ROWS = 2**12  # codes that are decoded at once
-HIDDEN = [  # to be searched: the thesis's, narrower ones, one layer
-    (250, 128, 81, 128, 250),
-    (128, 64, 128),
-    (128, 32, 128),
-    (64,),
-]

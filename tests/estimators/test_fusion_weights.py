@@ -124,3 +124,14 @@ def test_best_epoch():
     model = classifier(early_stopping=True, max_epochs=20, patience=3, lr=0.05)
     losses = model.fit(X, Y).history_["valid_loss"]
     assert model.best_epoch_ == losses.argmin() + 1
+
+
+def test_class_weights_of_several_labels_are_a_list_of_dicts():
+    labels = np.column_stack([Y, 1 - Y])
+    weights = [{0: 1, 1: 3}, {0: 1, 1: 1}]
+    by_class = classifier(class_weight=weights).fit(X, labels)
+    by_sample = classifier().fit(X, labels, sample_weight=np.where(Y, 3.0, 1.0))
+    predicted = by_class.predict_proba(X), by_sample.predict_proba(X)
+    np.testing.assert_allclose(*predicted, rtol=1e-5)
+    with pytest.raises(ValueError, match="list of dicts"):
+        classifier(class_weight={0: 1, 1: 3}).fit(X, labels)
