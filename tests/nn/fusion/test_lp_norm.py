@@ -212,7 +212,9 @@ def test_other_fusions_with_modality_weights():
     model = FusionClassifier(fusion=NoHarmFusion(0.25), max_epochs=1).fit(X, y)
     assert model.modality_weights_["weight"].to_dict() == {"a": 0.75, "b": 0.25}
     model = FusionClassifier(fusion=SumFusion(), max_epochs=1).fit(X, y)
-    with pytest.raises(AttributeError, match="SumFusion has no weights of modalities"):
+    with pytest.raises(
+        AttributeError, match="SumFusion does not learn weights of modalities"
+    ):
         model.modality_weights_
     assert not hasattr(FusionClassifier(), "modality_weights_")
 
