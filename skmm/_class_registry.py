@@ -28,7 +28,7 @@ def registered(room):
     Parameters
     ----------
     room : str
-        As for `register`.
+        See `register`.
     """
 
     def decorate(cls):

@@ -63,7 +63,7 @@ def modality_importance(
     ----------
     estimator : estimator
         Any estimator that accepts a ModalityDict; fitted, unless `cv` is given.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Held-out samples; with `cv` all samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     method : {"permute", "noise", "drop"}, default="permute"

@@ -182,7 +182,7 @@ def robustness_curve(
     ----------
     estimator : estimator
         Fitted on other samples; any estimator that accepts a ModalityDict.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Held-out samples; they are not changed.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     corruption : transformer, or dict of str to transformer
@@ -190,7 +190,7 @@ def robustness_curve(
         level, such as `DropCorruption`, `SwapCorruption`, `StructuredDropCorruption`
         and `GaussianCorruption` of ``skmm.preprocessing``. A dict has one per modality.
     levels : array-like of shape (n_levels,), default=0, 0.1 … 1
-        Increasing from 0, which is no corruption. At most 1 for `probability`; in the
+        Increasing from 0, which does not corrupt. At most 1 for `probability`; in the
         unit of the modality for `sigma`.
     modalities : list of str or None, default=None
         Modalities to corrupt together; None is all of X, or those of a dict.

@@ -280,8 +280,8 @@ def labels_of(name, choices):
         if label in labels[:i]:
             raise ValueError(
                 f"space: two choices of {name!r} have the same label, {label!r}. "
-                "Remove one; objects of your own classes need parameters, as in a "
-                "subclass of Block, or a state that differs."
+                "Remove one; objects of your own classes need different "
+                "parameters, such as those of a Block, or a different state."
             )
     return labels
 

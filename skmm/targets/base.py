@@ -6,7 +6,7 @@ import torch
 
 
 class Target:
-    """Base class of the targets: dataclasses with all that is learnt from y as fields.
+    """Base class of the targets, dataclasses whose fields are learnt from y.
 
     A subclass defines ``learn(y, weight, classes)``, a classmethod that returns a
     target; ``read(y)``, which validates y; ``encode(y)``, which returns the tensor for
@@ -16,7 +16,7 @@ class Target:
     Attributes
     ----------
     subclasses : dict of str to type
-        All targets by class name, as in saved files.
+        All targets by class name, which saved files contain.
     """
 
     subclasses = {}

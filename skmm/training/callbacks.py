@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation loss no longer falls, and restore the best weights.
+    """Stop when the validation loss no longer decreases; restore the best weights.
 
     Unlike the callback of the same name in skorch, it always restores them.
 

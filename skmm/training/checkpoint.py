@@ -17,15 +17,15 @@ HASH_ROWS = 4096
 class ResumeFile(Callback):
     """Write the state of training after every epoch, and resume from it.
 
-    The file holds weights, the optimizer's and the schedule's state, history, random
-    states, and the best weights of early stopping. It is written whole or not at all,
-    and removed when the fit is done.
+    The file contains weights, the states of optimizer and schedule, history, random
+    states, and the best weights of early stopping. It is written atomically, and
+    removed at the end of the fit.
 
     Parameters
     ----------
     path : str or path-like
     key : dict of str to str
-        Identifies the fit; a file with another key is refused.
+        Identifies the fit; a file with another key raises an error.
     """
 
     def __init__(self, path, key):
@@ -48,7 +48,7 @@ class ResumeFile(Callback):
         os.replace(temporary, self.path)
 
     def on_train_end(self, net, **kwargs):
-        """Remove the file, unless training broke off."""
+        """Remove the file, unless training was interrupted."""
         if net.finished_:
             Path(self.path).unlink(missing_ok=True)
 
@@ -63,7 +63,7 @@ class ResumeFile(Callback):
             ) from error
         if version != VERSION:
             raise ValueError(
-                f"checkpoint={str(self.path)!r} has format {version}, this skmm reads "
+                f"checkpoint={str(self.path)!r} has format {version}; this skmm reads "
                 f"{VERSION}; remove it, or use another path."
             )
         other = [name for name in self.key if key.get(name) != self.key[name]]
@@ -89,7 +89,7 @@ class ResumeFile(Callback):
         }
 
     def _go_on(self, net, state):
-        """Skip stages that are done; restore the one that broke off."""
+        """Skip finished stages; restore the interrupted one."""
         if state["stage"] > net.stage_:
             net.epochs_ = 0
         if state["stage"] == net.stage_:
@@ -133,7 +133,7 @@ def _random_states(device):
 
 
 def fit_key(params, module, train, valid):
-    """Key of a fit, from its parameters, its start and its data.
+    """Return the key of a fit, from its parameters, initial weights and data.
 
     Parameters
     ----------

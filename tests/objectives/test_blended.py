@@ -69,5 +69,5 @@ def test_a_head_that_is_available_for_no_sample_has_no_loss():
 
 
 def test_one_weight_per_head():
-    with pytest.raises(ValueError, match="one per head, 2"):
+    with pytest.raises(ValueError, match="one entry per head, 2"):
         BlendedLoss(CrossEntropy(), 2, [1.0])._validate_params()

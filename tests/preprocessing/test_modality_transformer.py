@@ -302,7 +302,7 @@ def test_errors_name_the_modality(params, message):
 def test_errors_at_transform_name_the_modality():
     X, _ = two_tables()
     model = per_modality({"a": StandardScaler()}).fit(X)
-    with pytest.raises(ValueError, match=r"modality 'a' has rows of shape \(5,\)"):
+    with pytest.raises(ValueError, match=r"modality 'a' has samples of shape \(5,\)"):
         model.transform({"a": X["b"], "b": X["b"]})
     with pytest.raises(ValueError, match="unknown modality 'c'"):
         model.transform({"a": X["a"], "c": X["b"]})

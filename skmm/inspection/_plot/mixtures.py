@@ -47,7 +47,7 @@ class MixtureDisplay:
         ----------
         estimator : MulMixClassifier, or Pipeline or search around one
             Fitted.
-        X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        X : ModalityDict, dict, DataFrame or array-like of n_samples
         by : array-like of shape (n_samples,), optional
             Groups of samples, such as a quality flag or a site; None is the predicted
             classes. Missing entries form a group "missing".

@@ -228,7 +228,7 @@ class Worker:
 
 @contextmanager
 def _optimize_loop(study):
-    """Let samplers and storages stop the study, as in ``study.optimize``."""
+    """Let samplers and storages stop the study, like ``study.optimize``."""
     study._thread_local.in_optimize_loop, study._stop_flag = True, False
     try:
         yield

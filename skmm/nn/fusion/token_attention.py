@@ -104,7 +104,7 @@ class PairFusion(TokenFusion):
         Returns
         -------
         dict of (str, str) to Tensor (batch, T of queries, T of keys)
-            Each row sums to one, or to zero if there are no keys.
+            The weights of a query sum to one, or to zero without keys.
         """
         attended, _ = self._attended(parts, present)
         pairs = zip(self.pairs, attended, strict=True)
