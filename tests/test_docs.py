@@ -106,6 +106,32 @@ def test_docstring_names_every_parameter(value):
         assert re.search(rf"^\s*(.*, )?{name}\b.*:", doc, re.MULTILINE), name
 
 
+def undocumented_methods(cls):
+    """Public methods and properties of a class, defined by us, without a docstring."""
+    kinds = inspect.isfunction, lambda value: isinstance(value, property)
+    for name, value in inspect.getmembers(cls):
+        own = getattr(value, "fget", None) or value
+        ours = (getattr(own, "__module__", None) or "").split(".")[0] == "skmm"
+        if ours and not name.startswith("_") and any(kind(value) for kind in kinds):
+            if not inspect.getdoc(getattr(cls, name)):
+                yield name
+
+
+def test_a_method_without_docstring_is_noticed():
+    class Undocumented:
+        def method(self):
+            pass
+
+    Undocumented.method.__module__ = "skmm"
+    assert list(undocumented_methods(Undocumented)) == ["method"]
+
+
+@pytest.mark.parametrize("value", list(public_objects()))
+def test_public_methods_have_docstrings(value):
+    if inspect.isclass(value):
+        assert not list(undocumented_methods(value))
+
+
 def test_changelog_has_the_version_under_development():
     version = skmm.__version__.split(".dev")[0]
     assert f"## {version}" in (ROOT / "docs" / "changelog.md").read_text(

@@ -41,7 +41,8 @@ class NetClassifierMixin(ClassifierMixin):
             Columns are in the order of `classes_`; one probability per label for
             multilabel targets.
         """
-        return self._target.proba(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.proba(outputs)
 
     def decision_function(self, X):
         """Predict logits, or their difference for two classes.
@@ -55,7 +56,8 @@ class NetClassifierMixin(ClassifierMixin):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes, the logit of the second minus that of the first.
         """
-        return self._target.decision(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decision(outputs)
 
     def predict(self, X):
         """Predict the most probable class, or a multilabel indicator matrix.
@@ -68,7 +70,8 @@ class NetClassifierMixin(ClassifierMixin):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
-        return self._target.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -109,7 +112,8 @@ class NetRegressorMixin(RegressorMixin):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), like y
         """
-        return self._target.decode(self._outputs(X))
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

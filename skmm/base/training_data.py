@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
+from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 
@@ -85,17 +86,40 @@ def combined_weight(n_samples, y, sample_weight=None, class_weight=None, scaled=
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
-        weight = weight * _weight_by_class(class_weight, y)
+        weight = weight * _weight_by_class(class_weight, y, weight)
     return mean_one(weight) if scaled else weight
 
 
-def _weight_by_class(class_weight, y):
-    weight = compute_sample_weight(class_weight, y)
+def _weight_by_class(class_weight, y, sample_weight):
+    if isinstance(class_weight, str):
+        weight = _balanced(y, sample_weight)
+    else:
+        weight = compute_sample_weight(class_weight, y)
     if weight.min() < 0 or not weight.any():
         raise ValueError(
             "class_weight must not be negative, nor zero for every class of y; got "
             f"{class_weight!r}."
         )
+    return weight
+
+
+def _balanced(y, sample_weight):
+    """Weights by which the classes of every column have equal total weights.
+
+    Samples without weight do not count: they are as if removed.
+    """
+    columns = np.asarray(y).reshape(len(sample_weight), -1).T
+    return np.prod([_balanced_column(y, sample_weight) for y in columns], axis=0)
+
+
+def _balanced_column(y, sample_weight):
+    kept = sample_weight > 0
+    classes, place = np.unique(y[kept], return_inverse=True)
+    factors = compute_class_weight(
+        "balanced", classes=classes, y=y[kept], sample_weight=sample_weight[kept]
+    )
+    weight = np.ones(len(y))
+    weight[kept] = factors[place]
     return weight
 
 
@@ -153,12 +177,10 @@ def _can_stratify(labels, size):
     if counts.min() >= 2 and smaller >= len(classes):
         return True
     rarest = classes.tolist()[counts.argmin()]
-    warnings.warn(
+    warn(
         f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
         f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes.",
-        UserWarning,
-        stacklevel=2,
+        f"{len(classes)} classes."
     )
     return False
 

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.stats import uniform
 
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ModalityEstimator, NetClassifierMixin
 from skmm.base.modality_subset import encoders_in_use
-from skmm.base.search_space import with_present
 from skmm.data.validation import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
@@ -165,6 +163,10 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }
     _by_subset = ("mixtures", "candidate_weights")
+    search_space = {  # beta up to 1, as MulMix* is tuned in the paper
+        "beta": (0.0, 1.0),
+        "merge": ["sum", "mean", "concat"],
+    }
     _changes_loss = (
         *ModalityEstimator._changes_loss,
         *("beta", "boosted", "margin", "focal", "candidate_weights", "mixtures"),
@@ -228,12 +230,6 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
                 'temperature="validation" needs the samples that early stopping sets '
                 "aside: use early_stopping=True."
             )
-
-    def _training_space(self):
-        """Beta from 0 to 1, the range in the paper, and how to merge."""
-        merges = with_present(self.merge, ["sum", "mean", "concat"])
-        beta = uniform(0.0, max(1.0, self.beta))
-        return super()._training_space() | {"beta": beta, "merge": merges}
 
     # -- the net -------------------------------------------------------------------
 

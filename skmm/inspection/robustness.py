@@ -9,6 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
+from sklearn.utils import check_array
 
 from skmm._random import base_seed, derive
 from skmm._sklearn import HasMethods, Interval, validate_parameter_constraints
@@ -39,7 +40,7 @@ def relative_robustness(levels, scores):
 
     Parameters
     ----------
-    levels : array-like of shape (n_levels,), increasing
+    levels : array-like of shape (n_levels,), in any order
     scores : array-like of shape (n_levels,)
 
     Returns
@@ -58,7 +59,9 @@ def relative_robustness(levels, scores):
     >>> round(relative_robustness([0, 0.1, 0.2], [0.9, 0.8, 0.7]), 3)
     0.16
     """
-    return float(np.trapezoid(scores, levels))
+    levels, scores = _curves(levels=levels, scores=scores)
+    order = np.argsort(levels, kind="stable")
+    return float(np.trapezoid(scores[order], levels[order]))
 
 
 def effective_robustness(scores, baseline):
@@ -86,8 +89,25 @@ def effective_robustness(scores, baseline):
     >>> round(effective_robustness([0.9, 0.8, 0.7], [0.85, 0.7, 0.6]), 3)
     0.1
     """
-    scores, baseline = np.asarray(scores, float), np.asarray(baseline, float)
+    scores, baseline = _curves(scores=scores, baseline=baseline)
     return float(np.sum(scores - scores[0] - (baseline - baseline[0])))
+
+
+def _curves(**named):
+    """Two finite arrays of one length, from arguments by name."""
+    curves = {
+        name: check_array(
+            np.atleast_1d(values), ensure_2d=False, allow_nd=True, input_name=name
+        )
+        for name, values in named.items()
+    }
+    shapes = {name: curve.shape for name, curve in curves.items()}
+    if len({*shapes.values()}) > 1 or len(next(iter(shapes.values()))) != 1:
+        raise ValueError(
+            f"{' and '.join(named)} must have one number per level each; got the "
+            f"shapes {', '.join(map(str, shapes.values()))}."
+        )
+    return curves.values()
 
 
 @dataclass

@@ -1,12 +1,12 @@
 """Assembly of encoders, a fusion and a head into one module."""
 
-import warnings
 from contextlib import nullcontext
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm._warnings import warn
 from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
@@ -185,7 +185,7 @@ def choose(name, shape):
 
 def _warn_grey_image(name, shape):
     if min(shape) >= Conv1dEncoder.default_length and max(shape) <= 2 * min(shape):
-        _warn(
+        warn(
             f"modality {name!r} has samples of shape {shape}, read as sequences of "
             f"length {shape[1]} with {shape[0]} channels. For greyscale images, add a "
             f"channel axis: X[{name!r}][:, None]; if not, set the encoder: "
@@ -196,16 +196,12 @@ def _warn_grey_image(name, shape):
 def _warn_channels_last(name, shape):
     first, second, last = shape
     if first != second and min(first, second) >= 8 and last <= 4:  # equal: an error
-        _warn(
+        warn(
             f"modality {name!r} has samples of shape {shape}, read as (channels, "
             "height, width). If the channels are last, use "
             f"np.moveaxis(X[{name!r}], -1, 1); if not, set the encoder: "
             f"encoders={{{name!r}: ConvEncoder()}}."
         )
-
-
-def _warn(text):
-    warnings.warn(text, UserWarning, stacklevel=6)
 
 
 def choose_head(head, fusion):

@@ -11,6 +11,7 @@ BlendedLoss     sum_k w_k l(y, head k)       {"logits": (batch, H, K),
 from numbers import Integral
 
 import numpy as np
+import torch
 
 from skmm._sklearn import Interval
 from skmm.data.tensors import map_tensors
@@ -137,6 +138,9 @@ class BlendedLoss(Objective):
             return self.objective(logits, target, weight)
         if not available.any():
             return logits.sum() * 0.0
-        weight = None if weight is None else weight[available]
+        if weight is not None:  # a mean over fewer samples, of the same mean weight
+            some = weight[available]
+            tiny = torch.finfo(some.dtype).tiny
+            weight = some * (weight.mean() / some.mean().clamp(min=tiny))
         target = map_tensors(lambda values: values[available], target)
         return self.objective(logits[available], target, weight)

@@ -17,6 +17,7 @@ from itertools import combinations
 from numbers import Integral, Real
 
 import torch
+from scipy.stats import loguniform
 from sklearn.base import clone
 
 from skmm._sklearn import Interval
@@ -96,6 +97,9 @@ class BarlowTwins(Objective):
     """
 
     reads = ("embeddings", "present")
+
+    # 0.0051 is published for 8,192 features; few features need more
+    search_space = {"weight": loguniform(5e-3, 0.2)}
 
     _parameter_constraints = {
         "weight": [Interval(Real, 0, None, closed="left")],

@@ -1,7 +1,5 @@
 """One scikit-learn transformer per modality."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +14,7 @@ from skmm._sklearn import (
     safe_indexing,
 )
 from skmm._views import as_table, naming
+from skmm._warnings import warn
 from skmm.data import ModalityDict, check_modalities, leaves
 from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
@@ -205,11 +204,7 @@ class ModalityTransformer(
         return router(self, parts, ("fit", "fit_transform"))
 
     def _missing_everywhere(self, name, mask):
-        warnings.warn(
-            f"modality {name!r} is missing in all samples and stays missing.",
-            UserWarning,
-            stacklevel=4,
-        )
+        warn(f"modality {name!r} is missing in all samples and stays missing.")
         return MissingEverywhere(), blank(len(mask), (1,)), mask
 
     def transform(self, X):

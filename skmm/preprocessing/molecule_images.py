@@ -1,6 +1,5 @@
 """Images of molecules given as SMILES."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skmm._plotting import axes_of
 from skmm._sklearn import Interval, StrOptions
+from skmm._warnings import warn
 from skmm.preprocessing import _raster
 from skmm.preprocessing._molecule_records import drawing_records, property_records
 from skmm.preprocessing._smiles import parse_in_parts, read_smiles, readable_rows
@@ -269,11 +269,9 @@ def _finite_charges(records, smiles):
     if bad:
         n_atoms = sum(_unknown(records[row]) for row in bad)
         first = repr(smiles[bad[0]])[:80]
-        warnings.warn(
+        warn(
             f"RDKit has no finite Gasteiger charge for {n_atoms} atoms of {len(bad)} "
-            f"molecules, the first in row {bad[0]}: {first}; they are set to 0.",
-            UserWarning,
-            stacklevel=4,  # past the wrapper of `transform`
+            f"molecules, the first in row {bad[0]}: {first}; they are set to 0."
         )
     records = list(records)
     for row in bad:

@@ -1,18 +1,16 @@
 """Encoders of which the embeddings of a sample agree, trained without a target."""
 
-import warnings
 from itertools import combinations
 
 import numpy as np
 import torch
-from scipy.stats import loguniform
 
 from skmm import objectives
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, num_samples
+from skmm._warnings import warn
 from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
-from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import ModalityDict, check_modalities
 from skmm.nn import IdentityHead, SideBySideFusion
@@ -138,6 +136,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     True
     """
 
+    search_space = {"batch_size": [128, 256, 512]}  # samples are compared in them
+
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
         "objective": [str, callable],
@@ -248,14 +248,11 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     def _training_space(self):
         space = super()._training_space()
-        space["batch_size"] = with_present(self.batch_size, BATCH_SIZES)
         if self.projector is None or isinstance(self.projector, (tuple, list)):
             chosen = None if self.projector is None else tuple(self.projector)
             rest = [p for p in PROJECTORS if p != chosen]
             space["projector"] = [chosen, *rest]
-        if isinstance(self.objective, BarlowTwins):
-            space["objective__weight"] = loguniform(*WEIGHTS)
-        elif self.objective == "barlow_twins":
+        if self.objective == "barlow_twins":
             space["objective"] = [BarlowTwins(weight) for weight in CHOICES]
         return space
 
@@ -269,11 +266,9 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     def _warn_single(self, name):
         if hasattr(self, "feature_names_in_"):
-            warnings.warn(
+            warn(
                 f"there is only one modality, {name!r}: its embedding is not compared "
-                "with another one, and its encoder is not trained.",
-                UserWarning,
-                stacklevel=7,
+                "with another one, and its encoder is not trained."
             )
 
     def _make_module(self):
@@ -379,7 +374,5 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return tags
 
 
-BATCH_SIZES = (128, 256, 512)  # to be searched
 PROJECTORS = (None, (16,), (32,), (64, 64))
-WEIGHTS = (5e-3, 0.2)  # 0.0051 is for 8192 features; fewer need larger ones
 CHOICES = (0.0051, 0.02, 0.05, 0.2)

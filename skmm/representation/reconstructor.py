@@ -1,15 +1,14 @@
 """Reconstruction of a modality from others by an encoder and a decoder."""
 
-import warnings
-
 import numpy as np
 import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import HasMethods, StrOptions
+from skmm._warnings import warn
 from skmm.base import ModalityEstimator, NetRegressorMixin
-from skmm.base.search_space import of_parts, with_present
+from skmm.base.search_space import of_parts
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.data.validation import check_names, check_target, parts_in_use
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
@@ -136,6 +135,15 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     _changes_loss = (*ModalityEstimator._changes_loss, "loss")
     _nested = ("encoders", "decoder")
 
+    search_space = {
+        "hidden": [  # to be searched: the thesis's, narrower ones, one layer
+            (250, 128, 81, 128, 250),
+            (128, 64, 128),
+            (128, 32, 128),
+            (64,),
+        ],
+    }
+
     _parameter_constraints = {
         **ModalityEstimator._parameter_constraints,
         "hidden": [tuple, list],
@@ -255,8 +263,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return super().held_out(net, *select_target(self, X, y, None)[:2])
 
     def _training_space(self):
-        space = super()._training_space() | of_parts(self, "decoder")
-        return space | {"hidden": with_present(self.hidden, HIDDEN)}
+        return super()._training_space() | of_parts(self, "decoder")
 
     def _inputs(self, X):
         """All modalities but the targets, unless `modalities` is set."""
@@ -335,13 +342,11 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
             needed.append(_any_positive(rows_at(target, part)))
         alive, needed = (torch.stack(found).any(0) for found in (alive, needed))
         if count := int((needed & ~alive).sum()):
-            warnings.warn(
+            warn(
                 f"{count} of {len(alive)} outputs are dead: their ReLU is zero for all "
                 "training samples, unlike their target, so they no longer learn. "
                 'Use output_activation="sigmoid" for values in [0, 1], None for '
-                "others, or a smaller lr.",
-                UserWarning,
-                stacklevel=6,
+                "others, or a smaller lr."
             )
 
     # -- predictions ---------------------------------------------------------------
@@ -438,10 +443,4 @@ def _any_positive(tensors):
     return torch.cat([(part > 0).any(0).cpu() for part in tensors_in(tensors)])
 
 
-ROWS = 2**12  # samples that are decoded at once
-HIDDEN = [  # to be searched: that of the thesis, narrower ones, one layer
-    (250, 128, 81, 128, 250),
-    (128, 64, 128),
-    (128, 32, 128),
-    (64,),
-]
+ROWS = 2**12  # codes that are decoded at once

@@ -242,8 +242,11 @@ class TensorNet(NeuralNet):
         return self
 
     def snapshot(self):
-        """Copy the state that training changes, for `roll_back`."""
-        return deepcopy((self.module_.state_dict(), self.progress()))
+        """Copy everything that training changes, for `roll_back`."""
+        progress = self.progress()
+        history = list(progress.pop("history"))  # rows of past epochs do not change
+        copied = deepcopy((self.module_.state_dict(), progress))
+        return copied[0], {**copied[1], "history": history}
 
     def roll_back(self, snapshot):
         """Undo the training since `snapshot` was called."""

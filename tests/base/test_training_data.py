@@ -80,12 +80,22 @@ def test_weights_have_mean_one():
 
 
 def test_class_weights_multiply():
-    weight = np.arange(9.0)
-    product = weight * compute_sample_weight("balanced", Y)
-    both = combined_weight(9, Y, weight, "balanced")
-    np.testing.assert_allclose(both, product / product.mean())
+    product = compute_sample_weight("balanced", Y)
+    balanced = combined_weight(9, Y, None, "balanced")
+    np.testing.assert_allclose(balanced, product / product.mean())
     only = combined_weight(9, Y, None, {"a": 1, "b": 3})
     np.testing.assert_allclose(only[-1] / only[0], 3)
+
+
+@pytest.mark.parametrize("y", [Y, np.column_stack([Y == "a", np.arange(9) % 2])])
+def test_balanced_weights_count_the_sample_weights(y):
+    """A weight of three is three samples, a weight of zero is none."""
+    count = np.array([3, 0, 1, 1, 3, 1, 0, 1, 1])
+    index = np.repeat(np.arange(9), count)
+    weighted = combined_weight(9, y, count.astype(float), "balanced", scaled=False)
+    repeated = combined_weight(len(index), y[index], None, "balanced", scaled=False)
+    np.testing.assert_allclose(weighted[index] / count[index], repeated)
+    np.testing.assert_array_equal(weighted[count == 0], 0)
 
 
 def test_one_number_is_equal_weights():

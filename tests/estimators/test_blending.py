@@ -314,7 +314,7 @@ def test_weights_of_a_fusion_that_weighs(tmp_path):
     assert table["weight"]["a"] > 0.9
     model.save(tmp_path / "model")
     assert skmm.load(tmp_path / "model").modality_weights_.equals(table)
-    with pytest.raises(AttributeError, match="ConcatFusion has no weights"):
+    with pytest.raises(AttributeError, match="ConcatFusion does not learn weights"):
         _ = fitted().modality_weights_
 
 

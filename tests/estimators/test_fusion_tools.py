@@ -119,7 +119,7 @@ def test_error_names_a_bad_parameter(bad):
 
 def test_weight_decay_with_an_optimizer_without_it_raises():
     X, y = two_tables()
-    with pytest.raises(ValueError, match=r"weight_decay=0.1: Rprop has none"):
+    with pytest.raises(ValueError, match=r"weight_decay=0.1 is not supported by Rprop"):
         classifier(optimizer=torch.optim.Rprop, weight_decay=0.1).fit(X, y)
 
 

@@ -244,3 +244,18 @@ def test_errors_name_level_and_repeat():
     with pytest.raises(RuntimeError, match="too much") as caught:
         robustness_curve(Spy(fail).fit(X, Y), X, Y, DropCorruption(), levels=FEW)
     assert caught.value.__notes__ == ["robustness_curve: at level 0.5, repeat 0."]
+
+
+def test_the_order_of_the_levels_does_not_matter():
+    levels, scores = np.array([0, 1, 0.5]), np.array([1, 0.2, 0.5])
+    sorted_levels, sorted_scores = [0, 0.5, 1], [1, 0.5, 0.2]
+    assert relative_robustness(levels, scores) == pytest.approx(0.55)
+    assert relative_robustness(sorted_levels, sorted_scores) == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize("scores", [[1.0], [[1.0, 0.5, 0.2]], [1.0, np.nan, 0.2], 1.0])
+def test_curves_that_do_not_match_raise(scores):
+    with pytest.raises(ValueError, match="scores"):
+        effective_robustness(scores, [1.0, 0.7, 0.4])
+    with pytest.raises(ValueError, match="scores"):
+        relative_robustness([0, 0.5, 1], scores)

@@ -4,7 +4,6 @@ An *out-of-fold* prediction for a sample is the mean over the nets whose trainin
 does not contain it; see ``sklearn.model_selection.cross_val_predict``.
 """
 
-import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -21,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._random import derive
+from skmm._warnings import warn
 from skmm.base.fit_many import fit_many
 from skmm.base.training_data import (
     check_groups_together,
@@ -268,7 +268,7 @@ class CrossFit:
         one_group = groups is not None and len(np.unique(groups)) == 1
         if one_group and not self._warned:
             self._warned = True
-            warnings.warn(ONE_GROUP, UserWarning, stacklevel=2)
+            warn(ONE_GROUP)
         return rows[self.task.validation_rows(samples.y[rows], fold.seed, groups)]
 
     def _validation_mask(self, fold, rows, samples):

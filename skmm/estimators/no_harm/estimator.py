@@ -13,6 +13,7 @@ from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
+from skmm._warnings import warn
 from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import of_estimator, of_training
@@ -147,11 +148,9 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         named = hasattr(self, "feature_names_in_") and self.modalities is None
         if X.shape[1] > 1 or not named:
             return
-        warnings.warn(
+        warn(
             f"there is only one modality, {next(iter(X))!r}: nothing is fused, and the "
-            "result is the model of that modality.",
-            UserWarning,
-            stacklevel=3,
+            "result is the model of that modality."
         )
 
     def _task(self):

@@ -342,7 +342,9 @@ def test_an_unsuitable_final_model_raises():
     X, y = two_tables(40)
     with pytest.raises(TypeError, match="final_estimator: LinearSVC has no pred"):
         stack(final_estimator=LinearSVC()).fit(X, y)
-    with pytest.raises(TypeError, match=r"final_estimator: KNeigh.*no sample_weight"):
+    with pytest.raises(
+        TypeError, match=r"final_estimator: KNeigh.*does not accept sample_weight"
+    ):
         final = KNeighborsClassifier()
         stack(final_estimator=final).fit(X, y, sample_weight=np.ones(40))
     with pytest.raises(ValueError, match="'final_estimator' parameter"):
