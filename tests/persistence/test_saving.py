@@ -736,8 +736,8 @@ def test_flipped_bits(saved):
 
 def forged(path, change):
     """Bytes of a file with changed content and a correct checksum."""
-    content, tensors, _ = files.from_bytes(path.read_bytes())
-    text = json.dumps(content)
+    entry, tensors = files.from_bytes(path.read_bytes())
+    text = json.dumps(entry["content"])
     content = json.loads(change(text)) if callable(change) else change
     return files.to_bytes(content, tensors)
 
@@ -750,8 +750,8 @@ def test_forged_files_without_changes_load(saved):
 def test_a_newer_format(saved, monkeypatch):
     monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     monkeypatch.setattr(skmm, "__version__", "9.9")
-    content, tensors, _ = files.from_bytes(saved.read_bytes())
-    data = files.to_bytes(content, tensors)
+    entry, tensors = files.from_bytes(saved.read_bytes())
+    data = files.to_bytes(entry["content"], tensors)
     monkeypatch.undo()
     assert_load_fails(saved, data, r"has format \d+, written by skmm .*update")
 
