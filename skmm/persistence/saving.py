@@ -130,8 +130,8 @@ def load(path, *, classes=()):
     ----------
     path : str or path-like
     classes : sequence of classes, default=()
-        Your own Blocks, Objectives, modules, estimators and optimizers that the file
-        may contain, besides the classes of skmm and torch. Nothing is imported.
+        Your own Blocks, Objectives, modules, targets, estimators and optimizers that
+        the file may contain, besides those of skmm and torch. Nothing is imported.
 
     Returns
     -------
