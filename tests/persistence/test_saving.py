@@ -826,6 +826,8 @@ FORGED = {
     "a weight": ('"predict.bias": ', '"predict.b": ', "does not match.*predict.b"),
     "a shape": ('.head.predict.bias"', '.head.layers.0.bias"', "size mismatch"),
     "no net": ('"net_": ', '"net": ', "does not match.*net_"),
+    "a setting": ('"weight_decay": 0.0, "lr', '"make_net": 1, "lr', "invalid settings"),
+    "settings": ('"settings": {', '"settings": null, "other": {', "does not match"),
     "an optimizer": ('"optimizer": "adam"', '"optimizer": "eve"', "does not match"),
     "an objective": ('"skmm.objectives.CrossEntropy"', '"skmm.nn.MLPHead"', ""),
 }  # fmt: skip
