@@ -136,6 +136,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     True
     """
 
+    _changes_loss = (*ModalityEstimator._changes_loss, "projector")
     search_space = {"batch_size": [128, 256, 512]}  # samples are compared in them
 
     _parameter_constraints = {
