@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import InvalidParameterError
+from skmm.data.tensors import names_in
 from skmm.nn.block import Block, built_clone
 
 CONTRACTS = {
@@ -269,8 +270,8 @@ def gives_of(part, before=()):
     before : tuple of str, default=()
         What the part before it gives, which some parts pass on.
     """
-    names = getattr(part, "gives", ())
-    return before if names is None else tuple(names)
+    names = names_in(getattr(part, "gives", ()))
+    return before if names is None else names
 
 
 def check_reads(reader, reads, giver, gives, fix):
@@ -280,7 +281,7 @@ def check_reads(reader, reads, giver, gives, fix):
     ----------
     reader, giver : str
         What errors call the two parts, such as "head=MLPHead".
-    reads, gives : tuple of str or None
+    reads, gives : str, tuple of str or None
         () is a plain tensor, None is unknown.
     fix : str
         What to do, for errors.
@@ -290,6 +291,7 @@ def check_reads(reader, reads, giver, gives, fix):
     ValueError
         If a name is missing, or one of them is a plain tensor and the other is not.
     """
+    reads, gives = names_in(reads), names_in(gives)
     if reads is None or gives is None:
         return
     if bool(reads) == bool(gives) and {*reads} <= {*gives}:

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import register
-from skmm.data.tensors import tensors_in
+from skmm.data.tensors import names_in, tensors_in
 
 RULE = (
     "An objective is called with (outputs, target, weight) and returns a scalar, the "
@@ -46,8 +46,8 @@ class Objective(BaseEstimator):
 
     Attributes
     ----------
-    reads : tuple of str
-        Names of the outputs that it needs; () is a plain tensor.
+    reads : str or tuple of str
+        Names of all outputs that it uses; () is a plain tensor.
     by_rows : bool
         Whether the loss of a batch is made of `rows`, as replicas in a stack need it.
         By default it is False where `__call__` is overridden.
@@ -282,7 +282,7 @@ def _takes_three(objective):
 def check_inner(objective):
     """Check an objective inside another one, which gives it a plain tensor."""
     check_objective(objective)
-    if reads := getattr(objective, "reads", ()):
+    if reads := names_in(getattr(objective, "reads", ())):
         raise ValueError(
             f"objective {type(objective).__name__} reads the outputs {list(reads)}, "
             "but here it gets one tensor; use one that reads a tensor, such as "
