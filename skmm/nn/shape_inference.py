@@ -242,19 +242,28 @@ def _refuse_text(part, where):
     )
 
 
-def zero_rows(encoder, shape):
-    """Two rows of zeros, as an encoder reads them."""
+def zero_rows(encoder, shape, n_rows=2):
+    """Rows of zeros, as an encoder reads them."""
     device = _device(encoder)
     if shape is None or shape == ():  # tokens
-        return torch.zeros(2, 8, dtype=torch.int64, device=device)
+        return torch.zeros(n_rows, 8, dtype=torch.int64, device=device)
     dtype = getattr(encoder, "in_dtype", torch.float32)
-    return torch.zeros(2, *shape, dtype=dtype, device=device)
+    return torch.zeros(n_rows, *shape, dtype=dtype, device=device)
 
 
-def random_rows(encoder, shape):
-    """Two rows, of numbers from 0 to 1 or of padding, as an encoder reads them."""
-    rows = zero_rows(encoder, shape)
-    return torch.rand(rows.shape) if rows.is_floating_point() else rows
+def random_rows(encoder, shape, n_rows=2, generator=None):
+    """Rows of numbers from 0 to 1, as an encoder reads them.
+
+    Rows of whole numbers are padding without a `generator`; else they are 0 or 1, as
+    there may be as few tokens, and of text also other bytes.
+    """
+    rows = zero_rows(encoder, shape, n_rows)
+    if rows.is_floating_point():
+        return torch.rand(rows.shape, generator=generator).to(rows.dtype)
+    if generator is None:
+        return rows
+    most = 32 if shape == () else 2
+    return torch.randint(most, rows.shape, generator=generator).to(rows.dtype)
 
 
 def _device(part):
