@@ -163,7 +163,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }
     _by_subset = ("mixtures", "candidate_weights")
-    search_space = {  # beta up to 1, as MulMix* is tuned in the paper
+    search_space = {  # beta up to 1, the range of MulMix* in the paper
         "beta": (0.0, 1.0),
         "merge": ["sum", "mean", "concat"],
     }

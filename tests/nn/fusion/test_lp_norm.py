@@ -189,7 +189,7 @@ def test_weights_are_exempt_from_decay():
 
 def test_the_head_belongs_to_the_fusion():
     X, y = inflated(40)
-    with pytest.raises(ValueError, match="head must be None .* LpNormHead"):
+    with pytest.raises(ValueError, match=r"head must be None .* LpNormHead"):
         FusionClassifier(fusion=LpNormFusion(), head=MLPHead()).fit(X, y)
 
 
