@@ -18,7 +18,7 @@ from skmm.training import predict_outputs
 
 
 class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
-    r"""Combine candidate predictions of modality mixtures; confident ones dominate.
+    r"""Combine predictions of all modality mixtures; confident candidates dominate.
 
     Every subset of the modalities is a *mixture*, which predicts with its own head from
     the merged embeddings; encoders are shared. The loss of a wrong candidate is reduced
