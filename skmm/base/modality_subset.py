@@ -180,7 +180,7 @@ def fusion_in_use(fusion, encoders):
 
 
 def takes_modalities(estimator):
-    """Whether an estimator or one of its steps has the parameter `modalities`.
+    """Return whether an estimator or one of its steps has the parameter `modalities`.
 
     Parameters
     ----------

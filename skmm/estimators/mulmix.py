@@ -18,7 +18,7 @@ from skmm.training import predict_outputs
 
 
 class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
-    r"""Combine candidate predictions of modality mixtures; confident ones dominate.
+    r"""Combine predictions of all modality mixtures; confident candidates dominate.
 
     Every subset of the modalities is a *mixture*, which predicts with its own head from
     the merged embeddings; encoders are shared. The loss of a wrong candidate is reduced
@@ -163,7 +163,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }
     _by_subset = ("mixtures", "candidate_weights")
-    search_space = {  # beta up to 1, as MulMix* is tuned in the paper
+    search_space = {  # beta up to 1, the range of MulMix* in the paper
         "beta": (0.0, 1.0),
         "merge": ["sum", "mean", "concat"],
     }

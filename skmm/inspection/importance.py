@@ -52,7 +52,7 @@ def modality_importance(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Permutation importance of each modality, on held-out samples.
+    r"""Compute the permutation importance of each modality on held-out samples.
 
     The importance of a modality is the increase of the loss when it is replaced in the
     samples that the model predicts. Give a fitted model and samples that it was **not**

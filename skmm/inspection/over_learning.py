@@ -10,7 +10,7 @@ from skmm.data.validation import check_names
 
 
 def over_learning(fused, unimodal, X, y):
-    """Errors of a fused model on samples that a single modality predicts correctly.
+    """Count errors of a fused model where a single modality predicts correctly.
 
     Parameters
     ----------

@@ -36,7 +36,7 @@ CONSTRAINTS = {
 
 
 def relative_robustness(levels, scores):
-    """Area under the curve of scores over levels, by the trapezoidal rule.
+    """Compute the area under scores over levels by the trapezoidal rule.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def relative_robustness(levels, scores):
 
 
 def effective_robustness(scores, baseline):
-    r"""Sum of score differences to a baseline that is shifted to the same start.
+    r"""Sum the score differences to a baseline that is shifted to the same start.
 
     .. math:: \sum_\sigma f(\sigma) - \bigl(b(\sigma) + f(0) - b(0)\bigr)
 

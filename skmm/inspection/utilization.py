@@ -56,7 +56,7 @@ def conditional_utilization(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Share of a model's score that is lost without each modality.
+    r"""Compute the share of a model's score that is lost without each modality.
 
     .. math:: u(m) = \frac{A(\text{all}) - A(\text{without } m)}{A(\text{all})}
 

@@ -30,7 +30,7 @@ def import_optuna():
 
 
 def default_search_space(estimator):
-    """Search space of an estimator, a Pipeline or a meta-estimator.
+    """Return the search space of an estimator, a Pipeline or a meta-estimator.
 
     Every estimator of skmm has a method of this name; here the names get the prefixes
     of the steps that contain it.

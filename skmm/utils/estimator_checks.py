@@ -285,7 +285,7 @@ def check_multimodal_estimator(estimator):
 
 
 def parametrize_with_checks(estimators):
-    """Pytest decorator that runs each check on each estimator as a test.
+    """Decorate a pytest function to run each check on each estimator as a test.
 
     Parameters
     ----------

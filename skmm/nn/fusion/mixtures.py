@@ -196,8 +196,8 @@ def choose_mixtures(mixtures, names, max_order=None):
     if mixtures == "all" and max_order is None and len(names) > MOST:
         raise ValueError(
             f"{len(names)} modalities have {2 ** len(names) - 1} mixtures, each with "
-            "its own head. Set max_order, the maximum number of modalities in one, to "
-            "2, for example, or list the mixtures."
+            "its own head. Limit the number of modalities in a mixture, such as "
+            "max_order=2, or list the mixtures."
         )
     orders = {"singletons": [1], "full": [len(names)]}
     every = range(1, min(max_order or len(names), len(names)) + 1)

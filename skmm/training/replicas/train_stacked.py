@@ -98,7 +98,7 @@ def _structure(net, problem):
 
 
 def can_be_stacked(net, problem):
-    """Whether a net can be trained in a stack.
+    """Return whether a net can be trained in a stack.
 
     This requires dense Blocks, an Objective without weights that is a mean over
     samples, an optimizer whose steps are proportional to lr, and one lr and weight
