@@ -105,6 +105,7 @@ class ModalityEstimator(
     _by_subset = ()
     _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
+    class_weight = None  # a parameter of classifiers
 
     _parameter_constraints = {
         "encoders": [dict, HasMethods("build"), nn.Module, None],
@@ -271,8 +272,7 @@ class ModalityEstimator(
         else:
             check_same_classes(self, classes)
         y = self._target.read(y)
-        class_weight = getattr(self, "class_weight", None)
-        return y, combined_weight(len(X), y, sample_weight, class_weight, scaled)
+        return y, combined_weight(len(X), y, sample_weight, self.class_weight, scaled)
 
     def _learn_target(self, y, weight=None, classes=None):
         """Learn a target of `_target_class` and set its fitted attributes."""
