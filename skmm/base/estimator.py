@@ -162,7 +162,7 @@ class ModalityEstimator(
         KeyboardInterrupt
             On Ctrl-C. The estimator is then fitted with the weights of the last step,
             or with the best weights so far if `early_stopping` is set. Fitting again
-            with ``warm_start=True`` continues.
+            with ``warm_start=True`` continues. Before the first epoch, it is unchanged.
         """
         again = self.warm_start and hasattr(self, "net_")
         data = self.prepare(X, y, sample_weight, again=again)
@@ -296,11 +296,13 @@ class ModalityEstimator(
         return seeded(derive(self._seed, *names))
 
     def _train(self, net, data, epochs):
+        before = len(net.history)
         try:
             with seeded(self.training_seed(net), net.device):
                 net.run(data.train, data.valid, epochs)
         except KeyboardInterrupt:
-            self.adopt(net, data)
+            if len(net.history) > before:
+                self.adopt(net, data)
             raise
         return self.adopt(net, data)
 
