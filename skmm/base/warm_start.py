@@ -36,7 +36,7 @@ def check_partial_fit(estimator):
         raise ValueError("partial_fit does not support stages; it trains all parts.")
     if estimator.checkpoint is not None:
         raise ValueError("partial_fit does not use checkpoint; call save instead.")
-    if getattr(estimator, "class_weight", None) == "balanced":
+    if estimator.class_weight == "balanced":
         raise ValueError(
             "partial_fit does not support class_weight='balanced', since it sees only "
             "part of the data; pass a dict."

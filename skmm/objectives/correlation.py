@@ -213,8 +213,8 @@ class OverModalities(Objective):
 
     def __init__(self, objective, n_modalities):
         warnings.warn(
-            "OverModalities is deprecated and will be removed: BarlowTwins reads the "
-            "outputs 'embeddings' and 'present' by name.",
+            "OverModalities is deprecated and will be removed in 0.3: BarlowTwins "
+            "reads the outputs 'embeddings' and 'present' by name.",
             FutureWarning,
             stacklevel=2,
         )

@@ -277,8 +277,8 @@ class OverCandidates(Objective):
 
     def __init__(self, objective, n_candidates):
         warnings.warn(
-            "OverCandidates is deprecated and will be removed: MultiplicativeLoss "
-            "reads the outputs 'logits' and 'available' by name.",
+            "OverCandidates is deprecated and will be removed in 0.3: "
+            "MultiplicativeLoss reads the outputs 'logits' and 'available' by name.",
             FutureWarning,
             stacklevel=2,
         )

@@ -223,7 +223,7 @@ def renamed(name, module):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     new = RENAMED[name]
     warnings.warn(
-        f"{name} was renamed to {new.__name__}; the old name will be removed.",
+        f"{name} was renamed to {new.__name__}; the old name will be removed in 0.3.",
         FutureWarning,
         stacklevel=3,
     )

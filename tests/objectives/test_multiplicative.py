@@ -266,7 +266,7 @@ def test_named_outputs_are_the_tensor_with_samples_first():
 def test_over_candidates_is_deprecated():
     logits, y = drawn(4)
     flat = logits.transpose(0, 1).flatten(1)
-    with pytest.warns(FutureWarning, match="reads the outputs 'logits'"):
+    with pytest.warns(FutureWarning, match=r"0\.3.*reads the outputs 'logits'"):
         loss = OverCandidates(MultiplicativeLoss(boosted=True), 3)
     torch.testing.assert_close(loss.candidates(flat), logits)
     plain = MultiplicativeLoss(boosted=True)

@@ -50,6 +50,7 @@ FIT = {
 class BaseNoHarmFusion(NestedParams, BaseEstimator):
     """Fit and predict; a final class reads targets and names its task."""
 
+    class_weight = None  # a parameter of the classifier
     _nested = ("encoders",)
     _by_modality = ("encoders", "pretraining")  # dicts by name of modality
     _by_part = ("lr", "weight_decay")  # dicts by part of the net

@@ -64,9 +64,7 @@ class Task:
 
     def evidence_weight(self, y, weight):
         """Weights of the samples in held-out losses, or None."""
-        return combined_weight(
-            len(y), y, weight, getattr(self.params, "class_weight", None)
-        )
+        return combined_weight(len(y), y, weight, self.params.class_weight)
 
     def make_net(self, encoders, seed, **changes):
         """Unfitted estimator of one net."""
