@@ -52,7 +52,8 @@ class Objective(BaseEstimator):
         Whether the loss of a batch is made of `rows`, as replicas in a stack need it.
         By default it is False where `__call__` is overridden.
     additive : bool
-        Whether the loss of all samples is the mean of those of batches.
+        Whether the loss of all samples is the mean of those of batches. By default it
+        is False where `__call__` is overridden.
     masks_entries : bool
         Whether `rows` reads a target that is masked entry by entry.
     """
@@ -68,9 +69,11 @@ class Objective(BaseEstimator):
         register(cls, "objectives")
         if issubclass(cls, nn.Module) and "forward" in vars(cls):
             cls.__call__ = nn.Module.__call__
-        known = any("by_rows" in vars(c) for c in cls.__mro__ if c is not Objective)
-        if cls.__call__ is not Objective.__call__ and not known:
-            cls.by_rows = cls.additive = False
+        if cls.__call__ is not Objective.__call__:
+            own = [c for c in cls.__mro__ if c is not Objective]
+            for fact in ("by_rows", "additive"):
+                if not any(fact in vars(c) for c in own):
+                    setattr(cls, fact, False)
 
     def __call__(self, outputs, target, weight=None):
         """Mean over the batch.

@@ -179,3 +179,24 @@ def test_an_objective_that_defines_only_the_call_is_not_made_of_rows():
 
     assert not Own.by_rows and not Own.additive and not Child.by_rows
     assert Said.by_rows
+
+
+def test_rows_and_additivity_are_told_apart():
+    class NotByRows(Objective):
+        by_rows = False
+
+        def __call__(self, outputs, target, weight=None):
+            return outputs.std()
+
+    class Additive(NotByRows):
+        additive = True
+
+    class AdditiveCall(Objective):
+        additive = True
+
+        def __call__(self, outputs, target, weight=None):
+            return outputs.mean()
+
+    assert not NotByRows.additive and not NotByRows.by_rows
+    assert Additive.additive and not Additive.by_rows
+    assert AdditiveCall.additive and not AdditiveCall.by_rows
