@@ -53,6 +53,7 @@ def test_validation_is_that_of_the_terms():
     both = WeightedSum([(boosted, 2.0), ("multiplicative_loss", 0.5)])
     logits = 3 * torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
     y = torch.tensor([0, 1, 2, 0, 1])
+    logits[:, 0, 0] += 5  # this sample is learnt
     plain = MultiplicativeLoss()(logits, y)
     assert both(logits, y) < 2.5 * plain
     torch.testing.assert_close(both.validation(logits, y), 2.5 * plain)
