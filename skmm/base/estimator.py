@@ -415,7 +415,14 @@ class ModalityEstimator(
         -------
         ndarray of shape (n_samples, n_features_out), float32
         """
-        return self._outputs(X, "fuse").numpy()
+        fused = self._outputs(X, "fuse")
+        if isinstance(fused, dict):
+            raise TypeError(
+                f"the fusion gives the named outputs {list(fused)}, not one tensor: "
+                f"{type(self).__name__} must override transform to return one of them, "
+                "or all side by side. embed returns the embedding of each modality."
+            )
+        return fused.numpy()
 
     def embed(self, X):
         """Compute the embedding of each modality, which are the input of the fusion.

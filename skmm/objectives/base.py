@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import register
-from skmm.data.tensors import names_in, tensors_in
+from skmm.data.tensors import map_tensors, names_in, tensors_in
 
 RULE = (
     "An objective is called with (outputs, target, weight) and returns a scalar, the "
@@ -52,7 +52,8 @@ class Objective(BaseEstimator):
         Whether the loss of a mini-batch is the mean of `rows`, which stacks require.
         False by default if `__call__` is overridden.
     additive : bool
-        Whether the loss of all samples is the mean of the losses of mini-batches.
+        Whether the loss of all samples is the mean of those of batches. By default it
+        is False where `__call__` is overridden.
     masks_entries : bool
         Whether `rows` accepts a target that is masked by entry.
     """
@@ -68,9 +69,11 @@ class Objective(BaseEstimator):
         register(cls, "objectives")
         if issubclass(cls, nn.Module) and "forward" in vars(cls):
             cls.__call__ = nn.Module.__call__
-        known = any("by_rows" in vars(c) for c in cls.__mro__ if c is not Objective)
-        if cls.__call__ is not Objective.__call__ and not known:
-            cls.by_rows = cls.additive = False
+        if cls.__call__ is not Objective.__call__:
+            own = [c for c in cls.__mro__ if c is not Objective]
+            for fact in ("by_rows", "additive"):
+                if not any(fact in vars(c) for c in own):
+                    setattr(cls, fact, False)
 
     def __call__(self, outputs, target, weight=None):
         """Compute the mean loss of a mini-batch.
@@ -89,7 +92,7 @@ class Objective(BaseEstimator):
         -------
         Tensor, 0-d
         """
-        self.check(outputs, self._readable(target))
+        self.check(*self._readable(outputs, target))
         if weight is None and not isinstance(target, dict):
             return self.finish(self.mean(outputs, target))
         losses, counted = self.row_losses(outputs, target)
@@ -98,20 +101,28 @@ class Objective(BaseEstimator):
             return self.finish(losses.mean())
         return self.finish(losses.sum() / counted.sum().clamp(min=1))
 
-    def _readable(self, target):
-        """The target in the form that `rows` reads, which has no mask of samples."""
+    def _readable(self, outputs, target):
+        """Outputs and target for `rows`, which does not see a mask of samples."""
         values, observed = split_mask(target)
         if observed is None:
-            return target
+            if _looks_masked(target) and not target.keys() <= _names_read(self):
+                raise_not_masked(self, target)
+            return outputs, target
+        check_mask(self, target)
         if observed.ndim == 1:
-            return values.masked_fill(~over_entries(observed, values), 0)
+            values = values.masked_fill(~over_entries(observed, values), 0)
+            return self._without_unobserved(outputs, observed), values
         if not self.masks_entries:
             raise ValueError(
                 f"objective {type(self).__name__} does not support a target that is "
                 "masked by entry. Use a mask of shape (n_samples,), or an objective "
                 "that supports it, such as 'squared_error'."
             )
-        return target
+        return outputs, target
+
+    def _without_unobserved(self, outputs, observed):
+        """Outputs without a gradient for samples that are not observed."""
+        return map_tensors(lambda out: without_unobserved(out, observed), outputs)
 
     def row_losses(self, outputs, target):
         """Compute the loss of every sample, and which samples count.
@@ -123,7 +134,7 @@ class Objective(BaseEstimator):
         counted : Tensor of bool, shape (n_samples,), or None
             None is all.
         """
-        losses = self._checked_rows(outputs, self._readable(target))
+        losses = self._checked_rows(*self._readable(outputs, target))
         counted = self.counted(target)
         return losses if counted is None else losses.masked_fill(~counted, 0.0), counted
 
@@ -164,18 +175,16 @@ class Objective(BaseEstimator):
         """Check that outputs, target and mask have one shape, without broadcasting."""
         values, observed = split_mask(target)
         if isinstance(outputs, dict):
-            return  # objectives that read named outputs check them
+            return  # whoever reads outputs by name knows their shapes
+        if observed is not None:
+            check_mask(self, target)
+        elif isinstance(target, dict):
+            raise_not_masked(self, target)
         if outputs.shape != values.shape:
             raise ValueError(
                 f"objective {type(self).__name__} needs a target of the shape of the "
                 f"outputs, {tuple(outputs.shape)}; got {tuple(values.shape)}. For "
                 "single labels use 'cross_entropy'."
-            )
-        shapes = values.shape, values.shape[:1]
-        if observed is not None and observed.shape not in shapes:
-            raise ValueError(
-                f"the mask of the target must have the shape {tuple(values.shape)} or "
-                f"({len(values)},); got {tuple(observed.shape)}."
             )
 
     def rows(self, outputs, target):
@@ -196,12 +205,47 @@ class Objective(BaseEstimator):
 
 
 def split_mask(target):
-    """Split a masked target into values and mask; the mask of others is None."""
-    if isinstance(target, dict) and target.keys() == {"values", "observed"}:
+    """Values and mask of a masked target; of another one itself, and None."""
+    if _looks_masked(target):
         observed = target["observed"]
         if isinstance(observed, torch.Tensor) and observed.dtype == torch.bool:
             return target["values"], observed
     return target, None
+
+
+def _looks_masked(target):
+    return isinstance(target, dict) and target.keys() == {"values", "observed"}
+
+
+def _names_read(objective):
+    return {*(names_in(objective.reads) or ())}
+
+
+def check_mask(objective, target):
+    """Check the values of a masked target, and the shape of its mask."""
+    values, observed = split_mask(target)
+    if not isinstance(values, torch.Tensor):
+        raise_not_masked(objective, target)
+    if observed.shape not in (values.shape, values.shape[:1]):
+        raise ValueError(
+            f"the mask of the target must have the shape {tuple(values.shape)} or "
+            f"({len(values)},); got {tuple(observed.shape)}."
+        )
+
+
+def raise_not_masked(objective, target):
+    """Raise an error for a dict that is not a masked target."""
+    got = {
+        name: f"{t.dtype} {tuple(t.shape)}"
+        if isinstance(t, torch.Tensor)
+        else type(t).__name__
+        for name, t in target.items()
+    }
+    raise ValueError(
+        f"objective {type(objective).__name__} needs a tensor as target, or a masked "
+        "one, {'values': tensor, 'observed': mask}: the mask is a bool tensor, which "
+        f"must have the shape of the values or (n_samples,); got {got}."
+    )
 
 
 def observed_samples(target):
@@ -217,6 +261,17 @@ def over_entries(observed, values):
     if observed.ndim == values.ndim:
         return observed
     return observed.view(-1, *[1] * (values.ndim - 1)).expand_as(values)
+
+
+def without_unobserved(outputs, observed):
+    """Outputs that are finite and have no gradient where a target is not observed.
+
+    The loss there is left out later, but a slope of NaN times zero would be NaN.
+    """
+    if not outputs.is_floating_point():
+        return outputs
+    constant = outputs.detach().nan_to_num(0.0, 0.0, 0.0)
+    return torch.where(over_entries(observed, outputs), outputs, constant)
 
 
 def masked_mean(losses, observed):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from skmm._resolver import resolve
 from skmm.data.tensors import names_in
 from skmm.objectives import correlation, multiplicative, reconstruction, supervised
-from skmm.objectives.base import Objective, check_objective
+from skmm.objectives.base import Objective, check_objective, validation_of
 
 __all__ = ["WeightedSum"]
 
@@ -46,6 +46,11 @@ class WeightedSum(Objective):
         return sum(
             factor * term(outputs, target, weight) for term, factor in self._terms()
         )
+
+    @property
+    def validation(self):
+        """Sum of what early stopping looks at in the terms."""
+        return WeightedSum([(validation_of(term), f) for term, f in self._terms()])
 
     def _terms(self):
         """Terms with their factors; names are looked up once."""

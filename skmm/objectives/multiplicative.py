@@ -165,6 +165,12 @@ class MultiplicativeLoss(Objective):
         losses = -(factors * own).sum(0)
         return losses * self._to_learn(outputs, target) if self.boosted else losses
 
+    def _without_unobserved(self, outputs, observed):
+        if isinstance(outputs, dict):
+            return super()._without_unobserved(outputs, observed)
+        samples_first = outputs.transpose(0, 1)
+        return super()._without_unobserved(samples_first, observed).transpose(0, 1)
+
     def class_losses(self, outputs):
         """Compute the loss of every class, shape (n_samples, n_classes); see `rows`.
 

@@ -25,6 +25,7 @@ from skmm.objectives.base import (
     observed_samples,
     over_entries,
     split_mask,
+    without_unobserved,
 )
 
 __all__ = ["ReconstructionLoss"]
@@ -120,8 +121,18 @@ class ReconstructionLoss(Objective):
 
     def check(self, outputs, target):
         """Check that every target has the shape of its outputs."""
+        if isinstance(self.parts, dict):
+            self._check_names(target)
         for z, y in self._pairs(outputs, target):
             super().check(z, y)
+
+    def _check_names(self, target):
+        got = list(target) if isinstance(target, dict) else type(target).__name__
+        if not isinstance(target, dict) or not self.parts.keys() <= target.keys():
+            raise ValueError(
+                "objective ReconstructionLoss needs a dict of the targets "
+                f"{list(self.parts)}, the names of `parts`; got {got}."
+            )
 
     def counted(self, target):
         """Which samples have an observed entry, (n_samples,); None is all."""
@@ -166,6 +177,7 @@ class ReconstructionLoss(Objective):
         if observed is None:
             return self._distance(z, y, activation).mean(1)
         observed = over_entries(observed, y)
+        z = without_unobserved(z, observed)
         distance = self._distance(z, y.masked_fill(~observed, 0.0), activation)
         return masked_mean(distance, observed)
 

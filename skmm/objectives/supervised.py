@@ -20,7 +20,13 @@ from numbers import Real
 from torch.nn import functional
 
 from skmm._sklearn import Interval
-from skmm.objectives.base import Objective, masked_mean, split_mask
+from skmm.objectives.base import (
+    Objective,
+    masked_mean,
+    raise_not_masked,
+    split_mask,
+    without_unobserved,
+)
 
 __all__ = [
     "AbsoluteError",
@@ -45,6 +51,7 @@ class EntrywiseObjective(Objective):
         values, observed = split_mask(target)
         if observed is None:
             return self.entries(outputs, values).flatten(1).mean(1)
+        outputs = without_unobserved(outputs, observed)
         losses = self.entries(outputs, values.masked_fill(~observed, 0.0))
         return masked_mean(losses, observed)
 
@@ -89,6 +96,8 @@ class CrossEntropy(Objective):
 
 def check_class_numbers(objective, target):
     """Check that a target has class numbers of shape (n_samples,)."""
+    if isinstance(target, dict):
+        raise_not_masked(objective, target)
     if target.is_floating_point() or target.ndim != 1:
         raise ValueError(
             f"objective {type(objective).__name__} needs class numbers of shape "

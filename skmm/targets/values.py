@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
-from skmm.targets.base import Target
+from skmm.targets.base import Target, one_tensor
 
 
 @dataclass
@@ -61,7 +61,7 @@ class ValueTarget(Target):
 
     def decode(self, outputs):
         """Predictions in the units and the shape of y."""
-        values = outputs.double().numpy() * self.scale + self.mean
+        values = one_tensor(outputs).numpy() * self.scale + self.mean
         return values[:, 0] if self.flat else values
 
 

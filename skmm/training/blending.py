@@ -161,7 +161,8 @@ def copy_of(net, criterion):
 def losses_of(net, pair):
     """Loss of each head on some samples, ndarray of shape (n_heads,)."""
     rows, target = pair
-    outputs = predict_outputs(net.module_, rows)
-    weight = None if rows.weight is None else rows.weight.cpu()
-    losses = net.criterion.losses(outputs, to_device(target, "cpu"), weight)
+    # on the device of the net, where the weights of the objective are
+    outputs = to_device(predict_outputs(net.module_, rows), net.device)
+    weight = None if rows.weight is None else rows.weight.to(net.device)
+    losses = net.criterion.losses(outputs, to_device(target, net.device), weight)
     return np.array([float(loss) for loss in losses])

@@ -1,5 +1,7 @@
 """Gradient blending: weights come from gains and over-fitting, and are used."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -350,3 +352,19 @@ def test_the_head_that_predicts_is_always_trained():
     assert model.blending_weights_["fused"] == pytest.approx(0.1)
     assert sum(model.blending_weights_.values()) == pytest.approx(1)
     assert model.score(X, y) > 0.8
+
+
+def test_losses_are_computed_where_the_net_is():
+    model = fitted()
+    rows, target = model.prepare(X, Y, np.ones(len(Y)) + Y).train
+    seen = []
+
+    class Noting:
+        def losses(self, outputs, target, weight):
+            seen.extend([*outputs.values(), target, weight])
+            return [0.0]
+
+    net = SimpleNamespace(module_=model.net_.module_, criterion=Noting())
+    net.device = "meta"  # stands for a GPU
+    losses_of(net, (rows, target))
+    assert rows.weight is not None and {t.device.type for t in seen} == {"meta"}

@@ -253,3 +253,42 @@ def test_one_name_may_be_a_string():
         FusionClassifier(objective=OfMean(), **FAST).fit(X, Y)
     with pytest.raises(ValueError, match=r"reads the outputs \['mean'\]"):
         GradientBlendingClassifier(objective=OfMean(), **FAST).fit(X, Y)
+
+
+class PassedOn(nn.IdentityHead):
+    """Head for a fusion of named outputs, of which it returns one."""
+
+    reads, gives = ("embeddings", "present"), ()
+
+    def build(self, in_shape):
+        self.linear = torch.nn.LazyLinear(in_shape[1])
+        self.out_features = in_shape[1]
+        return self
+
+    def forward(self, x):
+        return self.linear(x["embeddings"].flatten(1))
+
+
+def test_a_fusion_of_named_outputs_cannot_be_transformed():
+    model = FusionClassifier(fusion="side_by_side", head=PassedOn(), **FAST).fit(X, Y)
+    assert model.predict(X).shape == Y.shape
+    words = r"\['embeddings', 'present'\].*FusionClassifier must override transform"
+    with pytest.raises(TypeError, match=words):
+        model.transform(X)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_predictions_of_named_outputs_need_an_estimator_that_reads_them(method):
+    model = FusionClassifier(head=One(), objective=OfMean(), **FAST).fit(X, Y)
+    words = r"head.*\['mean'\].*override `_outputs`"
+    with pytest.raises(TypeError, match=words):
+        getattr(model, method)(X)
+
+
+def test_values_of_named_outputs_need_an_estimator_that_reads_them():
+    def error(outputs, target, weight=None):
+        return (outputs["mean"] - target).square().mean()
+
+    model = FusionRegressor(head=One(), objective=error, **FAST).fit(X, X["a"][:, 0])
+    with pytest.raises(TypeError, match=r"head.*\['mean'\].*override `_outputs`"):
+        model.predict(X)

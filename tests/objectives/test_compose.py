@@ -2,7 +2,13 @@ import pytest
 import torch
 from sklearn import clone
 
-from skmm.objectives import AbsoluteError, HuberError, SquaredError, WeightedSum
+from skmm.objectives import (
+    AbsoluteError,
+    HuberError,
+    MultiplicativeLoss,
+    SquaredError,
+    WeightedSum,
+)
 
 OUTPUTS, TARGET = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
 WEIGHT = torch.tensor([2.0, 0.0, 1.0, 1.0, 1.0])
@@ -40,3 +46,15 @@ def test_terms_are_checked():
         WeightedSum([(HuberError(-1.0), 1.0)])._validate_params()
     with pytest.raises(ValueError, match="objectives"):
         WeightedSum("squared_error")._validate_params()
+
+
+def test_validation_is_that_of_the_terms():
+    boosted = MultiplicativeLoss(boosted=True, margin=0.1)
+    both = WeightedSum([(boosted, 2.0), ("multiplicative_loss", 0.5)])
+    logits = 3 * torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
+    y = torch.tensor([0, 1, 2, 0, 1])
+    logits[:, 0, 0] += 5  # this sample is learnt
+    plain = MultiplicativeLoss()(logits, y)
+    assert both(logits, y) < 2.5 * plain
+    torch.testing.assert_close(both.validation(logits, y), 2.5 * plain)
+    assert both.validation.reads == both.reads

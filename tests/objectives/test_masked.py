@@ -179,3 +179,131 @@ def test_an_objective_that_defines_only_the_call_is_not_made_of_rows():
 
     assert not Own.by_rows and not Own.additive and not Child.by_rows
     assert Said.by_rows
+
+
+def test_rows_and_additivity_are_told_apart():
+    class NotByRows(Objective):
+        by_rows = False
+
+        def __call__(self, outputs, target, weight=None):
+            return outputs.std()
+
+    class Additive(NotByRows):
+        additive = True
+
+    class AdditiveCall(Objective):
+        additive = True
+
+        def __call__(self, outputs, target, weight=None):
+            return outputs.mean()
+
+    assert not NotByRows.additive and not NotByRows.by_rows
+    assert Additive.additive and not Additive.by_rows
+    assert AdditiveCall.additive and not AdditiveCall.by_rows
+
+
+@every_objective
+@weighted
+@pytest.mark.parametrize("observed", [OBSERVED, OBSERVED[:, 0]], ids=["entry", "row"])
+def test_nan_outputs_that_are_not_observed_have_no_gradient(
+    objective, weight, observed
+):
+    hidden = ~observed if observed.ndim == 2 else ~observed[:, None].expand(6, 4)
+    outputs = OUTPUTS.masked_fill(hidden, torch.nan).requires_grad_()
+    target = masked(VALUES.masked_fill(hidden, torch.nan), observed)
+    loss = objective(outputs, target, weight)
+    loss.backward()
+    torch.testing.assert_close(
+        loss.detach(), objective(OUTPUTS, masked(VALUES, observed), weight)
+    )
+    assert torch.isfinite(outputs.grad).all() and not outputs.grad[hidden].any()
+
+
+@weighted
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("objective", [CrossEntropy(0.1), MultiplicativeLoss()])
+def test_nan_outputs_of_samples_without_a_label_have_no_gradient(
+    objective, named, weight
+):
+    hidden = (~KNOWN)[:, None]
+    outputs = given = OUTPUTS.masked_fill(hidden, torch.nan).requires_grad_()
+    finite = OUTPUTS
+    if isinstance(objective, MultiplicativeLoss):
+        given, finite = outputs.expand(6, -1, -1), finite.expand(6, -1, -1)
+        if named:  # the other way round than columns: as many candidates as samples
+            there = torch.ones(6, 6, dtype=torch.bool)
+            given = {"logits": given.transpose(0, 1), "available": there}
+    loss = objective(given, masked(LABELS, KNOWN), weight)
+    loss.backward()
+    expected = objective(finite, masked(LABELS, KNOWN), weight)
+    torch.testing.assert_close(loss.detach(), expected)
+    assert torch.isfinite(outputs.grad).all() and not outputs.grad[~KNOWN].any()
+
+
+BAD_MASKS = [
+    {"values": VALUES, "observed": OBSERVED.float()},
+    {"values": VALUES, "observed": OBSERVED.numpy()},
+    {"values": VALUES, "observed": OBSERVED[:, :2]},
+    {"values": VALUES, "observed": OBSERVED[:4, 0]},
+    {"values": VALUES, "observed": OBSERVED[:, :1]},
+    {"values": VALUES, "mask": OBSERVED},
+    {"values": {"a": VALUES}, "observed": OBSERVED[:, 0]},
+    {"values": VALUES},
+]
+
+
+@every_objective
+@pytest.mark.parametrize("target", BAD_MASKS)
+def test_other_forms_of_a_masked_target_are_refused(objective, target):
+    words = "(?s)mask.* bool.*must have the shape .*|mask of the target must have the"
+    with pytest.raises(ValueError, match=words):
+        objective(OUTPUTS, target)
+
+
+@pytest.mark.parametrize("objective", [CrossEntropy(), MultiplicativeLoss()])
+@pytest.mark.parametrize(
+    "target",
+    [
+        masked(LABELS, KNOWN.float()),
+        masked(LABELS, KNOWN[:3]),
+        masked(LABELS, KNOWN[:, None]),
+        {"labels": LABELS, "observed": KNOWN},
+    ],
+)
+def test_other_forms_of_masked_labels_are_refused(objective, target):
+    outputs = OUTPUTS
+    if isinstance(objective, MultiplicativeLoss):
+        outputs = OUTPUTS.expand(2, -1, -1)
+    with pytest.raises(ValueError, match="mask"):
+        objective(outputs, target)
+
+
+def test_targets_may_have_the_names_of_a_mask():
+    loss = ReconstructionLoss("mse", {"values": None, "observed": None})
+    outputs = {"values": OUTPUTS, "observed": OUTPUTS}
+    plain = ReconstructionLoss()(OUTPUTS, VALUES)
+    found = loss(outputs, {"values": VALUES, "observed": VALUES})
+    torch.testing.assert_close(found, plain)
+
+
+def test_targets_of_other_names_are_refused():
+    loss = ReconstructionLoss("mse", {"a": None})
+    with pytest.raises(ValueError, match=r"targets \['a'\].*got \['b'\]"):
+        loss({"a": OUTPUTS}, {"b": VALUES})
+
+
+@weighted
+def test_a_sample_with_one_observed_target_counts(weight):
+    loss = ReconstructionLoss("mse", {"a": None, "b": None})
+    first = torch.tensor([True] * 3 + [False] * 3)
+    outputs = {"a": OUTPUTS, "b": 2 * OUTPUTS}
+    target = {"a": masked(VALUES, first), "b": masked(VALUES, ~first)}
+    one_each = torch.where(first[:, None], OUTPUTS, 2 * OUTPUTS)
+    torch.testing.assert_close(
+        loss(outputs, target, weight), ReconstructionLoss()(one_each, VALUES, weight)
+    )
+    some = {"a": VALUES, "b": masked(VALUES, first)}  # of a everything is observed
+    torch.testing.assert_close(
+        loss(outputs, some, weight),
+        loss(outputs, {**some, "a": masked(VALUES, first | True)}, weight),
+    )
