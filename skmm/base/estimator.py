@@ -12,7 +12,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skmm import objectives, persistence
+from skmm import objectives, persistence, training
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
@@ -41,20 +41,18 @@ from skmm.base.warm_start import (
     resume_file,
 )
 from skmm.data import check_modalities
-from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
+from skmm.data.tensors import (
+    TensorRows,
+    one_tensor,
+    resolve_device,
+    to_device,
+    to_rows,
+)
 from skmm.data.validation import check_target, note_missing
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
-from skmm.training import (
-    EarlyStopping,
-    ProgressBar,
-    TensorNet,
-    history_frame,
-    optimizers,
-    own_callbacks,
-    predict_outputs,
-)
-from skmm.training.fingerprint import describe, digest
+from skmm.training import optimizers
+from skmm.training.fingerprint import digests
 
 
 class ModalityEstimator(
@@ -243,12 +241,8 @@ class ModalityEstimator(
         return data
 
     def _structure_digests(self):
-        """Digests of the structural parameters, compared in a warm start."""
-        return {
-            key: digest(describe(value, weights=False))
-            for key, value in self.get_params().items()
-            if key.split("__")[0] not in self._training_parameters
-        }
+        """Digests of the structural parameters, for warm starts."""
+        return digests(self.get_params(), without=self._training_parameters)
 
     def _inputs(self, X):
         return self.modalities  # to encode; None is all modalities of X
@@ -327,11 +321,11 @@ class ModalityEstimator(
         keep_start = self.early_stopping == "keep_start"
         own = []  # named, so as not to clash with a user's callbacks
         if self.early_stopping:
-            stopper = EarlyStopping(self.patience, keep_start=keep_start)
+            stopper = training.EarlyStopping(self.patience, keep_start=keep_start)
             own.append(("skmm_early_stopping", stopper))
         if self.verbose:
-            own.append(("skmm_progress_bar", ProgressBar()))
-        return TensorNet(
+            own.append(("skmm_progress_bar", training.ProgressBar()))
+        return training.TensorNet(
             module,
             check_objective(resolve(objective, objectives, "Objective")),
             stages=self._stages(),
@@ -342,7 +336,8 @@ class ModalityEstimator(
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
-            callbacks=(own_callbacks(self.callbacks) if self.callbacks else []) + own,
+            callbacks=(training.own_callbacks(self.callbacks) if self.callbacks else [])
+            + own,
             compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),
@@ -379,7 +374,7 @@ class ModalityEstimator(
     def _outputs(self, X, method="forward"):
         check_is_fitted(self, "net_")
         rows = X if isinstance(X, TensorRows) else self._rows(X)
-        return predict_outputs(self.net_.module_, rows, method=method)
+        return training.predict_outputs(self.net_.module_, rows, method=method)
 
     def _rows(self, X):
         X, module = check_modalities(X, self, reset=False), self.net_.module_
@@ -400,7 +395,7 @@ class ModalityEstimator(
         """
         check_is_fitted(self, "net_")
         rows = self._rows(X)
-        found = predict_outputs(self.net_.module_, rows, method="encode")
+        found = training.predict_outputs(self.net_.module_, rows, method="encode")
         device = next(iter(rows.x.values()))[:1].device
         return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
 
@@ -415,14 +410,8 @@ class ModalityEstimator(
         -------
         ndarray of shape (n_samples, n_features_out), float32
         """
-        fused = self._outputs(X, "fuse")
-        if isinstance(fused, dict):
-            raise TypeError(
-                f"the fusion gives the named outputs {list(fused)}, not one tensor: "
-                f"{type(self).__name__} must override transform to return one of them, "
-                "or all side by side. embed returns the embedding of each modality."
-            )
-        return fused.numpy()
+        fix = "override `transform`, or use `embed`, which returns each modality"
+        return one_tensor(self._outputs(X, "fuse"), fix).numpy()
 
     def embed(self, X):
         """Compute the embedding of each modality, which are the input of the fusion.
@@ -448,7 +437,7 @@ class ModalityEstimator(
     def history_(self):
         """DataFrame with a row per epoch: epoch, train_loss, valid_loss if any, dur."""
         check_is_fitted(self, "net_")
-        return history_frame(self.net_.history)
+        return training.history_frame(self.net_.history)
 
     @property
     def modality_weights_(self):

@@ -182,6 +182,27 @@ def names_in(names):
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def one_tensor(outputs, fix="override `_outputs` of the estimator to return one"):
+    """Check that outputs of a net are one tensor, not a dict of named tensors.
+
+    Parameters
+    ----------
+    outputs : Tensor or dict of str to Tensor
+    fix : str
+        Advice, for errors.
+
+    Returns
+    -------
+    Tensor
+    """
+    if isinstance(outputs, dict):
+        raise TypeError(
+            f"one tensor is needed, but the net gives the named outputs "
+            f"{list(outputs)}: {fix}."
+        )
+    return outputs
+
+
 def to_device(named, device):
     """Move a tensor, or all tensors in nested dicts, to a device."""
     return map_tensors(lambda tensor: tensor.to(device), named)

@@ -7,7 +7,8 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmm.targets.base import Target, one_tensor
+from skmm.data.tensors import one_tensor
+from skmm.targets.base import Target
 
 
 @dataclass
@@ -87,19 +88,19 @@ class ClassTarget(Target):
 
     def proba(self, outputs):
         """Probabilities in float64; those of a sample sum to one unless multilabel."""
-        outputs = one_tensor(outputs)
+        outputs = one_tensor(outputs).double()
         return (outputs.sigmoid() if self.multilabel else outputs.softmax(1)).numpy()
 
     def decision(self, outputs):
         """Logits, or the difference of the two if there are two classes."""
-        outputs = one_tensor(outputs).numpy()
+        outputs = one_tensor(outputs).double().numpy()
         if not self.multilabel and self.n_outputs == 2:
             return outputs[:, 1] - outputs[:, 0]
         return outputs
 
     def decode(self, outputs):
         """Predicted classes, or indicators if multilabel."""
-        outputs = one_tensor(outputs)
+        outputs = one_tensor(outputs).double()
         if self.multilabel:
             return (outputs.numpy() > 0).astype(int)
         return self.classes_[outputs.argmax(1).numpy()]

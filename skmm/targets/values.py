@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
-from skmm.targets.base import Target, one_tensor
+from skmm.data.tensors import one_tensor
+from skmm.targets.base import Target
 
 
 @dataclass
@@ -61,7 +62,7 @@ class ValueTarget(Target):
 
     def decode(self, outputs):
         """Predictions in the units and the shape of y."""
-        values = one_tensor(outputs).numpy() * self.scale + self.mean
+        values = one_tensor(outputs).double().numpy() * self.scale + self.mean
         return values[:, 0] if self.flat else values
 
 

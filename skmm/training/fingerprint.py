@@ -54,6 +54,23 @@ def digest(parts):
     return digest.hexdigest()
 
 
+def digests(params, without=()):
+    """Digest of every parameter by name, whatever the weights in it.
+
+    Parameters
+    ----------
+    params : dict
+        From ``get_params``.
+    without : collection of str
+        Parameters to leave out, with those nested in them.
+    """
+    return {
+        key: digest(describe(value, weights=False))
+        for key, value in params.items()
+        if key.split("__")[0] not in without
+    }
+
+
 class _Digests:
     """Digests of values. Each object is described only once.
 
