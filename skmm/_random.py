@@ -78,14 +78,17 @@ def _generators(device):
 def restored_generators(device="cpu"):
     """Restore the global generators of torch, numpy and Python on exit.
 
+    As in `seeded`, only one thread can enter at a time.
+
     Parameters
     ----------
     device : torch.device or str, default="cpu"
         For a CUDA device, its generator is restored as well.
     """
-    numpy_state, python_state = np.random.get_state(), random.getstate()
     device = torch.device(device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    cuda = [device] if device.type == "cuda" else []
+    with _LOCK, torch.random.fork_rng(cuda):
+        numpy_state, python_state = np.random.get_state(), random.getstate()
         try:
             yield
         finally:

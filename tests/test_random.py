@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from skmm._random import base_seed, derive, seeded
+from skmm._random import base_seed, derive, restored_generators, seeded
 
 
 def draw(seed):
@@ -103,3 +103,32 @@ def test_seeded_in_threads():
     for seed, values in results.items():
         with seeded(seed):
             assert torch.equal(values, torch.stack([torch.rand(50) for _ in range(50)]))
+
+
+def test_restoring_waits_for_seeded_threads():
+    inside, drawn = threading.Event(), threading.Event()
+
+    def disturb():
+        inside.wait()
+        with restored_generators():
+            drawn.wait(0.2)  # until the other thread has drawn, if it does not wait
+        restored.set()
+
+    restored = threading.Event()
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    with seeded(3):
+        inside.set()
+        first = torch.rand(3)
+        drawn.set()
+        assert not restored.wait(0.3)
+        second = torch.rand(3)
+    thread.join()
+    with seeded(3):
+        assert torch.equal(torch.cat([first, second]), torch.rand(6))
+
+
+def test_restoring_nests_in_seeded():
+    with seeded(1), restored_generators():
+        inner = torch.rand(3)
+    assert torch.equal(inner, draw(1))

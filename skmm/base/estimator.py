@@ -88,6 +88,7 @@ class ModalityEstimator(
         Default search space of the parameters that the class adds.
     """
 
+    _is_abstract = True
     _nested = ("encoders",)
     _fitted_by = "net_"
     _training_parameters = frozenset(

@@ -175,6 +175,13 @@ def tensors_in(named):
     return [named]
 
 
+def names_in(names):
+    """Names of outputs as a tuple: one may be a string; None is unknown."""
+    if names is None:
+        return None
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def to_device(named, device):
     """Move a tensor, or all tensors in nested dicts, to a device."""
     return map_tensors(lambda tensor: tensor.to(device), named)

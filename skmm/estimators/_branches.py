@@ -10,11 +10,14 @@ from skmm.base.net_state import packed_parts
 from skmm.nn import ConcatFusion
 from skmm.nn.assemble import assemble
 from skmm.nn.shape_inference import give_tokens
+from skmm.training import Stage
+from skmm.training.optimizers import OBJECTIVE
 
 
 class BranchEstimator(ModalityEstimator):
     """Base of the estimators whose module is a `Branches`."""
 
+    _is_abstract = True
     stages = None  # the order of training is what these estimators are
     _unit = "branch"  # what errors call one of the nets
 
@@ -57,6 +60,24 @@ class BranchEstimator(ModalityEstimator):
         shapes = {name: self.shapes_in_[name] for name in names}
         n_outputs = self._target.n_outputs
         return assemble(encoders, fusion, head, shapes, n_outputs, seeded)
+
+    def make_net(self, module, objective=None):
+        """Make a net of which every stage trains the weights of the objective, if any.
+
+        Parameters
+        ----------
+        module : Branches
+        objective : Objective, optional
+            That of a net that is loaded; None is the estimator's own.
+
+        Returns
+        -------
+        TensorNet
+        """
+        net = super().make_net(module, objective)
+        if net.stages and net.objective_learns_:
+            net.stages = [Stage([stage.train, OBJECTIVE]) for stage in net.stages]
+        return net
 
     def _packed(self, module):
         return {"branches": [packed_parts(branch) for branch in module.branches]}

@@ -174,6 +174,10 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     }
     _by_modality = ("encoders", "gate_encoders")
     _by_subset = ("branches", "costs")
+    _changes_loss = (
+        *BranchEstimator._changes_loss,
+        *("branches", "cost_strength", "costs", "training"),
+    )
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,

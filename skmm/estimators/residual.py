@@ -23,6 +23,7 @@ class BaseResidualFusion(BranchEstimator):
     _unit = "term"
 
     _training_parameters = BranchEstimator._training_parameters | {"mode"}
+    _changes_loss = (*BranchEstimator._changes_loss, "mode")
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,

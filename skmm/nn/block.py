@@ -30,7 +30,7 @@ class Block(BaseEstimator, nn.Module):
     out_features : int
         Width of the output, of named ones the number of values of a sample, masks not
         counted; set by ``build``.
-    gives, reads : tuple of str, default=()
+    gives, reads : str or tuple of str, default=()
         Names of the outputs that `forward` returns as a dict, and of those of the part
         before it that it reads; () is a plain tensor. None means that anything is
         passed on as it is.

@@ -7,6 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._random import restored_generators
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
+from skmm.nn.shape_inference import random_rows
 
 SAMPLES = 4
 SOME = torch.tensor([2, 0, 3])  # fewer, in another order
@@ -34,7 +35,7 @@ def check_rows_independent(module, shapes):
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     x = {
-        name: random_samples(encoder, shapes[name], generator).to(device)
+        name: random_rows(encoder, shapes[name], SAMPLES, generator).to(device)
         for name, encoder in module.encoders.items()
     }
     with restored_generators(device), _evaluating(module), torch.no_grad():
@@ -48,15 +49,6 @@ def check_rows_independent(module, shapes):
             "batch, and so would predictions. Compute along the other axes only, or "
             "use running statistics in prediction, like BatchNorm1d."
         )
-
-
-def random_samples(encoder, shape, generator):
-    """A few random samples, from 0 to 1 or of tokens, in the form an encoder reads."""
-    shape = shape or (8,)  # tokens
-    dtype = getattr(encoder, "in_dtype", torch.float32)
-    if dtype.is_floating_point and len(shape):
-        return torch.rand(SAMPLES, *shape, generator=generator).to(dtype)
-    return torch.randint(2, (SAMPLES, *shape), generator=generator).to(dtype)
 
 
 def _mixing(module, x):

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import InvalidParameterError
+from skmm.data.tensors import names_in
 from skmm.nn.block import Block, built_clone
 
 CONTRACTS = {
@@ -240,19 +241,28 @@ def _raise_for_text(part, where):
     )
 
 
-def zero_rows(encoder, shape):
-    """Two samples of zeros, in the form that an encoder reads."""
+def zero_rows(encoder, shape, n_rows=2):
+    """Rows of zeros, as an encoder reads them."""
     device = _device(encoder)
     if shape is None or shape == ():  # tokens
-        return torch.zeros(2, 8, dtype=torch.int64, device=device)
+        return torch.zeros(n_rows, 8, dtype=torch.int64, device=device)
     dtype = getattr(encoder, "in_dtype", torch.float32)
-    return torch.zeros(2, *shape, dtype=dtype, device=device)
+    return torch.zeros(n_rows, *shape, dtype=dtype, device=device)
 
 
-def random_rows(encoder, shape):
-    """Two random samples from 0 to 1, or of padding, in the form an encoder reads."""
-    rows = zero_rows(encoder, shape)
-    return torch.rand(rows.shape) if rows.is_floating_point() else rows
+def random_rows(encoder, shape, n_rows=2, generator=None):
+    """Rows of numbers from 0 to 1, as an encoder reads them.
+
+    Rows of whole numbers are padding without a `generator`; else they are 0 or 1, as
+    there may be as few tokens, and of text also other bytes.
+    """
+    rows = zero_rows(encoder, shape, n_rows)
+    if rows.is_floating_point():
+        return torch.rand(rows.shape, generator=generator).to(rows.dtype)
+    if generator is None:
+        return rows
+    most = 32 if shape == () else 2
+    return torch.randint(most, rows.shape, generator=generator).to(rows.dtype)
 
 
 def _device(part):
@@ -268,8 +278,8 @@ def gives_of(part, before=()):
     before : tuple of str, default=()
         Outputs of the part before it, which some parts pass on.
     """
-    names = getattr(part, "gives", ())
-    return before if names is None else tuple(names)
+    names = names_in(getattr(part, "gives", ()))
+    return before if names is None else names
 
 
 def check_reads(reader, reads, giver, gives, fix):
@@ -278,8 +288,8 @@ def check_reads(reader, reads, giver, gives, fix):
     Parameters
     ----------
     reader, giver : str
-        Names of the two parts for errors, such as "head=MLPHead".
-    reads, gives : tuple of str or None
+        What errors call the two parts, such as "head=MLPHead".
+    reads, gives : str, tuple of str or None
         () is a plain tensor, None is unknown.
     fix : str
         Advice, for errors.
@@ -289,6 +299,7 @@ def check_reads(reader, reads, giver, gives, fix):
     ValueError
         If a name is missing, or only one of them is a plain tensor.
     """
+    reads, gives = names_in(reads), names_in(gives)
     if reads is None or gives is None:
         return
     if bool(reads) == bool(gives) and {*reads} <= {*gives}:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import register
+from skmm.data.tensors import names_in, tensors_in
 
 RULE = (
     "An objective is called with (outputs, target, weight) and returns a scalar, the "
@@ -45,8 +46,8 @@ class Objective(BaseEstimator):
 
     Attributes
     ----------
-    reads : tuple of str
-        Names of the outputs that it reads; () is a plain tensor.
+    reads : str or tuple of str
+        Names of all outputs that it uses; () is a plain tensor.
     by_rows : bool
         Whether the loss of a mini-batch is the mean of `rows`, which stacks require.
         False by default if `__call__` is overridden.
@@ -122,7 +123,7 @@ class Objective(BaseEstimator):
         counted : Tensor of bool, shape (n_samples,), or None
             None is all.
         """
-        losses = self.rows(outputs, self._readable(target))
+        losses = self._checked_rows(outputs, self._readable(target))
         counted = self.counted(target)
         return losses if counted is None else losses.masked_fill(~counted, 0.0), counted
 
@@ -132,7 +133,17 @@ class Objective(BaseEstimator):
 
     def mean(self, outputs, target):
         """Unweighted mean of `rows`; override it if torch computes it directly."""
-        return self.rows(outputs, target).mean()
+        return self._checked_rows(outputs, target).mean()
+
+    def _checked_rows(self, outputs, target):
+        """Loss of every sample; other shapes would broadcast with the weights."""
+        losses, shape = self.rows(outputs, target), tensors_in(target)[0].shape[:1]
+        if isinstance(losses, torch.Tensor) and losses.shape == shape:
+            return losses
+        raise ValueError(
+            f"rows of objective {type(self).__name__} must return a tensor of shape "
+            f"{tuple(shape)}, the loss of every sample; got {_kind(losses)}."
+        )
 
     @property
     def validation(self):
@@ -270,7 +281,7 @@ def _takes_three(objective):
 def check_inner(objective):
     """Check an objective inside another one, which passes it a plain tensor."""
     check_objective(objective)
-    if reads := getattr(objective, "reads", ()):
+    if reads := names_in(getattr(objective, "reads", ())):
         raise ValueError(
             f"objective {type(objective).__name__} reads the outputs {list(reads)}, "
             "but here it gets one tensor. Use one that reads a tensor, such as "
@@ -282,9 +293,14 @@ def check_scalar(loss, objective):
     """Return a loss after checking that it is a scalar tensor."""
     if isinstance(loss, torch.Tensor) and loss.ndim == 0:
         return loss
-    is_tensor = isinstance(loss, torch.Tensor)
-    got = f"shape {tuple(loss.shape)}" if is_tensor else type(loss).__name__
-    raise TypeError(f"objective {objective!r} returned {got}, not a scalar. {RULE}")
+    raise TypeError(
+        f"objective {objective!r} returned {_kind(loss)}, not a scalar. {RULE}"
+    )
+
+
+def _kind(value):
+    is_tensor = isinstance(value, torch.Tensor)
+    return f"shape {tuple(value.shape)}" if is_tensor else type(value).__name__
 
 
 def validation_of(objective):

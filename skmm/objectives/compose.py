@@ -4,6 +4,7 @@ from numbers import Real
 from types import SimpleNamespace
 
 from skmm._resolver import resolve
+from skmm.data.tensors import names_in
 from skmm.objectives import correlation, multiplicative, reconstruction, supervised
 from skmm.objectives.base import Objective, check_objective
 
@@ -69,8 +70,8 @@ class WeightedSum(Objective):
             )
 
     def _known_reads(self):
-        found = [getattr(term, "reads", None) for term, _ in self._terms()]
-        return [tuple(names) for names in found if names is not None]
+        found = [names_in(getattr(t, "reads", None)) for t, _ in self._terms()]
+        return [names for names in found if names is not None]
 
     @property
     def reads(self):

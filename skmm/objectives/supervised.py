@@ -37,6 +37,7 @@ class EntrywiseObjective(Objective):
     A subclass defines ``entries(outputs, values)``, the loss of every entry.
     """
 
+    _is_abstract = True
     masks_entries = True
 
     def rows(self, outputs, target):

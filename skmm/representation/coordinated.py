@@ -136,6 +136,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     True
     """
 
+    _changes_loss = (*ModalityEstimator._changes_loss, "projector")
     search_space = {"batch_size": [128, 256, 512]}  # samples are compared in them
 
     _parameter_constraints = {
@@ -277,9 +278,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     def _objective(self):
         objective = check_objective(resolve(self.objective, objectives, "Objective"))
-        if getattr(objective, "reads", ()) == SideBySideFusion.gives:
-            return objective
-        return ByPosition(objective)
+        reads_names = bool(getattr(objective, "reads", ()))
+        return objective if reads_names else ByPosition(objective)
 
     def adopt(self, net, problem):
         """Set the fitted attributes from a trained net, and compute the correlations.

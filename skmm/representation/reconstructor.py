@@ -132,7 +132,10 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     True
     """
 
-    _changes_loss = (*ModalityEstimator._changes_loss, "loss")
+    _changes_loss = (
+        *ModalityEstimator._changes_loss,
+        *("loss", "output_activation", "target"),
+    )
     _nested = ("encoders", "decoder")
 
     search_space = {

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skmm.data.tensors import tensors_in
+from skmm.nn.shape_inference import gives_of
 
 __all__ = ["check_block", "same_weights"]
 
@@ -98,7 +99,7 @@ def check_output_width(block, in_shape, inputs):
     if not built.gives:
         assert outputs.shape[-1] == built.out_features
         return
-    assert {*outputs} == {*built.gives}, f"{outputs.keys()} is not {built.gives}"
+    assert {*outputs} == {*gives_of(built)}, f"{outputs.keys()} is not {built.gives}"
     n_samples = len(tensors_in(inputs[0])[0])
     assert {len(tensor) for tensor in outputs.values()} == {n_samples}
     assert _values(outputs)[0].numel() == built.out_features

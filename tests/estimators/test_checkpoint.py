@@ -13,8 +13,9 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm import FusionClassifier
-from skmm.nn import MLPEncoder
+from skmm.nn import ConcatFusion, MLPEncoder
 from skmm.training import Stage, TensorNet
+from skmm.training.checkpoint import START, VERSION
 
 RNG = np.random.default_rng(0)
 X = {"a": RNG.normal(size=(60, 4))}
@@ -117,7 +118,7 @@ def key_of(estimator, folder):
     [
         ({"lr": 0.5}, "lr"),
         ({"random_state": 1}, "random_state"),
-        ({"encoders": MLPEncoder((7,))}, "structure"),
+        ({"encoders": MLPEncoder((7,))}, "encoders"),
     ],
 )
 def test_a_checkpoint_of_another_fit_is_rejected(change, reason, tmp_path, monkeypatch):
@@ -133,6 +134,49 @@ def test_a_checkpoint_of_another_fit_is_rejected(change, reason, tmp_path, monke
     with pytest.raises(ValueError, match="other data"):
         model(path).fit(X, 1 - Y)
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"fusion": ConcatFusion((3,))}, "fusion"),
+        ({"lr": 0.5, "random_state": 1}, "lr and random_state"),
+        ({}, "random_state or structure"),
+    ],
+    ids=["fusion", "two", "start"],
+)
+def test_only_what_differs_is_named(change, names, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    interrupted(path, monkeypatch)
+    if not change:
+        state = torch.load(path)
+        torch.save(state | {"key": state["key"] | {START: "0"}}, path)
+    with pytest.raises(ValueError, match=f"it has other {names}. Remove it"):
+        model(path, **change).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (VERSION - 1, f"was written by an older version .*format {VERSION - 1}"),
+        (VERSION + 1, f"was written by a newer version .*format {VERSION + 1}"),
+        ("four", "not a valid skmm checkpoint"),
+    ],
+)
+def test_checkpoints_of_other_versions(version, message, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    interrupted(path, monkeypatch)
+    torch.save(torch.load(path) | {"version": version}, path)
+    with pytest.raises(ValueError, match=message):
+        model(path).fit(X, Y)
+
+
+def interrupted(path, monkeypatch):
+    """Write the checkpoint of a fit that was interrupted."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            model(path).fit(X, Y)
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of ours", os.urandom(500)])

@@ -76,7 +76,10 @@ def test_lazy_modules():
             nn.Unflatten(1, (1, 3)),
             r"encoders\['a'\]: Unflatten returned \(2, 1, 3\) for 2 samples",
         ),
-        (MLPEncoder((4,)).build((7,)), r"encoders\['a'\]: MLPEncoder cannot read"),
+        (
+            MLPEncoder((4,)).build((7,)),
+            r"encoders\['a'\]: MLPEncoder cannot read samples",
+        ),
         (MLPEncoder(dropout=7), "'dropout' parameter of MLPEncoder"),
         (MLPEncoder((0,)), "hidden must be a tuple of positive integers"),
     ],

@@ -18,6 +18,7 @@ from skmm.objectives import (
     BlendedLoss,
     CrossEntropy,
     MultiplicativeLoss,
+    Objective,
     ReconstructionLoss,
     WeightedSum,
 )
@@ -182,3 +183,73 @@ def test_a_coordination_has_embeddings_and_presence():
     outputs = CoordinatedEncoder(**FAST).fit(X)._outputs(X)
     assert outputs["embeddings"].shape == (len(Y), 2, 64)
     assert outputs["present"].dtype == torch.bool and outputs["present"].all()
+
+
+class Agreement(Objective):
+    """Squared distance of the first two embeddings, with `reads` of choice."""
+
+    by_rows = False
+
+    def __init__(self, reads):
+        self.reads = reads
+
+    def __call__(self, outputs, target, weight=None):
+        embeddings = outputs["embeddings"]
+        return (embeddings[:, 0] - embeddings[:, 1]).square().mean()
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        ("present", "embeddings"),
+        ["embeddings", "present"],
+        ("embeddings",),
+        "embeddings",
+    ],
+)
+def test_an_objective_of_embeddings_names_what_it_reads_in_any_form(reads):
+    model = CoordinatedEncoder(objective=Agreement(reads), **FAST).fit(X)
+    assert isinstance(model.net_.criterion, Agreement)
+
+
+@pytest.mark.parametrize("reads", ["mean", ("embeddings", "mean")])
+def test_an_objective_of_embeddings_cannot_read_other_names(reads):
+    words = "objective Agreement reads .*'mean', but .* gives the named outputs 'embed"
+    with pytest.raises(ValueError, match=words):
+        CoordinatedEncoder(objective=Agreement(reads), **FAST).fit(X)
+
+
+class One(nn.Block):
+    """One named output, whose name is a string."""
+
+    gives = "mean"
+
+    def build(self, in_shape):
+        width, self.out_features = in_shape
+        self.linear = torch.nn.Linear(width, self.out_features)
+        return self
+
+    def forward(self, x):
+        return {"mean": self.linear(x)}
+
+
+class OfMean(CrossEntropy):
+    """Cross-entropy of the output "mean"."""
+
+    reads = "mean"
+
+    def rows(self, outputs, target):
+        return super().rows(outputs["mean"], target)
+
+    def mean(self, outputs, target):
+        return super().mean(outputs["mean"], target)
+
+
+def test_one_name_may_be_a_string():
+    assert module_of(One()).gives == ("mean",)
+    for objective in (OfMean(), WeightedSum([(OfMean(), 1.0)])):
+        FusionClassifier(head=One(), objective=objective, **FAST).fit(X, Y)
+    with pytest.raises(ValueError, match="reads the named output 'mean', but"):
+        FusionClassifier(objective=OfMean(), **FAST).fit(X, Y)
+    with pytest.raises(ValueError, match=r"reads the outputs \['mean'\]"):
+        GradientBlendingClassifier(objective=OfMean(), **FAST).fit(X, Y)

@@ -100,12 +100,56 @@ def test_other_parts_are_not_accused(parts):
     module_of(**parts)
 
 
-def test_encoders_of_text_are_tried_too():
-    X = ModalityDict(t=np.array(["ab", "c"] * 20, dtype=object), a=X_A)
-    FusionClassifier({"t": MeanEmbedding()}, **FAST).fit(X, Y[:40])
-
-
 X_A = two_tables(40)[0]["a"]
+TEXT = ModalityDict(t=np.array(["ab", "c"] * 20, dtype=object), a=X_A)
+
+
+class CentredText(MeanEmbedding):
+    def forward(self, tokens):
+        embedded = super().forward(tokens)
+        return embedded - embedded.mean(0)
+
+
+class PlainText(nn.Module):
+    """A plain module that reads text, and may mix the samples."""
+
+    def __init__(self, centred):
+        super().__init__()
+        self.table = nn.Embedding(257, 4)
+        self.centred = centred
+
+    def forward(self, tokens):
+        embedded = self.table(tokens).mean(1)
+        return embedded - embedded.mean(0) * self.centred
+
+
+@pytest.mark.parametrize("encoder", [CentredText(), PlainText(centred=True)])
+def test_encoders_of_text_are_tried_too(encoder):
+    with pytest.raises(ValueError, match=r"encoders\['t'\] .*depend on the other"):
+        FusionClassifier({"t": encoder}, **FAST).fit(TEXT, Y[:40])
+
+
+@pytest.mark.parametrize("encoder", [MeanEmbedding(), PlainText(centred=False)])
+def test_other_encoders_of_text_are_not_accused(encoder):
+    FusionClassifier({"t": encoder}, **FAST).fit(TEXT, Y[:40])
+
+
+class Numbered(SumFusion):
+    """Adds the place in the batch: the first samples alone do not change."""
+
+    def forward(self, parts, present=None):
+        fused = super().forward(parts, present)
+        return fused + torch.arange(len(fused))[:, None]
+
+
+def test_the_order_of_the_samples_is_changed():
+    with pytest.raises(ValueError, match=r"fusion \(Numbered\): "):
+        module_of(fusion=Numbered())
+
+
+def test_plain_modules_of_torch_are_tried():
+    with pytest.raises(ValueError, match=r"encoders\['a'\] \(Sequential\): "):
+        module_of({"a": nn.Sequential(nn.Linear(3, 4), nn.Softmax(0))})
 
 
 def test_trying_draws_no_numbers_and_leaves_the_modes():

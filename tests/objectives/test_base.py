@@ -1,10 +1,13 @@
 """Other callables are refused with the contract of objectives."""
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from skmm import FusionRegressor
-from skmm.objectives import SquaredError, WeightedSum
+from skmm.model_selection import fit_replicas
+from skmm.objectives import Objective, SquaredError, WeightedSum
 from tests.toys import two_tables
 
 X, _ = two_tables()
@@ -60,3 +63,44 @@ def test_a_function_and_a_module_of_three_arguments_do():
     own = fit(Own()).predict(X)
     same = fit(lambda o, t, w: (o - t).square().mean()).predict(X)
     assert (own == same).all()
+
+
+class Rows(Objective):
+    """Squared errors in a shape of choice."""
+
+    def __init__(self, shape="(n, 1)"):
+        self.shape = shape
+
+    def rows(self, outputs, target):
+        losses = (outputs - target).square()
+        return {
+            "(n, 1)": losses,
+            "()": losses.mean(),
+            "fewer": losses[1:, 0],
+            "float": losses.mean().item(),
+        }[self.shape]
+
+
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 3.0])])
+@pytest.mark.parametrize(
+    ("shape", "got"),
+    [
+        ("(n, 1)", r"shape \(3, 1\)"),
+        ("()", r"shape \(\)"),
+        ("fewer", r"shape \(2,\)"),
+        ("float", "float"),
+    ],
+)
+def test_rows_of_another_shape_are_refused(shape, got, weight):
+    loss, outputs = Rows(shape), torch.randn(3, 1)
+    words = rf"rows of objective Rows must return a tensor of shape \(3,\).*got {got}"
+    with pytest.raises(ValueError, match=words):
+        loss(outputs, torch.zeros(3, 1), weight)
+    with pytest.raises(ValueError, match=words):
+        loss.row_losses(outputs, torch.zeros(3, 1))
+
+
+def test_rows_of_another_shape_are_refused_in_a_stack():
+    model = FusionRegressor(objective=Rows(), max_epochs=1, random_state=0)
+    with pytest.raises(ValueError, match="rows of objective Rows must return"):
+        fit_replicas(model, X, Y, [np.arange(30), np.arange(10, 40)])

@@ -220,7 +220,9 @@ def test_missing_everywhere_when_predicting_keeps_the_shape():
 def test_missing_everywhere_when_fitting():
     X, y = two_tables()
     model = per_modality({"a": StandardScaler()})
-    with pytest.warns(UserWarning, match="'a' is missing in all samples") as seen:
+    with pytest.warns(
+        UserWarning, match="modality 'a' is missing in all samples"
+    ) as seen:
         result = model.fit_transform(X.with_missing("a"), y)
     assert len(seen) == 1
     assert not result.present["a"].any() and result.present["b"].all()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from skorch.callbacks import Callback
 from torch import nn
 
 from skmm import (
@@ -246,3 +247,26 @@ def test_frozen_weights_and_buffers_stay():
     regressor = FusionRegressor(objective=objective, **FAST).fit(X, Y)
     assert noise(regressor) == 0.25
     assert objective.calls == 0 and regressor.net_.criterion_.calls > 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ResidualFusionRegressor(mode="sequential", objective=Own(), **FAST),
+        DynamicFusionClassifier(training="two_stage", objective=Smoothed(), **FAST),
+        DynamicFusionClassifier(training="frozen", objective=Smoothed(), **FAST),
+    ],
+    ids=["sequential", "two_stage", "frozen"],
+)
+def test_every_stage_of_composite_nets_trains_the_objective(model):
+    y = Y if isinstance(model, ResidualFusionRegressor) else LABELS
+    seen = []
+
+    class Note(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(next(net.criterion_.parameters()).item())
+
+    model.set_params(callbacks=[Note()]).fit(X, y)
+    assert len(set(seen)) == len(seen) == model.n_iter_ == 6
+    other = clone(model).set_params(objective=None, callbacks=None).fit(X, y)
+    assert not any("objective" in stage.train for stage in other.net_.stages)

@@ -64,6 +64,7 @@ class PairFusion(TokenFusion):
         Dropout probability on the attention weights.
     """
 
+    _is_abstract = True
     search_space = {"width": [32, 64, 128]}
 
     def __init__(self, width=64, *, heads=4, dropout=0.0):
