@@ -185,7 +185,7 @@ def test_a_coordination_has_embeddings_and_presence():
     assert outputs["present"].dtype == torch.bool and outputs["present"].all()
 
 
-class Pair(nn.Block):
+class Outputs(nn.Block):
     """Two named outputs and a mask, of `width` values together or not."""
 
     gives = ("left", "right", "mask")
@@ -206,7 +206,7 @@ class Pair(nn.Block):
 
 @pytest.mark.parametrize("params", [{"width": 4}, {"width": 6}, {"samples": 3}])
 def test_named_outputs_of_another_width_are_named(params):
-    message = r"fusion: Pair returned .*'mask': \(2, 7\).* together must have 5 values"
-    probe_fusion(Pair().build({"a": 3}), {"a": 3})
+    message = r"fusion: Outputs returned .*'mask': \(2, 7\).* must have 5 values"
+    probe_fusion(Outputs().build({"a": 3}), {"a": 3})
     with pytest.raises(ValueError, match=message):
-        probe_fusion(Pair(**params).build({"a": 3}), {"a": 3})
+        probe_fusion(Outputs(**params).build({"a": 3}), {"a": 3})
