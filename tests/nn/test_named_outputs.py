@@ -13,6 +13,7 @@ from skmm import (
     nn,
 )
 from skmm.nn.assemble import assemble, complete
+from skmm.nn.shape_inference import probe_fusion
 from skmm.objectives import (
     BarlowTwins,
     BlendedLoss,
@@ -292,3 +293,30 @@ def test_values_of_named_outputs_need_an_estimator_that_reads_them():
     model = FusionRegressor(head=One(), objective=error, **FAST).fit(X, X["a"][:, 0])
     with pytest.raises(TypeError, match=r"\['mean'\].*override `_outputs`"):
         model.predict(X)
+
+
+class Outputs(nn.Block):
+    """Two named outputs and a mask, of `width` values together or not."""
+
+    gives = ("left", "right", "mask")
+
+    def __init__(self, width=5, samples=2):
+        super().__init__()
+        self.width = width
+        self.samples = samples
+
+    def build(self, in_shape):
+        self.out_features = 5
+        return self
+
+    def forward(self, parts, present=None):
+        left, right = torch.zeros(2, 2), torch.zeros(self.samples, self.width - 2)
+        return {"left": left, "right": right, "mask": torch.ones(2, 7) > 0}
+
+
+@pytest.mark.parametrize("params", [{"width": 4}, {"width": 6}, {"samples": 3}])
+def test_named_outputs_of_another_width_are_named(params):
+    message = r"fusion: Outputs returned .*'mask': \(2, 7\).* must have 5 values"
+    probe_fusion(Outputs().build({"a": 3}), {"a": 3})
+    with pytest.raises(ValueError, match=message):
+        probe_fusion(Outputs(**params).build({"a": 3}), {"a": 3})

@@ -208,6 +208,27 @@ def test_gradients_of_the_objective_are_clipped_together():
     assert abs(noise(model)) < 1e-4 < abs(noise(free))
 
 
+class ByRows(SquaredError, nn.Module):
+    """The loss of every sample, times a learnt factor."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def rows(self, outputs, target):
+        return self.factor * super().rows(outputs, target)
+
+
+def test_an_objective_that_learns_is_not_stacked_even_if_it_is_a_mean_of_samples():
+    model = FusionRegressor(objective=ByRows(), **FAST)
+    problem = model.prepare(X, Y)
+    net = model.make_net(problem.module)
+    assert net.criterion.by_rows and net.criterion.additive
+    assert not can_be_stacked(net, problem)
+    net.criterion = SquaredError()
+    assert can_be_stacked(net, problem)
+
+
 def test_replicas_with_an_objective_that_learns_are_fitted_one_by_one():
     model = FusionRegressor(objective=Own(), **FAST)
     problem = clone(model).prepare(X, Y)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skmm import FusionClassifier, ModalityDict
+from skmm import FusionClassifier, FusionRegressor, ModalityDict
 from skmm._random import seeded
 from skmm.model_selection import fit_replicas
 from skmm.nn import (
@@ -21,7 +21,7 @@ from skmm.nn import (
     NoHarmFusion,
 )
 from skmm.nn.composite.stack import stack, unstack
-from skmm.training.replicas import can_be_stacked, train_together
+from skmm.training.replicas import can_be_stacked, train_stacked, train_together
 
 
 def batch_norm_encoder():
@@ -85,6 +85,7 @@ CASES = {
     "rmsprop": ({"optimizer": "rmsprop"}, {"lr": [0.01, 0.002]}),
     "adagrad": ({"optimizer": "adagrad"}, {"lr": [0.01, 0.02]}),
     "clipped": ({"gradient_clip": 0.05}, {"lr": [0.01, 0.02]}),
+    "some clipped": ({}, {"gradient_clip": [None, 0.01]}),
     "cosine": ({"lr_schedule": "cosine"}, {"lr": [0.01, 0.02]}),
     "cosine adamw": (
         {"lr_schedule": "cosine", "optimizer": "adamw"},
@@ -118,6 +119,22 @@ def test_targets_with_a_mask_equal_one_by_one(cut):
         values = target.masked_fill(~observed, -1)
         problem.train = rows, {"values": values, "observed": observed}
     assert_equal_to_one_by_one(nets, problems)
+
+
+def test_targets_of_several_dtypes_are_in_several_stacks(monkeypatch):
+    stacks, together = [], train_stacked._in_a_stack
+
+    def noted(nets, problems, seed):
+        stacks.append({problem.train[1].dtype for problem in problems})
+        together(nets, problems, seed)
+
+    monkeypatch.setattr(train_stacked, "_in_a_stack", noted)
+    nets, problems = prepared(FusionRegressor(**BASE), 4)
+    for problem in problems[1::2]:
+        rows, target = problem.train
+        problem.train = rows, target.double() + 1e-9
+    assert_equal_to_one_by_one(nets, problems)
+    assert stacks == [{torch.float32}, {torch.float64}]
 
 
 @pytest.mark.parametrize("name", CASES)
