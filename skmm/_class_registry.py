@@ -12,13 +12,17 @@ CLASSES = {}
 def register(cls, room):
     """Register a class of the package under its public name.
 
+    Base classes are skipped: names that begin with "_" or "Base", and classes that set
+    ``_is_abstract = True`` themselves.
+
     Parameters
     ----------
     cls : type
     room : str
         The subpackage from which users import it, such as "nn"; "" is the package.
     """
-    if cls.__module__.partition(".")[0] == PACKAGE:
+    is_base = cls.__name__.startswith(("_", "Base")) or "_is_abstract" in vars(cls)
+    if cls.__module__.partition(".")[0] == PACKAGE and not is_base:
         CLASSES[".".join(filter(None, (PACKAGE, room, cls.__name__)))] = cls
 
 
@@ -28,7 +32,7 @@ def registered(room):
     Parameters
     ----------
     room : str
-        As for `register`.
+        See `register`.
     """
 
     def decorate(cls):

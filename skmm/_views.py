@@ -21,7 +21,7 @@ def naming(name):
 
 @contextmanager
 def noting(where):
-    """Add a note to errors that says where they happened."""
+    """Add a note on where they occurred to errors."""
     try:
         yield
     except Exception as error:

@@ -8,7 +8,7 @@ __all__ = ["classification_error_rate", "classification_error_rate_scorer"]
 
 
 def classification_error_rate(y_true, y_pred, *, sample_weight=None):
-    r"""Balanced error rate: the mean over classes of the share predicted wrongly.
+    r"""Compute the balanced error rate, one minus the mean recall of the classes.
 
     .. math:: E_r = 1 - \frac{\text{specificity} + \text{sensitivity}}{2}
 

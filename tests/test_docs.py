@@ -109,7 +109,7 @@ def test_docstring_names_every_parameter(value):
 def undocumented_methods(cls):
     """Public methods and properties of a class, defined by us, without a docstring."""
     kinds = inspect.isfunction, lambda value: isinstance(value, property)
-    for name, value in inspect.getmembers(cls):
+    for name, value in inspect.getmembers_static(cls):
         own = getattr(value, "fget", None) or value
         ours = (getattr(own, "__module__", None) or "").split(".")[0] == "skmm"
         if ours and not name.startswith("_") and any(kind(value) for kind in kinds):

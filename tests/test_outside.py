@@ -192,7 +192,7 @@ def assert_same(a, b, atol=0.0):
     ("parameter", "value"),
     [("width", 5), ("gains", {"a": 2.0}), ("encoders__a__scale", 0.5)],
 )
-def test_warm_start_refuses_another_structural_parameter(parameter, value):
+def test_warm_start_rejects_another_structural_parameter(parameter, value):
     model = own(warm_start=True).fit(X, Y)
     with pytest.raises(ValueError, match=rf"{parameter}.* changed since the first fit"):
         model.set_params(**{parameter: value}).fit(X, Y)
@@ -207,7 +207,7 @@ def test_warm_start_allows_another_training_parameter():
     )
 
 
-def test_warm_start_refuses_other_candidate_weights():
+def test_warm_start_rejects_other_candidate_weights():
     weights = {("a",): 0.5}
     model = skmm.MulMixClassifier(warm_start=True, **FAST).fit(X, Y)
     with pytest.raises(ValueError, match="candidate_weights changed"):
@@ -311,7 +311,7 @@ def test_restricted_to_one_modality():
 
 
 @pytest.mark.parametrize("modalities", [None, ["a"]], ids=["all", "one"])
-def test_unknown_modality_in_an_own_parameter_is_refused(modalities):
+def test_unknown_modality_in_an_own_parameter_is_rejected(modalities):
     model = own(gains={"a": 2.0, "c": 1.0}, modalities=modalities)
     with pytest.raises(ValueError, match="gains: unknown modality 'c'"):
         model.fit(X, Y)
@@ -360,7 +360,7 @@ def test_an_interrupted_fit_is_resumed(interrupted):
 @pytest.mark.parametrize(
     "params", [{"smoothing": 0.1}, {"width": 5}, {"objective__power": 2.0}], ids=str
 )
-def test_a_checkpoint_of_another_value_is_refused_by_name(interrupted, params):
+def test_a_checkpoint_of_another_value_is_rejected_by_name(interrupted, params):
     (parameter,) = params
     model = interrupted().set_params(**params)
     with pytest.raises(ValueError, match=f"another fit.*{parameter.split('__')[0]}"):

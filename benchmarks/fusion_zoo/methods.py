@@ -103,7 +103,7 @@ def run(problem, seed):
         claimed = ADDITIVE | set(SOLVES_XOR)
         models = {name: model for name, model in models.items() if name in claimed}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "modality .* has rows of shape", UserWarning)
+        warnings.filterwarnings("ignore", "modality .* has samples", UserWarning)
         warm_up(models, train)
         return [
             {"configuration": problem, "seed": seed, "method": method}

@@ -36,7 +36,7 @@ def run(problem, seed):
         return (restrict(model, names) if names else model).fit(*train)
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "modality .* has rows of shape", UserWarning)
+        warnings.filterwarnings("ignore", "modality .* has samples", UserWarning)
         alone = {
             name: min(fitted(FUSIONS["concat"], [name]).history_["valid_loss"])
             for name in train[0]

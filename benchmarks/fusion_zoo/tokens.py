@@ -169,7 +169,7 @@ def run(name, seed):
     train, test = PROBLEMS[name].split(seed)
     models = models_of(PROBLEMS[name], list(train[0]), seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "modality .* has rows of shape", UserWarning)
+        warnings.filterwarnings("ignore", "modality .* has samples", UserWarning)
         return [
             {"configuration": name, "seed": seed, "method": method}
             | judged(model, train, test)

@@ -55,7 +55,7 @@ def collect(names, seeds, path, jobs):
 def quietly(name, seed):
     """One cell, without the question whether a table is an image."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "modality .* has rows of shape", UserWarning)
+        warnings.filterwarnings("ignore", "modality .* has samples", UserWarning)
         return run(name, seed)
 
 

@@ -53,7 +53,7 @@ def run(configuration, seed):
     split = small_and_large if problem == GENERATED else REAL[problem].split
     train, test = split(seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "modality .* has rows of shape", UserWarning)
+        warnings.filterwarnings("ignore", "modality .* has samples", UserWarning)
         return [
             {"method": method + ", stopped early" * stopped}
             | judged(method, model, train, test)

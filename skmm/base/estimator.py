@@ -88,6 +88,7 @@ class ModalityEstimator(
         Default search space of the parameters that the class adds.
     """
 
+    _is_abstract = True
     _nested = ("encoders",)
     _fitted_by = "net_"
     _training_parameters = frozenset(
@@ -104,6 +105,7 @@ class ModalityEstimator(
     _by_subset = ()
     _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
+    class_weight = None  # a parameter of classifiers
 
     _parameter_constraints = {
         "encoders": [dict, HasMethods("build"), nn.Module, None],
@@ -160,7 +162,7 @@ class ModalityEstimator(
         KeyboardInterrupt
             On Ctrl-C. The estimator is then fitted with the weights of the last step,
             or with the best weights so far if `early_stopping` is set. Fitting again
-            with ``warm_start=True`` continues.
+            with ``warm_start=True`` continues. Before the first epoch, it is unchanged.
         """
         again = self.warm_start and hasattr(self, "net_")
         data = self.prepare(X, y, sample_weight, again=again)
@@ -270,8 +272,7 @@ class ModalityEstimator(
         else:
             check_same_classes(self, classes)
         y = self._target.read(y)
-        class_weight = getattr(self, "class_weight", None)
-        return y, combined_weight(len(X), y, sample_weight, class_weight, scaled)
+        return y, combined_weight(len(X), y, sample_weight, self.class_weight, scaled)
 
     def _learn_target(self, y, weight=None, classes=None):
         """Learn a target of `_target_class` and set its fitted attributes."""
@@ -295,11 +296,13 @@ class ModalityEstimator(
         return seeded(derive(self._seed, *names))
 
     def _train(self, net, data, epochs):
+        before = len(net.history)
         try:
             with seeded(self.training_seed(net), net.device):
                 net.run(data.train, data.valid, epochs)
         except KeyboardInterrupt:
-            self.adopt(net, data)
+            if len(net.history) > before:
+                self.adopt(net, data)
             raise
         return self.adopt(net, data)
 

@@ -112,7 +112,7 @@ def check_known_modalities(member, owner):
     member : estimator
         It and the estimators inside it are checked.
     owner : estimator
-        Fitted estimator that holds `member`; knows all modalities of X.
+        Fitted estimator that contains `member` and has read X.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def fusion_in_use(fusion, encoders):
 
 
 def takes_modalities(estimator):
-    """Whether an estimator or one of its steps has the parameter `modalities`.
+    """Return whether an estimator or one of its steps has the parameter `modalities`.
 
     Parameters
     ----------

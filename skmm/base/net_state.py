@@ -8,6 +8,7 @@ from skmm._random import seeded
 from skmm.data.tensors import resolve_device
 from skmm.nn.shape_inference import random_rows
 from skmm.persistence.saving import fitted_attributes, set_attributes
+from skmm.training import TensorNet
 
 
 def saved_attributes(estimator):
@@ -28,6 +29,8 @@ def restore(estimator, attributes):
     shell = copy.copy(estimator)
     settings = dict(packed["settings"])
     objective = settings.pop("objective")
+    if bad := sorted({*settings} - {*TensorNet.settings}):
+        raise ValueError(f"it contains invalid settings of a net, {bad}")
     vars(shell).update(settings, device=_usable(estimator.device))
     net = shell.make_net(estimator._unpacked(packed["parts"]), objective)
     net.module_.eval()

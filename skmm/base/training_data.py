@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
+from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 
@@ -176,12 +177,10 @@ def _can_stratify(labels, size):
     if counts.min() >= 2 and smaller >= len(classes):
         return True
     rarest = classes.tolist()[counts.argmin()]
-    warnings.warn(
+    warn(
         f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
         f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes.",
-        UserWarning,
-        stacklevel=2,
+        f"{len(classes)} classes."
     )
     return False
 

@@ -326,8 +326,8 @@ def _read_text(leaf, name, dtype):
 
 def _check_not_ragged(leaf, name, dtype):
     raise TypeError(
-        f"modality {name!r} has rows of different lengths; give them one length "
-        "first, for example with ModalityTransformer({" + f"{name!r}: ...}})."
+        f"modality {name!r} has samples of different lengths; give them one "
+        "length first, for example with ModalityTransformer({" + f"{name!r}: ...}})."
     )
 
 

@@ -54,8 +54,8 @@ def check_modalities(
     Raises
     ------
     ValueError
-        If the numbers of rows differ, modalities are unknown or absent, shapes differ
-        from those in `fit`, X is empty, or values are not finite.
+        If the numbers of samples differ, modalities are unknown or absent, shapes
+        differ from those in `fit`, X is empty, or values are not finite.
     TypeError
         If the data have an unsupported type, or X is a list of views without names.
 
@@ -114,9 +114,9 @@ def _from_frame(X, estimator, reset, absent):
 
 def _may_lack(X, estimator, absent):
     """Whether columns are absent from X that the estimator does not need."""
-    lacking = {*getattr(estimator, "feature_names_in_", ())} - {*X.columns}
+    missing = {*getattr(estimator, "feature_names_in_", ())} - {*X.columns}
     needed = {*estimator.modalities_in_} - {*estimator.optional_modalities_}
-    return bool(lacking) and (absent == "drop" or not lacking & needed)
+    return bool(missing) and (absent == "drop" or not missing & needed)
 
 
 def _is_plain(estimator):
@@ -211,7 +211,7 @@ def _compare(X, estimator, absent):
 
 
 def _with_ragged(X, estimator):
-    """Treat rows that happen to have equal lengths as ragged, if they were in `fit`."""
+    """Treat samples of equal lengths as ragged if they were ragged in `fit`."""
     names = [n for n in X if estimator.shapes_in_[n] is None]
     parts = {n: leaves.as_ragged(X[n]) for n in names}
     masks = {name: X.present[name] for name in names}
@@ -244,8 +244,8 @@ def _check_shape(name, leaf, estimator):
     shape, known = leaves.shape_of_row(leaf), estimator.shapes_in_[name]
     if shape != known:
         raise ValueError(
-            f"modality {name!r} has rows of shape {shape}, but this "
-            f"{type(estimator).__name__} was fitted with rows of shape {known}."
+            f"modality {name!r} has samples of shape {shape}, but this "
+            f"{type(estimator).__name__} was fitted with samples of shape {known}."
         )
 
 
@@ -304,7 +304,7 @@ def _bad_dense_rows(leaf):
     if lib is np and leaf.dtype.kind != "f":
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        if lib.isfinite(leaf.sum()):  # one pass without a copy, as in scikit-learn
+        if lib.isfinite(leaf.sum()):  # one pass without a copy, like scikit-learn
             return None
     good = lib.isfinite(leaf).reshape(leaf.shape[0], -1).all(1)
     return ~np.asarray(good.cpu() if lib is torch else good)

@@ -54,24 +54,25 @@ class DataFile:
 
 HIGGS = DataFile(
     "higgs/higgs.npz",
-    "X (n, 28), with the columns of the original in its order, and y (n,) of 0 and 1",
+    "X (n_samples, 28), with the columns of the original, and y (n_samples,), 0 or 1",
     "https://archive.ics.uci.edu/dataset/280/higgs",
 )
 MNIST = DataFile(
     "mnist/mnist.npz",
-    "x_train and x_test (n, 28, 28) of 0 to 255, y_train and y_test (n,)",
+    "x_train and x_test (n_samples, 28, 28), 0 to 255; y_train and y_test (n_samples,)",
     "https://keras.io/api/datasets/mnist",
     url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
     sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
 )
 MFEAT = DataFile(
     "mfeat/mfeat.npz",
-    "fou, fac, kar, pix, zer and mor, each (n, columns), and y (n,)",
+    "fou, fac, kar, pix, zer and mor (n_samples, n_features), and y (n_samples,)",
     "https://archive.ics.uci.edu/dataset/72/multiple+features",
 )
 AVMNIST = DataFile(
     "avmnist_fsdd/avmnist_fsdd.npz",
-    "audio (n, 32, 40), image (n, 28, 28) of 0 to 255, y, speaker and is_test (n,)",
+    "audio (n_samples, 32, 40), image (n_samples, 28, 28), 0 to 255, and y, speaker "
+    "and is_test (n_samples,)",
     "https://github.com/Jakobovski/free-spoken-digit-dataset",
 )
 SSA_NAMES = DataFile(

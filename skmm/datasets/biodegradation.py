@@ -13,10 +13,10 @@ NOT_DESCRIPTORS = ["smiles", "smiles_match", "class"]
 
 
 def load_biodegradation(*, match="unique", return_X_y=False):
-    """Load 935 chemicals, readily biodegradable or not, as SMILES and descriptors.
+    """Load the biodegradation data: SMILES and descriptors of 935 chemicals.
 
     ===============  =========================================================
-    rows             935, or 1053 with ``match="all"``
+    samples          935, or 1053 with ``match="all"``
     modalities       `smiles` (text) and `descriptors` (41 numbers)
     classes          "RB" (readily biodegradable) 290, "NRB" (not) 645; with
                      ``match="all"`` 355 and 698
@@ -24,7 +24,7 @@ def load_biodegradation(*, match="unique", return_X_y=False):
     licence          CC BY 4.0; see `DESCR` for the attribution
     ===============  =========================================================
 
-    The rows are sorted by class: shuffle when splitting.
+    The samples are sorted by class: shuffle when splitting.
 
     Parameters
     ----------

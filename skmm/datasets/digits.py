@@ -18,14 +18,14 @@ AVMNIST_DESCR = """Spoken and written digits.
 
 Spoken digits of the Free Spoken Digit Dataset (Z. Jackson and others, CC BY-SA 4.0) as
 log-mel spectrograms of 32 bands and 40 frames, each paired with an MNIST image of the
-same digit. Sounds and images are real, the pairs are not. The test rows are the takes 0
-to 4 of every speaker and digit; their images are of MNIST's test set.
+same digit. Sounds and images are real, the pairs are not. The test set has the takes 0
+to 4 of every speaker and digit, with images of the test set of MNIST.
 """
 MFEAT_DESCR = """Multiple features: 2,000 handwritten numerals, six sets of features.
 
 "fou" Fourier coefficients (76), "fac" profile correlations (216), "kar" Karhunen-Loeve
 coefficients (64), "pix" means of 2 x 3 pixels (240), "zer" Zernike moments (47), "mor"
-morphological features (6). The rows are in the order of the classes: shuffle when
+morphological features (6). The samples are sorted by class: shuffle when
 splitting.
 
 R. Duin, UCI Machine Learning Repository.
@@ -43,7 +43,7 @@ def fetch_mnist(
     """Read MNIST from a file, or download it once (11 MB).
 
     ===============  =========================================================
-    rows             60,000 to train on, 10,000 to test
+    samples          60,000 to train on, 10,000 to test
     modalities       `image`; derive others with ``TopRows`` and ``Downscale``
     classes          the digits
     ===============  =========================================================
@@ -51,7 +51,7 @@ def fetch_mnist(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        With "all", the test rows come last.
+        With "all", the test samples come last.
     data_home : path-like or None, default=None
         Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
         The file in it is `mnist/mnist.npz`.
@@ -95,10 +95,10 @@ def fetch_mnist(
 
 
 def fetch_avmnist(*, subset="all", data_home=None, return_X_y=False):
-    """Read spoken digits, each with an image of the same digit, from a file.
+    """Read spoken digits paired with images of the same digits from a file.
 
     ===============  =========================================================
-    rows             3,000: 2,700 to train on, 300 to test
+    samples          3,000: 2,700 to train on, 300 to test
     modalities       `audio` (32 bands, 40 frames) and `image` (28 x 28)
     classes          the digits
     ===============  =========================================================
@@ -161,13 +161,13 @@ def fetch_avmnist(*, subset="all", data_home=None, return_X_y=False):
 
 
 def fetch_mfeat(*, data_home=None, return_X_y=False):
-    """Read 2,000 handwritten numerals, described by six sets of features.
+    """Read six sets of features of 2,000 handwritten numerals from a file.
 
     ===============  =========================================================
-    rows             2,000, in the order of the classes: shuffle when splitting
+    samples          2,000, sorted by class: shuffle when splitting
     modalities       `fou` (76), `fac` (216), `kar` (64), `pix` (240), `zer` (47),
                      `mor` (6)
-    classes          the digits, 200 rows each
+    classes          the digits, 200 samples each
     ===============  =========================================================
 
     The file is `mfeat/mfeat.npz` in the data folder; it is not downloaded.
@@ -210,7 +210,7 @@ def fetch_mfeat(*, data_home=None, return_X_y=False):
 
 
 def _grey(images):
-    """Convert bytes (n, height, width) to floats (n, 1, height, width) from 0 to 1."""
+    """Convert bytes to floats from 0 to 1, with a channel axis."""
     return images[:, None].astype(np.float32) / np.float32(255)
 
 

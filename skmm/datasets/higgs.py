@@ -21,15 +21,15 @@ information, only a better representation. 1 is signal, 0 background.
 
 P. Baldi, P. Sadowski and D. Whiteson, "Searching for exotic particles in high-energy
 physics with deep learning", Nature Communications 5, 4308, 2014; UCI Machine Learning
-Repository. The original has 11 million rows; a sample will do.
+Repository. The original has 11 million samples; a part of them suffices.
 """
 
 
 def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
-    """Read HIGGS from a file: signal or background, by low- and high-level features.
+    """Read HIGGS, collisions with low- and high-level features, from a file.
 
     ===============  =========================================================
-    rows             those of the file
+    samples          those of the file
     modalities       `low` (21 numbers) and `high` (7 numbers derived from them)
     classes          0 background, 1 signal
     ===============  =========================================================
@@ -40,7 +40,7 @@ def fetch_higgs(*, subset=None, data_home=None, return_X_y=False):
     Parameters
     ----------
     subset : "small" or None, default=None
-        "small" takes every third row.
+        "small" takes every third sample.
     data_home : path-like or None, default=None
         Data folder; None means the environment variable SKMM_DATA, or ~/skmm_data.
     return_X_y : bool, default=False

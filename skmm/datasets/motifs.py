@@ -31,7 +31,7 @@ def make_dna_motif(
     random_state=None,
     return_info=False,
 ):
-    """Make sequences of DNA with and without a motif, and random ones.
+    """Make sequences of DNA with and without a motif, and random sequences.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def make_dna_motif(
 
 
 def _sequences(rng, holds, motif, length):
-    """Letters (n, length) with the motif in the rows that hold it, else nowhere."""
+    """Letters (n_samples, length), with the motif only where `holds` is True."""
     rows = _free(rng, len(holds), motif, length)
     places = _places(rng, len(holds), motif, length)
     rows[holds] = _planted(rows[holds], places[holds], motif)
@@ -111,7 +111,7 @@ def _sequences(rng, holds, motif, length):
 
 
 def _mend(rng, rows, motif):
-    """Redraw rows in which a planted motif created a second one."""
+    """Redraw sequences in which a planted motif created a second one."""
     length = rows.shape[1]
     while (twice := _count(rows, motif) > 1).any():
         fresh = _free(rng, twice.sum(), motif, length)
@@ -130,7 +130,7 @@ def _planted(rows, places, motif):
 
 
 def _free(rng, count, motif, length):
-    """Draw letters (count, length), uniformly among rows without the motif."""
+    """Draw letters (count, length), uniformly among sequences without the motif."""
     rows = rng.randint(4, size=(count, length))
     for _ in range(TRIES):
         chance = _count(rows, motif) > 0
@@ -143,7 +143,7 @@ def _free(rng, count, motif, length):
 
 
 def _count(rows, motif):
-    """Count the occurrences of the motif in each row."""
+    """Count the occurrences of the motif in each sequence."""
     starts = rows.shape[1] - len(motif) + 1
     found = np.ones((len(rows), starts), dtype=bool)
     for i, letter in enumerate(motif):
@@ -152,7 +152,7 @@ def _count(rows, motif):
 
 
 def _letter_by_letter(rng, count, motif, length):
-    """Do the same as `_free` if rows without the motif are rare.
+    """Do the same as `_free` if sequences without the motif are rare.
 
     The state is the length of the prefix of the motif with which the letters so far
     end. The probability of a letter is proportional to the number of continuations

@@ -19,10 +19,10 @@ United States Social Security Administration, baby names: public domain. Counts 
 
 
 def fetch_ssa_names(*, data_home=None, return_X_y=False):
-    """Read first names and how often they were given over time.
+    """Read first names and the number of births by period from a file.
 
     ===============  =========================================================
-    rows             20,843 names
+    samples          20,843 names
     modalities       `name` (text) and `births`, numbers of children in 16 periods of
                      five years, girls and boys together
     classes          "F" 12,708, "M" 8,135

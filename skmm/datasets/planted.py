@@ -35,7 +35,7 @@ def make_multimodal_classification(
     random_state=None,
     return_info=False,
 ):
-    r"""Make two classes from redundant, unique and synergistic information.
+    r"""Make a binary problem with redundant, unique and synergistic information.
 
     .. math:: t = w_r\, r + w_u \textstyle\sum_m u_m + w_s\, \mathrm{sign}(s_0 s_1),
         \qquad y = [t > 0]
@@ -109,7 +109,7 @@ def make_multimodal_regression(
     random_state=None,
     return_info=False,
 ):
-    """Make values from redundant, unique and synergistic information.
+    """Make a regression problem with redundant, unique and synergistic information.
 
     The target is t of `make_multimodal_classification`, plus noise.
 

@@ -1,4 +1,4 @@
-"""Real molecules with simulated Raman spectra, as in an experiment of Liu (2022).
+"""Real molecules with simulated Raman spectra, after an experiment of Liu (2022).
 
 The spectra are SIMULATED from the functional groups of each molecule, not measured.
 """
@@ -52,7 +52,7 @@ def make_raman_molecules(
     structure (benzene has 3), in the ratio 24 : 23 : 25. **The spectra are simulated**:
     each functional group adds its characteristic bands, shifted, broadened and scaled
     slightly in each molecule, on a fluorescence baseline, with noise and with positions
-    that differ between spectra, as in real measurements.
+    that differ between spectra, like in real measurements.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def _double_bonds(chem, molecule):
 
 
 def _draw(rng, classes, n_samples):
-    """Draw shuffled rows with the class shares `SHARES`."""
+    """Draw shuffled molecules with the class shares `SHARES`."""
     first, second = (round(n_samples * share) for share in SHARES[:2])
     sizes = [first, second, n_samples - first - second]
     there = np.bincount(classes, minlength=3)

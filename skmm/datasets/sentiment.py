@@ -26,7 +26,7 @@ def make_sentiment_like(
     random_state=None,
     return_info=False,
 ):
-    r"""Make a sentiment from -3 to 3 to which text, audio and video contribute.
+    r"""Make a regression problem to which text, audio and video contribute.
 
     .. math:: y = \textstyle\sum_m \sqrt{q_m}\, s_m + \mathrm{noise},
         \qquad s_m \sim N(0, 1)

@@ -1,4 +1,4 @@
-"""Weak and complementary modalities, as in the study of MulMix."""
+"""Weak and complementary modalities, the setting of MulMix."""
 
 from numbers import Integral, Real
 

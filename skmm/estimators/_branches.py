@@ -17,6 +17,7 @@ from skmm.training.optimizers import OBJECTIVE
 class BranchEstimator(ModalityEstimator):
     """Base of the estimators whose module is a `Branches`."""
 
+    _is_abstract = True
     stages = None  # the order of training is what these estimators are
     _unit = "branch"  # what errors call one of the nets
 

@@ -1,4 +1,4 @@
-"""Gradient blending: losses of all modalities, weighed by how they generalise."""
+"""Gradient blending: losses weighted by how well each modality generalises."""
 
 from numbers import Integral
 
@@ -21,111 +21,121 @@ from skmm.training import BlendLosses
 
 
 class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
-    r"""Train with a head per modality, and weigh their losses by how they generalise.
+    r"""Train with a head per modality, and weight losses by how well they generalise.
 
-    Modalities over-fit at different rates, so that one rate for all trains some too
-    long and others too short. Each modality has a head on its embedding beside the
-    fused one, and the loss is
+    Modalities overfit at different rates, so that one learning rate trains some too
+    long and others too briefly. Each modality has a head on its own embedding, in
+    addition to the fused head, and the loss is
 
     .. math:: \sum_k w_k \, \ell(y, \hat y_k), \qquad
         w_k \propto \Delta G_k / \Delta O_k^2
 
-    over the modalities and the fused head. The gain ΔG is by how much the validation
-    loss of a head falls when the net is trained on the loss of this head alone, ΔO by
-    how much the distance between validation and training loss grows. The fused head
-    predicts.
+    over the modalities and the fused head, which predicts. The gain ΔG is the decrease
+    of the validation loss of a head when the net is trained on the loss of this head
+    alone; ΔO is the increase of the difference between validation and training loss.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``.
+        Encoder of each modality in a dict, or one encoder for all. See
+        :class:`FusionClassifier`.
     mode : {"offline", "online"}, default="offline"
-        "offline" estimates the weights once, at the start of the first `fit`; "online"
+        "offline" estimates the weights once, at the start of the first `fit`. "online"
         estimates them again every `super_epoch` epochs, from the current net.
     super_epoch : int, default=20
-        Epochs for which a copy of the net is trained for each head, to estimate the
-        weights; with M modalities an estimate costs M + 1 times as many epochs.
+        Number of epochs for which a copy of the net is trained for each head to
+        estimate the weights. With M modalities, an estimate takes M + 1 times as many.
     fusion : str or Block, default="concat"
-        As for ``FusionClassifier``.
+        A fusion of ``skmm.nn``, as an instance or by name. See
+        :class:`FusionClassifier`.
     head : Block or None, default=None
-        From an embedding to the outputs; each modality and the fused embedding have a
-        clone of it. None is ``MLPHead()``.
+        Layers from an embedding to the outputs; each modality and the fused embedding
+        have a clone. None is ``MLPHead()``, which has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        Of each head; None is cross-entropy, or binary cross-entropy for multilabel
+        Loss of each head. None is cross-entropy, or binary cross-entropy for multilabel
         targets.
     optimizer : str or class, default="sgd"
-        As for ``FusionClassifier``; see Notes.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``; see Notes.
     lr : float or dict, default=0.05
-        Learning rate, or rates by part; heads of modalities are "heads__image".
+        Learning rate. A dict sets it by part, such as ``{"heads__image": 0.01}`` for
+        the head of a modality; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it; a dict as for `lr`.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``; not in estimates.
+        Schedule of `lr` over the epochs, not used in estimates of the weights. See
+        :class:`FusionClassifier`.
     gradient_clip : float or None, default=1.0
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A trailing mini-batch of one sample is merged into the previous one.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data, without those of estimates.
+        Number of epochs, or maximum number with early stopping; those of estimates of
+        the weights are not counted.
     early_stopping : bool or "keep_start", default=False
-        Stop when the validation loss of the fused head no longer falls, and keep the
-        best weights.
+        Stop when the validation loss of the fused head no longer decreases, and restore
+        the best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.2
-        Share of samples set aside, stratified by class, without early stopping too:
-        they show over-fitting.
+        Fraction of the samples in the validation set, which is stratified by class. It
+        is also needed without early stopping, to measure overfitting.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Multiplies `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`; for multilabel targets
+        a list with one dict per label.
     warm_start : bool, default=False
-        Continue from the current weights, also those of the losses, when `fit` is
-        called again: "offline" does not estimate again, "online" when it is due.
+        Start from the current weights of the net and of the losses if `fit` is called
+        again. "offline" does not estimate them again; "online" does when it is due.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use; not called for the copies that estimate the weights.
+        Callbacks, which are copied before every fit. They are not called for the copies
+        of the net that estimate the weights.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted classes; column numbers for multilabel targets.
     heads_ : list of str
         The modalities, then "fused".
     blending_weights_ : dict of str to float
         Last weight of the loss of each head.
     blending_history_ : DataFrame
         One row per estimate and head: epoch, head, gain, overfitting, weight. A warm
-        start appends to it; `epoch` counts all training before the estimate, calls of
-        `partial_fit` included.
+        start appends to it. `epoch` counts all epochs before the estimate, including
+        calls of `partial_fit`.
     modality_weights_ : DataFrame
-        Of the fused head, with ``LpNormFusion`` or ``NoHarmFusion``; a penalty of the
-        fusion counts whole, whatever the weight of that head.
+        Weights in the fused embedding, with ``LpNormFusion`` or ``NoHarmFusion``. A
+        penalty of the fusion is not multiplied with the weight of the fused head.
     net_, encoders_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
 
     See Also
     --------
-    skmm.inspection.overfitting_to_generalization_ratio : the same of any two moments.
-    LateFusionClassifier : separate models, joined after they predict.
+    skmm.inspection.overfitting_to_generalization_ratio : The ratio between any epochs.
+    LateFusionClassifier : Combine the predictions of separate models.
 
     Notes
     -----
-    The default is plain gradient descent, as in the paper: Adam divides each gradient
-    by its own size, so that an encoder learns as fast whatever the weight of its loss.
-    Its rate suits standardised modalities.
+    The default is gradient descent, like in the paper: Adam divides each gradient by
+    its own magnitude, so that the weight of a loss would hardly change how fast an
+    encoder learns. The default learning rate is meant for standardised modalities.
 
-    A sample that lacks a modality does not count in the loss of its head. Gains below
-    zero count as zero, over-fitting of less than 1e-3 as 1e-3; if no head gains
-    anything, weights are equal. The fused head, which predicts, has a weight of 0.1 or
-    more, unlike in the paper, so that it always learns. `partial_fit` does not set
-    samples aside nor estimate weights: it keeps those of an earlier `fit`, or equal
+    A sample does not contribute to the loss of a head whose modality is missing. Gains
+    below zero are replaced by zero, overfitting of less than 1e-3 by 1e-3; without any
+    gain, weights are equal. The fused head, which predicts, has a weight of at least
+    0.1, unlike in the paper, so that it always learns. `partial_fit` has no validation
+    set and does not estimate weights: it keeps those of an earlier `fit`, or equal
     ones.
 
     References
@@ -193,14 +203,14 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     # -- the net -------------------------------------------------------------------
 
     def _needs_valid(self):
-        return True  # over-fitting is measured on them
+        return True  # overfitting is measured on them
 
     def _make_module(self):
         net = super()._make_module()
         head = MLPHead() if self.head is None else self.head
         self.heads_ = [*self.modalities_in_, FUSED]
         check_labels(self.heads_, "heads")
-        self._weights, self._estimates = None, []  # none of an earlier training
+        self._weights, self._estimates = None, []  # discards those of an earlier fit
         sizes = net.widths, self._target.n_outputs
         self._check_tokens(net)
         return AuxiliaryModule(net, auxiliary_heads(head, *sizes, self._seeded))
@@ -218,7 +228,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         return BlendedLoss(loss, len(self.heads_), self._weights)
 
     def make_net(self, module, objective=None):
-        """Return an initialised net of these parameters, not yet trained.
+        """Make an initialised, untrained net from a module and the parameters.
 
         Parameters
         ----------
@@ -238,13 +248,13 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         return net
 
     def adopt(self, net, problem):
-        """Take over a trained net, with the weights of its losses.
+        """Set the fitted attributes from a trained net, with the weights of its losses.
 
         Parameters
         ----------
         net : TensorNet
         problem : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -264,11 +274,11 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         heads = parts.pop("heads")
         return AuxiliaryModule(self._assemble(**parts), heads)
 
-    # -- what it shows -------------------------------------------------------------
+    # -- weights and predictions ---------------------------------------------------
 
     @property
     def blending_weights_(self):
-        """Last weight of the loss of each head; their sum is one."""
+        """Last weight of the loss of each head; the weights sum to one."""
         check_is_fitted(self, "net_")
         return dict(zip(self.heads_, self._weights, strict=True))
 
@@ -276,7 +286,8 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     def blending_history_(self):
         """One row per estimate and head: epoch, head, gain, overfitting, weight.
 
-        `partial_fit` and ``warm_start`` append to it; epochs count from the first one.
+        `partial_fit` and ``warm_start`` append to it; epochs are counted from the first
+        fit.
         """
         check_is_fitted(self, "net_")
         columns = ["epoch", "head", "gain", "overfitting", "weight"]
@@ -289,7 +300,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         return outputs["logits"][:, -1]
 
     def head_predict_proba(self, X):
-        """Probabilities of the classes according to each head.
+        """Predict class probabilities with each head.
 
         Parameters
         ----------
@@ -298,8 +309,8 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_heads, n_classes)
-            In the order of `heads_`, the fused one last; NaN for a modality that a
-            sample lacks.
+            In the order of `heads_`, the fused head last; NaN where the modality of the
+            head is missing.
         """
         check_is_fitted(self, "net_")
         outputs = super()._outputs(X)

@@ -1,4 +1,4 @@
-"""Dynamic fusion: easy rows go to a cheap branch, hard ones to an expensive one."""
+"""Dynamic fusion: a gate sends easy samples to a cheap branch."""
 
 from numbers import Real
 
@@ -27,119 +27,128 @@ EXPERTS = "experts"
 
 
 class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
-    r"""Classify each sample by a branch that a gate chooses, at the least cost.
+    r"""Classify each sample with the branch that a gate selects, at a low cost.
 
-    Branches are separate nets: one per modality, and one that fuses all. A gate on all
-    modalities weights them or chooses one. The loss is
+    Branches are separate nets: one per modality, and one that fuses all. A gate, which
+    reads all modalities, weights the branches or selects one. The loss is
 
     .. math:: \ell\Bigl(y, \sum_b g_b \hat y_b\Bigr) + \lambda \, \mathrm{E}
         \Bigl[\sum_b g_b C_b\Bigr], \qquad g = \mathrm{softmax}(G(x) / \tau)
 
-    where C are the costs of the branches. With a hard gate, only the chosen branch
-    reads a sample in prediction.
+    where C are the costs of the branches. With a hard gate, only the selected branch is
+    computed in prediction.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``; each branch has clones of them.
+        Encoder of each modality in a dict, or one encoder for all; each branch has
+        clones of them. See :class:`FusionClassifier`.
     branches : list of tuple of str or None, default=None
-        The modalities of each branch; None is each modality alone, and all of them.
+        The modalities of each branch. None is each modality alone, and all of them.
     gate : {"hard", "soft"}, default="hard"
-        "hard" is one branch per sample, trained with the gradient of the soft gate;
-        "soft" is a weighted sum, which runs all branches, so that costs are only a
-        penalty.
+        "hard" selects one branch per sample, with the gradient of the soft gate in
+        training. "soft" is a weighted sum, which computes all branches, so that costs
+        are only a penalty.
     cost_strength : float >= 0, default=0.1
-        The factor λ: how much loss the most expensive branch must save to be used.
+        Factor λ of the costs: the decrease of the loss for which the most expensive
+        branch is worth its cost.
     costs : dict or None, default=None
         Cost of each branch, such as ``{("image",): 5, ("image", "text"): 8}``, divided
-        by the largest. None counts the operations that a sample needs. Costs of
-        branches with modalities that are not used are ignored.
+        by the largest cost. None counts the operations per sample. Costs of branches
+        with unused modalities are ignored.
     temperature : float > 0, default=1.0
-        The temperature τ in the first epoch of each stage.
+        Temperature τ in the first epoch of each stage.
     final_temperature : float > 0, default=0.1
-        The temperature in the last epoch; in between it changes by equal factors.
+        Temperature in the last epoch; it changes geometrically.
     training : {"two_stage", "frozen", "joint"}, default="two_stage"
-        "two_stage" trains each branch on its own loss for `max_epochs`, then all with
-        the gate, for as many. "frozen" trains only the gate in the second stage.
-        "joint" has no first stage.
+        "two_stage" trains each branch on its own loss for `max_epochs`, then all
+        branches and the gate for another `max_epochs`. "frozen" trains only the gate in
+        the second stage. "joint" skips the first stage.
     gate_encoders : dict, Block, torch.nn.Module or None, default=None
-        Of the gate, as `encoders`; they should be small, to save anything.
+        Encoders of the gate, in the form of `encoders`. They should be small, since
+        they are computed for every sample.
     fusion : str or Block, default="concat"
-        Of the branches of several modalities.
+        Fusion of the branches of several modalities.
     head : Block or None, default=None
-        Of each branch; None is ``MLPHead()``.
+        Head of each branch. None is ``MLPHead()``, which has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders and branches of others are ignored.
+        Modalities to use; encoders and branches of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        Of the gated sum; None is cross-entropy, or binary cross-entropy for multilabel
-        targets.
+        Loss of the gated sum. None is cross-entropy, or binary cross-entropy for
+        multilabel targets.
     optimizer : str or class, default="adam"
-        As for ``FusionClassifier``.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part, such as ``{"experts": 1e-3, "gate": 1e-2}``.
+        Learning rate. A dict sets it by part, such as ``{"experts": 1e-3, "gate":
+        1e-2}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it; a dict as for `lr`.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A trailing mini-batch of one sample is merged into the previous one.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data, in each stage.
+        Number of epochs per stage, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set samples aside and keep the weights that are best on them, cost included.
+        Stop when the loss on a validation set, including the cost, no longer decreases,
+        and restore the best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of samples set aside, stratified by class.
+        Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     class_weight : dict, "balanced" or None, default=None
-        Multiplies `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
-        Continue from the current weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted classes; column numbers for multilabel targets.
     branches_ : list of tuple of str
-        The modalities of each branch, smaller ones first.
+        The modalities of each branch, smaller branches first.
     costs_ : dict of tuple of str to float
-        Of the branches; the largest is 1.
+        Cost of each branch; the largest is 1.
     gate_cost_ : float
-        Of the gate, in the same unit; NaN where `costs` are given.
+        Cost of the gate in the same unit; NaN if `costs` are given.
     expected_cost_ : float
         Mean cost of predictions for the training samples, without the gate.
     encoders_ : dict of str to Module
-        Of the first branch that reads each modality.
+        Fitted encoder of each modality, of the first branch that reads it.
     net_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
 
     See Also
     --------
-    MulMixClassifier : combines all mixtures; confident ones dominate.
+    MulMixClassifier : Combine predictions of all mixtures of modalities.
 
     Notes
     -----
-    A branch reads those of its modalities that a sample has; if there are none, it
-    neither learns from the sample nor is chosen. Operations are counted of matrix
-    products, convolutions, attention, bilinear and recurrent layers, for texts of eight
-    characters: give `costs` for other layers. `partial_fit` trains all parts at once;
-    its n-th call has the temperature of the n-th of `max_epochs` epochs, and after
-    `fit` the last one. With `warm_start` all stages are trained again, starting from
-    the current weights. `transform` returns the concatenated fused embeddings of all
-    branches.
+    A branch reads those of its modalities that are present. If all of them are missing,
+    it is neither trained on the sample nor selected. The operations of matrix products,
+    convolutions, attention, and bilinear and recurrent layers are counted, for texts of
+    eight characters; give `costs` for other layers. `partial_fit` trains all parts at
+    once; its n-th call uses the temperature of the n-th of `max_epochs` epochs, and
+    after `fit` the last one. With `warm_start` all stages are trained again, starting
+    from the current weights. `transform` returns the concatenated fused embeddings of
+    all branches.
 
     References
     ----------
@@ -165,6 +174,10 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     }
     _by_modality = ("encoders", "gate_encoders")
     _by_subset = ("branches", "costs")
+    _changes_loss = (
+        *BranchEstimator._changes_loss,
+        *("branches", "cost_strength", "costs", "training"),
+    )
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,
@@ -232,8 +245,8 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         kept = self._in_use([names_of(mine) for mine in self.branches], "branches")
         if self.branches and not kept:
             raise ValueError(
-                f"none of branches={self.branches!r} reads only {names}, the "
-                "modalities that are used. Add one, or use branches=None."
+                f"none of branches={self.branches!r} reads only modalities in use, "
+                f"{names}. Add such a branch, or use branches=None."
             )
         try:
             return choose_mixtures([tuple(mine) for mine in kept], names)
@@ -242,9 +255,9 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
             raise ValueError(text) from error
 
     def _in_use(self, branches, what):
-        """Those of `branches` whose modalities are all used."""
-        met = sorted(frozenset().union(*branches))
-        used = parts_in_use(dict.fromkeys(met), self, what)
+        """Branches of which all modalities are in use."""
+        found = sorted(frozenset().union(*branches))
+        used = parts_in_use(dict.fromkeys(found), self, what)
         return [mine for mine in branches if mine <= used.keys()]
 
     def _gate_templates(self):
@@ -266,7 +279,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return GatedBranches(nets, self.modalities_in_, kinds, gate, hard)
 
     def _note_costs(self, nets, gate):
-        """Cost of each branch, and of the gate: the most expensive branch costs one."""
+        """Costs of branches and gate, relative to the most expensive branch."""
         if self.costs is not None:
             costs = self._given_costs()
         else:
@@ -294,8 +307,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         unknown = [tuple(sorted(mine)) for mine in branches if mine not in known]
         if unknown:
             raise ValueError(
-                f"costs has {unknown}, which are not branches; the branches are "
-                f"{self.branches_}."
+                f"costs: unknown branches {unknown}; the branches are {self.branches_}."
             )
 
     def _stages(self):
@@ -308,7 +320,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return GatedLoss(loss, list(self.costs_.values()), float(self.cost_strength))
 
     def make_net(self, module, objective=None):
-        """Return an initialised net of these parameters, not yet trained.
+        """Make an initialised, untrained net from a module and the parameters.
 
         Parameters
         ----------
@@ -326,13 +338,13 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return net
 
     def adopt(self, net, problem):
-        """Take over a trained net, and compute the cost of its predictions.
+        """Set the fitted attributes from a trained net, and the expected cost.
 
         Parameters
         ----------
         net : TensorNet
         problem : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -367,14 +379,14 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return self.net_.criterion.answer(outputs) if method == "forward" else outputs
 
     def _weights_in(self, outputs):
-        """Weights, (n_samples, n_branches); equal before the gate has learnt."""
+        """Weights (n_samples, n_branches); equal before the gate is trained."""
         return self.net_.criterion.weights(outputs).double().numpy()
 
     def _cost_of(self, weights):
         return weights @ np.array(list(self.costs_.values()))
 
     def gate_weights(self, X):
-        """Weight of each branch in each sample.
+        """Compute the weight of each branch for each sample.
 
         Parameters
         ----------
@@ -383,13 +395,13 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_branches)
-            In the order of `branches_`; rows sum to one, and with ``gate="hard"`` are
-            one-hot.
+            In the order of `branches_`. The weights of a sample sum to one; with
+            ``gate="hard"`` they are one-hot.
         """
         return self._weights_in(super()._outputs(X))
 
     def answering_branch(self, X):
-        """Branch of the largest weight in each sample.
+        """Find the branch with the largest weight for each sample.
 
         Parameters
         ----------
@@ -402,7 +414,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         return [self.branches_[i] for i in self.gate_weights(X).argmax(1)]
 
     def expected_cost(self, X):
-        """Mean cost of predictions, where the most expensive branch costs one.
+        """Compute the mean cost of predictions; the most expensive branch costs one.
 
         Parameters
         ----------
@@ -411,7 +423,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         Returns
         -------
         float
-            Without the gate itself, which costs `gate_cost_` for every sample.
+            Without the gate, which costs `gate_cost_` for every sample.
         """
         check_is_fitted(self, "net_")
         return float(self._cost_of(self.gate_weights(X)).mean())

@@ -1,4 +1,4 @@
-"""MulMix: one prediction per mixture of modalities, joined multiplicatively."""
+"""MulMix: one prediction per mixture of modalities, combined multiplicatively."""
 
 from numbers import Real
 
@@ -18,120 +18,127 @@ from skmm.training import predict_outputs
 
 
 class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
-    r"""Combine predictions of all mixtures of modalities; confident ones dominate.
+    r"""Combine predictions of all modality mixtures; confident candidates dominate.
 
-    Every subset of the modalities, a *mixture*, predicts with its own head from the
-    merged embeddings; encoders are shared. A mixture that errs costs little where
-    another one is right, so that a weak modality of a sample does not spoil what the
-    others learn from it. The class of least loss
+    Every subset of the modalities is a *mixture*, which predicts with its own head from
+    the merged embeddings; encoders are shared. The loss of a wrong candidate is reduced
+    where another candidate is right, so that a weak modality of a sample does not
+    affect the others. The class of least loss
 
     .. math:: \ell^k = -\sum_i w_i \prod_{j \neq i} (1 - p_j^k)^{\beta / (C - 1)}
         \log p_i^k
 
-    is predicted, where :math:`p_i` are the probabilities of mixture i of C.
+    is predicted, where :math:`p_i` are the probabilities of candidate i of C.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``.
+        Encoder of each modality in a dict, or one encoder for all. See
+        :class:`FusionClassifier`.
     mixtures : "all", "singletons", "full" or list of tuple of str, default="all"
-        "all" :math:`2^M - 1` subsets (MulMix), every modality alone (Mul), all together
-        (Add, with plain cross-entropy), or those that a list names.
+        "all" :math:`2^M - 1` subsets (MulMix), every modality alone (Mul), all
+        modalities in one mixture (Add, with plain cross-entropy), or a list of subsets.
     max_order : int or None, default=None
-        With "all": the most modalities in one mixture; needed beyond 6 modalities.
+        With "all": maximum number of modalities in a mixture. None allows any number,
+        for up to 6 modalities.
     merge : {"sum", "mean", "concat"}, default="sum"
-        How a mixture joins the embeddings of its modalities.
+        How the embeddings of the modalities of a mixture are merged.
     width : int or "auto", default="auto"
         An integer adds one linear map per modality to that width. "auto" does so only
-        for "sum" and "mean" of embeddings of different widths, to the largest of them.
+        for "sum" and "mean" of embeddings of different widths, to the largest width.
     beta : float >= 0, default=0.5
-        How much a confident mixture reduces the loss of the others; 0 is the sum of
-        their cross-entropies. Tuned by cross-validation it is MulMix*.
+        How much a confident candidate reduces the loss of the others. With 0, the loss
+        is the sum of the cross-entropies. Tuned by cross-validation it is MulMix*.
     boosted : bool, default=False
-        Samples whose true class wins by the `margin` cost nothing.
+        Ignore samples whose true class has the least loss by more than `margin`.
     margin : float >= 0, default=0.0
-        By how much the true class must win, in terms of the losses; only used when
-        `boosted`.
+        Required difference to the loss of any other class. Only used if `boosted`.
     focal : float >= 0, default=0.0
-        Exponent with which a confident mixture reduces its own loss.
+        Exponent with which a confident candidate reduces its own loss.
     detach : bool, default=True
-        Differentiate as if the products were constants.
+        Treat the products as constants in the gradient.
     candidate_weights : dict or None, default=None
-        Weight of a mixture in the loss and the prediction, as
-        ``{("image",): 0.3, ("image", "table"): 1.0}``; 1 for those that are not in it.
-        A mixture of weight 0 is left out.
+        Weight of each mixture in the loss and the prediction, such as
+        ``{("image",): 0.3, ("image", "table"): 1.0}``. The default for each is 1; a
+        mixture of weight 0 is left out.
     head : Block or None, default=None
-        From the merged embedding to the outputs; each mixture has a clone of it. None
-        is ``MLPHead()``, one hidden layer.
+        Layers from the merged embedding to the outputs; each mixture has a clone. None
+        is ``MLPHead()``, which has one hidden layer.
     temperature : float > 0 or "validation", default=1.0
-        Probabilities are the softmax of :math:`-\ell / T`. As losses are sums over
-        mixtures, they are often overconfident at T = 1, with boosting far
-        underconfident; "validation" finds the T of least log-loss on the samples that
-        early stopping sets aside, with a prior that keeps it near 1 if they are few.
-        Predicted classes do not depend on it.
+        Probabilities are the softmax of :math:`-\ell / T`. Since losses are sums over
+        mixtures, they are often overconfident at T = 1, or far underconfident with
+        boosting. "validation" minimises the log-loss of the validation set, with a
+        prior that keeps T near 1 if the set is small. Predicted classes do not depend
+        on T.
     modalities : list of str or None, default=None
-        Use only these; encoders and mixtures of others are ignored.
+        Modalities to use; encoders and mixtures of others are ignored. None uses all.
     stages : list of Stage or None, default=None
-        Train in several stages; see ``skmm.training.Stage``.
+        Train in several stages, each of which trains some parts of the net; see
+        :class:`skmm.training.Stage`. None trains all parts in one stage.
     optimizer : str or class, default="adam"
-        As for ``FusionClassifier``.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part.
+        Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A trailing mini-batch of one sample is merged into the previous one.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data.
+        Number of epochs, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set samples aside and keep the weights that are best on them.
+        Stop when the loss on a validation set no longer decreases, and restore the
+        best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of samples set aside, stratified by class.
+        Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     class_weight : dict, "balanced" or None, default=None
-        Multiplies `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
-        Continue from the current weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+        File from which an interrupted `fit` resumes. See :class:`FusionClassifier`.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted classes.
     mixtures_ : list of tuple of str
         The C mixtures, smaller ones first.
     temperature_ : float
-        T, as it is used.
+        The temperature T of predictions.
     net_, encoders_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
 
     See Also
     --------
-    FusionClassifier : one prediction, from all modalities together.
-    LateFusionClassifier : separate models, joined after they predict.
-    NoHarmFusionClassifier : is a fusion better than the best modality?
+    FusionClassifier : One prediction from the fused embedding of all modalities.
+    LateFusionClassifier : Combine the predictions of separate models.
+    NoHarmFusionClassifier : Fuse only as far as it beats the best modality.
 
     Notes
     -----
-    In a sample that lacks a modality, the mixtures that contain it are left out; if
-    none is complete, all predict from the modalities that there are.
+    Where a modality of a sample is missing, the mixtures that contain it are left out.
+    If no mixture is complete, all of them predict from the modalities that are present.
 
     References
     ----------
@@ -156,7 +163,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         *("beta", "boosted", "margin", "detach", "focal", "temperature")
     }
     _by_subset = ("mixtures", "candidate_weights")
-    search_space = {  # beta up to 1, as MulMix* is tuned in the paper
+    search_space = {  # beta up to 1, the range of MulMix* in the paper
         "beta": (0.0, 1.0),
         "merge": ["sum", "mean", "concat"],
     }
@@ -246,7 +253,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return len(self.mixtures_) * super()._n_outputs()
 
     def _choose(self):
-        """The mixtures that count, and their weights."""
+        """Mixtures of non-zero weight, and their weights."""
         mixtures = self.mixtures
         if not isinstance(mixtures, str):
             mixtures = [tuple(mix) for mix in self._in_use(mixtures, "mixtures")]
@@ -256,14 +263,16 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         weights = [given.get(frozenset(mix), 1.0) for mix in mixtures]
         kept = [(mix, w) for mix, w in zip(mixtures, weights, strict=True) if w]
         if not kept:
-            raise ValueError("candidate_weights leaves no mixture: all are zero.")
+            raise ValueError(
+                "candidate_weights must be above 0 for at least one mixture; all are 0."
+            )
         return [mix for mix, _ in kept], [weight for _, weight in kept]
 
     def _in_use(self, mixtures, what):
-        """Those that have only modalities in use, as sets of names."""
+        """Mixtures of which all modalities are in use, as sets of names."""
         named = [names_of(mix) for mix in mixtures]
-        met = sorted(frozenset().union(*named))
-        used = parts_in_use(dict.fromkeys(met), self, what)
+        found = sorted(frozenset().union(*named))
+        used = parts_in_use(dict.fromkeys(found), self, what)
         kept = [mix for mix in named if mix <= used.keys()]
         if named and not kept and what == "mixtures":
             raise ValueError(
@@ -273,7 +282,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return kept
 
     def _given_weights(self, mixtures):
-        """`candidate_weights` by set of names, checked."""
+        """Checked `candidate_weights` by set of names."""
         if self.candidate_weights is None:
             return {}
         known = {frozenset(mix) for mix in mixtures}
@@ -299,13 +308,13 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         )
 
     def adopt(self, net, problem):
-        """Take over a trained net, and find the temperature.
+        """Set the fitted attributes from a trained net, and find the temperature.
 
         Parameters
         ----------
         net : TensorNet
         problem : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -324,7 +333,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     # -- predictions ---------------------------------------------------------------
 
     def _outputs(self, X, method="forward"):
-        """For `forward`, minus the losses of the classes over the temperature."""
+        """For `forward`, negative class losses divided by the temperature."""
         outputs = super()._outputs(X, method)
         if method != "forward":
             return outputs
@@ -334,7 +343,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return self.net_.criterion.class_losses(_double(outputs))
 
     def candidate_predict_proba(self, X):
-        """Probabilities of the classes according to each mixture.
+        """Predict class probabilities with each mixture.
 
         Parameters
         ----------
@@ -343,20 +352,20 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_mixtures, n_classes)
-            In the order of `mixtures_`; NaN where a sample lacks a modality of it,
-            unless it lacks one of every mixture.
+            In the order of `mixtures_`. NaN where the mixture is incomplete in the
+            sample, unless all mixtures are.
         """
         outputs = self._candidates(X)
         absent = ~outputs["available"][..., None]
         return outputs["logits"].masked_fill(absent, torch.nan).softmax(-1).numpy()
 
     def answering_mixture(self, X):
-        """Mixture with the largest share in each prediction.
+        """Find the mixture with the largest share in each prediction.
 
         The share of a mixture is its factor in the loss of the predicted class, divided
-        by the sum of the factors of all mixtures: it grows with confidence. With
-        ``beta=0`` all shares are equal, and the most confident mixture is returned. For
-        a sample in which no mixture is complete it may be an incomplete one.
+        by the sum of the factors of all mixtures; it increases with confidence. With
+        ``beta=0`` all shares are equal, and the most confident mixture is returned. If
+        no mixture is complete in a sample, it may be an incomplete one.
 
         Parameters
         ----------
@@ -364,9 +373,10 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
 
         Returns
         -------
-        DataFrame of n_samples rows
-            mixture : tuple of str, that with the largest share; share : float in
-            (0, 1]; probability : float, of the predicted class, according to it.
+        DataFrame of shape (n_samples, 3)
+            - mixture : tuple of str, the mixture with the largest share
+            - share : float in (0, 1]
+            - probability : float, predicted by this mixture for the predicted class
         """
         outputs, loss = self._candidates(X), self.net_.criterion
         available = outputs["available"]
@@ -389,7 +399,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return _double(super()._outputs(X))
 
     def transform(self, X):
-        """Merged embeddings of all mixtures, one after the other.
+        """Compute the merged embeddings of all mixtures, concatenated.
 
         Parameters
         ----------
@@ -415,10 +425,10 @@ TEMPERATURES = np.log([0.05, 100.0])  # bounds of the search
 
 
 def best_temperature(losses, target, weight=None):
-    """Temperature at which the softmax of -losses / T has the least log-loss.
+    """Return the T for which the softmax of -losses / T has the least log-loss.
 
-    log T has a standard normal prior: without wrong samples the least loss is at T = 0,
-    and a few samples should not change it much.
+    log T has a standard normal prior: without wrong predictions the minimum would be
+    at T = 0, and a few samples should not change T much.
 
     Parameters
     ----------

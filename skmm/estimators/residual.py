@@ -1,4 +1,4 @@
-"""Multimodal residual optimisation: interactions explain what modalities cannot."""
+"""Multimodal residual optimisation: interactions are fitted on residuals."""
 
 from numbers import Integral
 
@@ -18,11 +18,12 @@ from skmm.training import Stage
 
 
 class BaseResidualFusion(BranchEstimator):
-    """What the classifier and the regressor share."""
+    """Base of the classifier and the regressor."""
 
     _unit = "term"
 
     _training_parameters = BranchEstimator._training_parameters | {"mode"}
+    _changes_loss = (*BranchEstimator._changes_loss, "mode")
 
     _parameter_constraints = {
         **BranchEstimator._parameter_constraints,
@@ -94,7 +95,7 @@ class BaseResidualFusion(BranchEstimator):
         return self.net_.criterion.by_order(outputs)
 
     def _staged(self, X, decode):
-        """Predictions of the lowest order, of the lowest two, and so on."""
+        """Predictions of order 1, of orders 1 and 2, and so on."""
         check_is_fitted(self, "net_")
         decode, total = getattr(self._target, decode), 0.0
         for order in self._by_order(super()._outputs(X)):
@@ -102,7 +103,7 @@ class BaseResidualFusion(BranchEstimator):
             yield decode(total)
 
     def staged_predict(self, X):
-        """Predict with the lowest order, with the lowest two, and so on.
+        """Predict with order 1, with orders 1 and 2, and so on.
 
         Parameters
         ----------
@@ -111,24 +112,24 @@ class BaseResidualFusion(BranchEstimator):
         Yields
         ------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
-            One for each order; the last is `predict`.
+            One per order; the last is the result of `predict`.
         """
         yield from self._staged(X, "decode")
 
     def contributions(self, X, by="order"):
-        """Contribution of each order, or each term, to the sum.
+        """Compute the contribution of each order, or of each term, to the sum.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
         by : {"order", "term"}, default="order"
-            Orders 1 to R, or the terms as in `terms_`.
+            Orders from 1, or the terms in the order of `terms_`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_orders or n_terms, n_outputs)
-            Logits of the classes; of a regressor values in the units of y, relative to
-            its mean. A term is zero for a sample that lacks one of its modalities.
+            Logits of the classes, or for regressors values in the units of y relative
+            to its mean. A term is zero where one of its modalities is missing.
         """
         if by not in ("order", "term"):
             raise ValueError(f"by must be 'order' or 'term'; got {by!r}.")
@@ -141,100 +142,110 @@ class BaseResidualFusion(BranchEstimator):
 
 
 class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
-    r"""Add logits of single modalities, of pairs, and so on, each order on the last.
+    r"""Sum logits of modalities, pairs and so on, each order fitted on the residual.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
 
     Every term is a separate net, with encoders, a fusion and a head. Each order is
-    trained on the residual of the orders below it, which get no gradient from it: so an
-    order holds only what no lower one can explain.
+    trained on the residual of the lower orders, which receive no gradient from it, so
+    that it only models what they cannot.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``; each term has clones of them.
+        Encoder of each modality in a dict, or one encoder for all; each term has
+        clones of them. See :class:`FusionClassifier`.
     max_order : int or None, default=None
-        Most modalities in one term; None is all, up to 6 modalities.
+        Maximum number of modalities in a term. None allows any number, for up to 6
+        modalities.
     mode : {"mro", "sequential", "joint"}, default="mro"
         "mro" trains all orders at once, each with the sum of the lower ones as a
-        constant. "sequential" trains one order after the other, each for `max_epochs`,
-        and freezes it. "joint" trains the sum as one net, so that its orders cannot be
+        constant. "sequential" trains one order after the other for `max_epochs` each,
+        and freezes it. "joint" trains the sum as one net, whose orders cannot be
         interpreted.
     fusion : str or Block, default="concat"
-        Of the terms of several modalities, and of one whose encoder gives tokens. It
-        must serve each: for ``BilinearFusion`` set ``max_order=2``.
+        Fusion of the terms of several modalities, and of single modalities whose
+        encoder gives tokens. It must support all of them: ``BilinearFusion`` requires
+        ``max_order=2``.
     head : Block or None, default=None
-        Of each term; None is ``MLPHead()``.
+        Head of each term. None is ``MLPHead()``, which has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        Of the sum up to an order; None is cross-entropy, or binary cross-entropy for
-        multilabel targets.
+        Loss of the sum of the orders up to each order. None is cross-entropy, or binary
+        cross-entropy for multilabel targets.
     optimizer : str or class, default="adam"
-        As for ``FusionClassifier``.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part, such as ``{"order2": 1e-4,
-        "order1__image": 1e-5}``.
+        Learning rate. A dict sets it by part, such as ``{"order2": 1e-4,
+        "order1__image": 1e-5}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it; a dict as for `lr`.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together; it ties lower orders to higher ones.
+        Maximum norm of the gradient of all orders, so that lower orders depend on
+        higher ones. None does not clip it.
     batch_size : int, default=32
-        A trailing mini-batch of one sample is merged into the previous one.
+        Size of mini-batches. A trailing mini-batch of one sample is merged into the
+        previous one.
     max_epochs : int, default=100
-        Passes over the data; with "sequential" of each order.
+        Number of epochs, or maximum number with early stopping; with "sequential" per
+        order.
     early_stopping : bool or "keep_start", default=False
-        Set rows aside and keep the weights with which the whole sum is best on them.
+        Stop when the loss of the whole sum on a validation set no longer decreases, and
+        restore the best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of samples set aside, stratified by class.
+        Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        Multiplies `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`; for multilabel targets
+        a list with one dict per label.
     warm_start : bool, default=False
-        Continue from the current weights when `fit` is called again; not with
-        "sequential".
+        Start from the current weights if `fit` is called again. Not with "sequential".
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+        File from which an interrupted `fit` resumes. See :class:`FusionClassifier`.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted classes; column numbers for multilabel targets.
     terms_ : list of tuple of str
-        The modalities of each term, smaller ones first.
+        The modalities of each term, smaller terms first.
     encoders_ : dict of str to Module
-        Those of the terms of one modality.
+        Fitted encoder of each modality, of the terms of one modality.
     net_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
 
     See Also
     --------
-    FusionClassifier : one net, with no such order.
-    skmm.inspection.interaction_decomposition : contributions by order of any model.
+    FusionClassifier : One net, whose outputs are not a sum of orders.
+    skmm.inspection.interaction_decomposition : Decompose the outputs of any model.
 
     Notes
     -----
-    With one modality it is the ``FusionClassifier`` of that modality. A term is zero
-    for a sample that lacks one of its modalities. `embed` and `transform` return the
+    With one modality it equals the ``FusionClassifier`` of that modality. A term is
+    zero where one of its modalities is missing. `embed` and `transform` return the
     concatenated embeddings of all terms.
 
-    With "mro" the terms of one modality learn as if there were no others, bit for bit,
-    unless dropout draws for all terms, gradients are clipped together, or early
-    stopping or ``lr_schedule="plateau"`` looks at the sum.
+    With "mro" the terms of one modality are bit for bit those of a fit without the
+    other terms, unless there is dropout, gradient clipping, early stopping or
+    ``lr_schedule="plateau"``, which depend on all terms.
 
     References
     ----------
@@ -289,7 +300,7 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         self._store(locals())
 
     def staged_predict_proba(self, X):
-        """Probabilities of the lowest order, of the lowest two, and so on.
+        """Predict class probabilities with order 1, with orders 1 and 2, and so on.
 
         Parameters
         ----------
@@ -298,57 +309,61 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         Yields
         ------
         ndarray of shape (n_samples, n_classes)
-            One for each order; the last is `predict_proba`.
+            One per order; the last is the result of `predict_proba`.
         """
         yield from self._staged(X, "proba")
 
 
 class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
-    r"""Add values of single modalities, of pairs, and so on, each order on the last.
+    r"""Sum values of modalities, pairs and so on, each order fitted on the residual.
 
     .. math:: \hat y = \sum_m f_m(x_m) + \sum_{m < m'} f_{mm'}(x_m, x_{m'}) + \dots
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionRegressor``; each term has clones of them.
+        Encoder of each modality in a dict, or one encoder for all; each term has
+        clones of them. See :class:`FusionRegressor`.
     max_order : int or None, default=None
-        Most modalities in one term; None is all, up to 6 modalities.
+        Maximum number of modalities in a term. None allows any number, for up to 6
+        modalities.
     mode : {"mro", "sequential", "joint"}, default="mro"
-        As for ``ResidualFusionClassifier``.
+        See :class:`ResidualFusionClassifier`.
     fusion : str or Block, default="concat"
-        Of the terms of several modalities, and of one whose encoder gives tokens. It
-        must serve each: for ``BilinearFusion`` set ``max_order=2``.
+        Fusion of the terms of several modalities, and of single modalities whose
+        encoder gives tokens. It must support all of them: ``BilinearFusion`` requires
+        ``max_order=2``.
     head : Block or None, default=None
-        Of each term; None is ``MLPHead()``.
+        Head of each term. None is ``MLPHead()``, which has one hidden layer.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     objective : str, callable or None, default=None
-        Of the sum up to an order; None is "squared_error".
+        Loss of the sum of the orders up to each order. None is "squared_error".
     optimizer, lr, weight_decay, lr_schedule, gradient_clip : ...
-        As for ``ResidualFusionClassifier``.
+        See :class:`ResidualFusionClassifier`.
     batch_size, max_epochs, early_stopping, validation_fraction, patience : ...
-        As for ``ResidualFusionClassifier``.
+        See :class:`ResidualFusionClassifier`.
     warm_start, callbacks, checkpoint, compile, device, random_state, verbose : ...
-        As for ``ResidualFusionClassifier``.
+        See :class:`ResidualFusionClassifier`.
 
     Attributes
     ----------
     terms_ : list of tuple of str
-        The modalities of each term, smaller ones first.
+        The modalities of each term, smaller terms first.
     net_, encoders_, history_, n_iter_, best_epoch_
-        As for ``ResidualFusionClassifier``; losses in standard deviations of y.
+        See :class:`ResidualFusionClassifier`. Losses are those of the standardised y.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionRegressor``.
+        See :class:`FusionRegressor`.
 
     See Also
     --------
-    FusionRegressor : one net, with no such order.
-    skmm.inspection.interaction_decomposition : contributions by order of any model.
+    FusionRegressor : One net, whose outputs are not a sum of orders.
+    skmm.inspection.interaction_decomposition : Decompose the outputs of any model.
 
     Notes
     -----
-    As for ``ResidualFusionClassifier``. y is standardised inside.
+    See :class:`ResidualFusionClassifier`. y is standardised for training; predictions
+    are in its units.
 
     References
     ----------

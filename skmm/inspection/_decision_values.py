@@ -23,7 +23,7 @@ def decision_values(model, X, labels=False):
     Parameters
     ----------
     model : fitted estimator
-    X : ModalityDict or TensorRows of n_samples rows
+    X : ModalityDict or TensorRows of n_samples
     labels : bool, default=False
         Result of `predicts_labels`.
 

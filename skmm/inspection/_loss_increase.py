@@ -67,7 +67,7 @@ def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
 
 
 def check_known_classes(estimator, y):
-    """Check that a fitted classifier knows at least one of the classes in y.
+    """Check that a classifier was fitted on at least one of the classes in y.
 
     Parameters
     ----------

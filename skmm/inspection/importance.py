@@ -52,7 +52,7 @@ def modality_importance(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Permutation importance of each modality, on held-out samples.
+    r"""Compute the permutation importance of each modality on held-out samples.
 
     The importance of a modality is the increase of the loss when it is replaced in the
     samples that the model predicts. Give a fitted model and samples that it was **not**
@@ -63,7 +63,7 @@ def modality_importance(
     ----------
     estimator : estimator
         Any estimator that accepts a ModalityDict; fitted, unless `cv` is given.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Held-out samples; with `cv` all samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     method : {"permute", "noise", "drop"}, default="permute"

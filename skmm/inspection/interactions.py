@@ -37,7 +37,7 @@ def emap(estimator, X, y=None):
     ----------
     estimator : estimator
         Fitted on other samples; any estimator that accepts a ModalityDict.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Two or more modalities. All n_samples ** n_modalities combinations are
         predicted, at most 10 million: some hundred samples, or 200 for three
         modalities, are enough.
@@ -121,7 +121,7 @@ def interaction_decomposition(estimator, X):
     ----------
     estimator : estimator
         Fitted on other samples; any estimator that accepts a ModalityDict.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         See `emap`.
 
     Returns
@@ -201,7 +201,7 @@ def _check_target(estimator, X, y):
     if np.ndim(y) != axes:
         expected = "zeros and ones of shape (n_samples, n_labels)"
         expected = expected if axes == 2 else "one class per sample"
-        raise ValueError(f"y must be {expected}, as in fit; got shape {np.shape(y)}.")
+        raise ValueError(f"y must be {expected}, like in fit; got shape {np.shape(y)}.")
 
 
 def _score(estimator, outputs, y, labels):
@@ -225,7 +225,7 @@ class Grid:
     Parameters
     ----------
     estimator : fitted estimator
-    X : ModalityDict of n_samples rows
+    X : ModalityDict of n_samples
     name : str
         Calling function, for errors.
 
@@ -240,7 +240,7 @@ class Grid:
     offset : ndarray of shape (n_outputs,)
         A number near the mean of each output, subtracted before squaring.
     shape : tuple
-        Shape of the model's outputs for n_samples rows.
+        Shape of the model's outputs for all samples.
     labels : bool
         Whether the outputs are multilabel.
     """

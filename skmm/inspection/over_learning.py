@@ -10,7 +10,7 @@ from skmm.data.validation import check_names
 
 
 def over_learning(fused, unimodal, X, y):
-    """Errors of a fused model on samples that a single modality predicts correctly.
+    """Count errors of a fused model where a single modality predicts correctly.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def over_learning(fused, unimodal, X, y):
         One model per modality, or its predictions. A model with a parameter
         `modalities`, or a Pipeline with such a step, gets X; other models get X[name].
         A prediction for a sample whose modality is missing counts as wrong.
-    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
         Samples that no model was trained on.
     y : array-like of shape (n_samples,)
 

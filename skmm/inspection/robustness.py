@@ -36,7 +36,7 @@ CONSTRAINTS = {
 
 
 def relative_robustness(levels, scores):
-    """Area under the curve of scores over levels, by the trapezoidal rule.
+    """Compute the area under scores over levels by the trapezoidal rule.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def relative_robustness(levels, scores):
 
 
 def effective_robustness(scores, baseline):
-    r"""Sum of score differences to a baseline that is shifted to the same start.
+    r"""Sum the score differences to a baseline that is shifted to the same start.
 
     .. math:: \sum_\sigma f(\sigma) - \bigl(b(\sigma) + f(0) - b(0)\bigr)
 
@@ -182,7 +182,7 @@ def robustness_curve(
     ----------
     estimator : estimator
         Fitted on other samples; any estimator that accepts a ModalityDict.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Held-out samples; they are not changed.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     corruption : transformer, or dict of str to transformer
@@ -190,7 +190,7 @@ def robustness_curve(
         level, such as `DropCorruption`, `SwapCorruption`, `StructuredDropCorruption`
         and `GaussianCorruption` of ``skmm.preprocessing``. A dict has one per modality.
     levels : array-like of shape (n_levels,), default=0, 0.1 … 1
-        Increasing from 0, which is no corruption. At most 1 for `probability`; in the
+        Increasing from 0, which does not corrupt. At most 1 for `probability`; in the
         unit of the modality for `sigma`.
     modalities : list of str or None, default=None
         Modalities to corrupt together; None is all of X, or those of a dict.

@@ -56,7 +56,7 @@ def conditional_utilization(
     random_state=None,
     n_jobs=None,
 ):
-    r"""Share of a model's score that is lost without each modality.
+    r"""Compute the share of a model's score that is lost without each modality.
 
     .. math:: u(m) = \frac{A(\text{all}) - A(\text{without } m)}{A(\text{all})}
 
@@ -70,7 +70,7 @@ def conditional_utilization(
     estimator : estimator
         Any estimator that accepts a ModalityDict; fitted, unless `cv` is given. Fix its
         `random_state` for ``without="refit"``.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
         Held-out samples; with `cv` all samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     without : {"permute", "noise", "drop", "refit"}, default="permute"

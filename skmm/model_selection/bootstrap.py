@@ -53,7 +53,7 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
 
         Parameters
         ----------
-        X : array-like, ModalityDict or other container of n_samples rows
+        X : array-like, ModalityDict or other container of n_samples
         y : array-like of shape (n_samples,), optional
         groups : array-like of shape (n_samples,), optional
 

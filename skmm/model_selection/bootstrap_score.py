@@ -42,7 +42,7 @@ def bootstrap_score(
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     scoring : str, callable or None, default=None
         See scikit-learn's ``cross_val_score``; greater is better.

@@ -140,7 +140,7 @@ def compare_modalities(
     estimator : estimator
         Estimator of skmm, a Pipeline or search around one, or any other estimator that
         accepts a ModalityDict. Fix its `random_state` for reproducible results.
-    X : ModalityDict, dict or DataFrame of n_samples rows
+    X : ModalityDict, dict or DataFrame of n_samples
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     resampling : int, splitter, iterable of (train, test) or None, default=None
         None is 10 repeats of 5 folds, stratified for classes. Where samples are not

@@ -39,7 +39,7 @@ def fit_replicas(
     ----------
     estimator : estimator
         Estimator of skmm, a Pipeline that ends in one, or any other estimator.
-    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), dict or None
     samples : sequence of integer arrays
         Indices to train on, one array per replica; they may repeat.
@@ -96,7 +96,7 @@ def trains_together(estimator, X, y, rows):
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict or array-like of n_samples rows
+    X : ModalityDict or array-like of n_samples
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     rows : ndarray of int
         Training samples of one refit.
@@ -213,7 +213,7 @@ def cross_validate_replicas(
     Parameters
     ----------
     estimator : estimator
-    X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), dict or None
     groups : array-like of shape (n_samples,), optional
         Passed to the splitter.

@@ -77,7 +77,7 @@ class ModalitySearchCV(BaseSearchCV):
         Number of processes; each of them imports torch, which takes seconds.
     replicas : "auto" or bool, default="auto"
         Draw 10 trials at a time and train networks of the same structure as one batch,
-        where networks can be stacked and there is no pruner; False never.
+        where networks can be stacked and `pruner` is None; False never.
     error_score : "raise" or float, default=nan
         Score of a trial in which a fit or score fails; a warning counts them. If the
         first trial fails, and the estimator fails with the same error without the
@@ -212,7 +212,7 @@ class ModalitySearchCV(BaseSearchCV):
 
         Parameters
         ----------
-        X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        X : ModalityDict, dict, DataFrame or array-like of n_samples
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
         **params : dict
             `groups` are passed to the splitter, `sample_weight` and others to fits;

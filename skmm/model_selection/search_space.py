@@ -17,7 +17,7 @@ PLAIN = (type(None), bool, int, float, str)  # choices that studies store unchan
 
 
 def import_optuna():
-    """Return the optuna module, or raise an ImportError that says how to install it."""
+    """Return the optuna module, or raise an ImportError on how to install it."""
     try:
         import optuna
     except ImportError as error:
@@ -30,7 +30,7 @@ def import_optuna():
 
 
 def default_search_space(estimator):
-    """Search space of an estimator, a Pipeline or a meta-estimator.
+    """Return the search space of an estimator, a Pipeline or a meta-estimator.
 
     Every estimator of skmm has a method of this name; here the names get the prefixes
     of the steps that contain it.
@@ -268,7 +268,7 @@ def labels_of(name, choices):
     Raises
     ------
     ValueError
-        If two labels are equal or one is NaN: a study could not tell them apart.
+        If two labels are equal or one is NaN: a study could not distinguish them.
     """
     labels = [label_of(choice) for choice in choices]
     if any(label != label for label in labels):
@@ -280,8 +280,8 @@ def labels_of(name, choices):
         if label in labels[:i]:
             raise ValueError(
                 f"space: two choices of {name!r} have the same label, {label!r}. "
-                "Remove one; objects of your own classes need parameters, as in a "
-                "subclass of Block, or a state that differs."
+                "Remove one; objects of your own classes need different "
+                "parameters, such as those of a Block, or a different state."
             )
     return labels
 

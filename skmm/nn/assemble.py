@@ -1,12 +1,12 @@
-"""Encoders, a fusion and a head become one module."""
+"""Assembly of encoders, a fusion and a head into one module."""
 
-import warnings
 from contextlib import nullcontext
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm._warnings import warn
 from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
@@ -45,7 +45,7 @@ class MultimodalModule(nn.Module):
         self.widths = widths
 
     def enter_stack(self):
-        """Encode missing samples too, as in every stack; fusions mask them."""
+        """Encode missing samples too, which stacks require; fusions mask them."""
         self.encode_all = True
 
     @property
@@ -65,15 +65,15 @@ class MultimodalModule(nn.Module):
         return {name: getattr(part, "in_dtype", None) for name, part in parts}
 
     def parts(self):
-        """Submodules by the names under which training knows them."""
+        """Submodules by the names that training uses."""
         encoders = {f"encoders__{name}": part for name, part in self.encoders.items()}
         return {**encoders, "fusion": self.fusion, "head": self.head}
 
     def forward(self, x, present=None, encoded=()):
         """``{modality: (batch, ...)}`` and a mask (batch, M) to (batch, outputs).
 
-        Modalities named in `encoded` bring embeddings, (batch, width). If the head
-        gives named outputs, it is a dict of them.
+        For modalities named in `encoded`, x holds embeddings (batch, width). If the
+        head has named outputs, the result is a dict of them.
         """
         return self.head(self.fuse(x, present, encoded))
 
@@ -97,11 +97,11 @@ class MultimodalModule(nn.Module):
         return self._encode(name, self.encoders[name], rows, mask)
 
     def _encode(self, name, encoder, rows, mask):
-        """Encode the present rows only: others must not enter a BatchNorm."""
+        """Encode the present samples only: others must not enter a BatchNorm."""
         if mask is None or self.encode_all or mask.all():
             return encoder(rows)
         alone = self.training and mask.sum() == 1 and _has_batch_norm(encoder)
-        if alone or not mask.any():  # a batch of one has no variance
+        if alone or not mask.any():  # one sample has no variance
             options = {"device": rows.device, "dtype": self._dtype()}
             return torch.zeros(len(rows), *self._shape(name, encoder, rows), **options)
         encoded = encoder(rows[mask])
@@ -109,7 +109,7 @@ class MultimodalModule(nn.Module):
         return out.index_copy(0, mask.nonzero()[:, 0], encoded)
 
     def _shape(self, name, encoder, rows):
-        """Shape of the embedding of one row; the encoder decides how many tokens."""
+        """Shape of the embedding of one sample, which may be several tokens."""
         if not getattr(encoder, "gives_tokens", False):
             return (self.widths[name],)
         mode = encoder.training
@@ -132,10 +132,10 @@ def complete(encoders, shapes):
     Parameters
     ----------
     encoders : dict, Block, Module or None
-        A dict names some or all modalities; what it leaves out, and None, is chosen
-        by shape. One Block or Module serves all modalities.
+        A dict has encoders of some or all modalities; the others, and None, are chosen
+        by shape. One Block or Module is used for all modalities.
     shapes : dict
-        Shape of one row per modality: () is text, None ragged.
+        Shape of one sample of each modality: () is text, None ragged.
     """
     if isinstance(encoders, dict):
         check_names(encoders, shapes, "encoders")
@@ -149,28 +149,28 @@ def complete(encoders, shapes):
 
 
 def choose(name, shape):
-    """Return the default encoder for rows of a shape.
+    """Return the default encoder for samples of a shape.
 
     ================================  ===================
-    rows                              encoder
+    samples                           encoder
     ================================  ===================
     (d,), a table                     ``MLPEncoder()``
     (channels, length), 20 or longer  ``Conv1dEncoder()``
     (channels, height, width)         ``ConvEncoder()``
     other shapes                      ``MLPEncoder()``
     text                              ``LSTMEncoder()``
-    several lengths                   none: an error
+    several lengths                   error
     ================================  ===================
 
-    Two shapes may be images in disguise and warn: two sides of 20 or longer, neither
-    more than twice the other, read as a sequence; and two sides of 8 or longer before a
-    last one of at most 4, read as (channels, height, width).
+    Shapes that may be images of another form warn: two sides of at least 20, neither
+    more than twice the other, which are read as a sequence; and two sides of at least 8
+    before a last one of at most 4, which are read as (channels, height, width).
     """
     if shape is None:
         raise ValueError(
-            f"modality {name!r} has rows of several lengths, for which there is no "
-            f"default encoder. Give one, encoders={{{name!r}: ...}}, or turn them into "
-            "numbers first with skmm.preprocessing.ModalityTransformer."
+            f"modality {name!r} has samples of several lengths, which need an encoder. "
+            f"Give one, encoders={{{name!r}: ...}}, or convert them to vectors first "
+            "with skmm.preprocessing.ModalityTransformer."
         )
     if shape == ():
         return LSTMEncoder()
@@ -185,55 +185,52 @@ def choose(name, shape):
 
 def _warn_grey_image(name, shape):
     if min(shape) >= Conv1dEncoder.default_length and max(shape) <= 2 * min(shape):
-        _warn(
-            f"modality {name!r} has rows of shape {shape}, read as {shape[0]} channels "
-            f"of a sequence of {shape[1]}. If they are grey images, add the channel "
-            f"axis, X[{name!r}][:, None]; if not, name the encoder: "
+        warn(
+            f"modality {name!r} has samples of shape {shape}, read as sequences of "
+            f"length {shape[1]} with {shape[0]} channels. For greyscale images, add a "
+            f"channel axis: X[{name!r}][:, None]; if not, set the encoder: "
             f"encoders={{{name!r}: Conv1dEncoder()}}."
         )
 
 
 def _warn_channels_last(name, shape):
     first, second, last = shape
-    if first != second and min(first, second) >= 8 and last <= 4:  # equal: refused
-        _warn(
-            f"modality {name!r} has rows of shape {shape}, read as (channels, height, "
-            f"width). If the channels are last, use np.moveaxis(X[{name!r}], -1, 1); "
-            f"if not, name the encoder: encoders={{{name!r}: ConvEncoder()}}."
+    if first != second and min(first, second) >= 8 and last <= 4:  # equal: an error
+        warn(
+            f"modality {name!r} has samples of shape {shape}, read as (channels, "
+            "height, width). If the channels are last, use "
+            f"np.moveaxis(X[{name!r}], -1, 1); if not, set the encoder: "
+            f"encoders={{{name!r}: ConvEncoder()}}."
         )
 
 
-def _warn(text):
-    warnings.warn(text, UserWarning, stacklevel=6)
-
-
 def choose_head(head, fusion):
-    """Return the head that is given, that a built fusion needs, or ``MLPHead()``."""
+    """Return the given head, the head of the built fusion, or ``MLPHead()``."""
     own = fusion.own_head()
     if None not in (head, own) and type(head) is not type(own):
         raise ValueError(
-            f"fusion={type(fusion).__name__} brings its own head, "
-            f"{type(own).__name__}; leave head=None, got {head!r}."
+            f"head must be None with fusion={type(fusion).__name__}, which has its own "
+            f"head, {type(own).__name__}; got {head!r}."
         )
     return next((h for h in (head, own) if h is not None), MLPHead())
 
 
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
-    """Build clones of the templates into one module; the templates stay as they are.
+    """Build clones of the templates, and return them as one module.
 
     Parameters
     ----------
     encoders : dict of str to Block or Module
-        One per modality, as from `complete`.
+        One per modality; see `complete`.
     fusion : Block
     head : Block or None
-        None is the fusion's own head, or ``MLPHead()``.
+        None is the own head of the fusion, or ``MLPHead()``.
     shapes : dict
-        Shape of one row per modality.
+        Shape of one sample of each modality.
     n_outputs : int or None
-        None lets the head decide.
+        Number of outputs; None leaves it to the head.
     seeded : callable, optional
-        ``seeded(*names)`` returns a context manager in which the part of that name is
+        ``seeded(*names)`` returns a context manager in which the part of this name is
         initialised.
 
     Returns
@@ -243,9 +240,9 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     Raises
     ------
     TypeError, ValueError
-        If a part cannot be built, does not read or return what such a part does, does
-        not read what the part before it gives, or mixes the samples of a batch; all are
-        tried on a few samples.
+        If a part cannot be built, its inputs or outputs are not those of such a part or
+        do not match the part before it, or it mixes the samples of a mini-batch. All
+        parts are tested on a few samples.
     """
     seeded = seeded or (lambda *names: nullcontext())
     parts, widths = {}, {}
@@ -271,7 +268,7 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
 
 
 def _is_foreign(part):
-    """Whether a part may mix samples: parts of the package do not."""
+    """Whether a part may mix samples, which those of the package do not."""
     own = __name__.partition(".")[0]
     modules = {type(inner).__module__ for inner in part.modules()}
     packages = {name.partition(".")[0] for name in modules}

@@ -12,6 +12,21 @@ from torch import nn
 from skmm._class_registry import register
 
 
+class Renamed:
+    """Attribute of a class and its instances under a deprecated name."""
+
+    def __init__(self, old, new):
+        self.old, self.new = old, new
+
+    def __get__(self, instance, owner):
+        _warn_renamed(self.old, self.new)
+        return getattr(owner if instance is None else instance, self.new)
+
+    def __set__(self, instance, value):
+        _warn_renamed(self.old, self.new)
+        setattr(instance, self.new, value)
+
+
 class Block(BaseEstimator, nn.Module):
     """A part of a network with scikit-learn hyper-parameters.
 
@@ -88,6 +103,7 @@ class Block(BaseEstimator, nn.Module):
     search_space: ClassVar[dict] = {}
     stackable = False
     per_replica: ClassVar[dict] = {}
+    alone = Renamed("alone", "supports_single")
     _parameter_constraints: dict = {}
 
     def __init_subclass__(cls, **kwargs):
@@ -154,17 +170,6 @@ class Block(BaseEstimator, nn.Module):
         return Block.no_weight_decay(self)
 
     @property
-    def alone(self):
-        """Deprecated name of `supports_single`."""
-        _warn_renamed("alone", "supports_single")
-        return self.supports_single
-
-    @alone.setter
-    def alone(self, value):
-        _warn_renamed("alone", "supports_single")
-        self.supports_single = value
-
-    @property
     def is_built(self):
         """Whether the weights exist."""
         return "out_features" in self.__dict__
@@ -226,7 +231,7 @@ def _old_method(method):
 
 
 def _warn_renamed(old, new, stacklevel=3):
-    message = f"{old} was renamed to {new}; the old name will be removed."
+    message = f"{old} was renamed to {new}; the old name will be removed in 0.3."
     warnings.warn(message, FutureWarning, stacklevel=stacklevel)
 
 

@@ -29,7 +29,7 @@ def dense_layers(in_features, hidden, activation="relu", dropout=0.0):
     activation : str, default="relu"
         A key of ``ACTIVATIONS``.
     dropout : float, default=0.0
-        Probability; with 0 there are no dropout layers.
+        Probability; 0 adds no dropout layers.
 
     Returns
     -------

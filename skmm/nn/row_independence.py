@@ -1,4 +1,4 @@
-"""The outputs for a sample must not depend on the other samples of its batch."""
+"""Check that outputs do not depend on the other samples of a mini-batch."""
 
 from contextlib import contextmanager
 
@@ -14,10 +14,10 @@ SOME = torch.tensor([2, 0, 3])  # fewer, in another order
 
 
 def check_rows_independent(module, shapes):
-    """Try a few random samples, and some of them in another order.
+    """Check that a module has the same outputs for samples in another batch.
 
     Modules that are not deterministic, that cannot read random numbers, or that have a
-    BatchNorm without running statistics, are not judged.
+    BatchNorm without running statistics, are not checked.
 
     Parameters
     ----------
@@ -41,19 +41,18 @@ def check_rows_independent(module, shapes):
     with restored_generators(device), _evaluating(module), torch.no_grad():
         try:
             where = _mixing(module, x)
-        except Exception:  # random numbers may be out of its domain; training will tell
+        except Exception:  # random numbers may be outside its domain
             return
     if where is not None:
         raise ValueError(
             f"{where}: the outputs for a sample depend on the other samples of the "
-            "batch, so predictions would depend on what is predicted with them. "
-            "Compute along the other axes only, or use running statistics in "
-            "prediction, as BatchNorm1d does."
+            "batch, and so would predictions. Compute along the other axes only, or "
+            "use running statistics in prediction, like BatchNorm1d."
         )
 
 
 def _mixing(module, x):
-    """Which part mixes samples, or None."""
+    """The part that mixes samples, or None."""
 
     def whole(x):
         fused = module.fuse(x)
@@ -70,7 +69,7 @@ def _mixing(module, x):
 
 
 def _mixes(call, inputs):
-    """Whether outputs change with the batch, and not whenever they are computed."""
+    """Whether outputs change with the batch, but not between equal calls."""
     all_samples = call(inputs)
     some = call(_some(inputs))
     return not _alike(_some(all_samples), some) and _alike(all_samples, call(inputs))

@@ -1,4 +1,4 @@
-"""Every part is built and tried on two samples, so that errors name the part.
+"""Build every part and test it on two samples, so that errors name the part.
 
 =========  ==================================================================
 part       contract
@@ -10,8 +10,8 @@ fusion     ``build({modality: width})``; parts and mask to (batch, out_features)
 head       ``build((width, outputs))``; (batch, width) to (batch, outputs)
 =========  ==================================================================
 
-A fusion or head with `gives` returns a dict of tensors of these names instead, the
-first axis of each is the batch.
+A fusion or head with `gives` returns a dict of tensors of these names instead, with
+the samples along the first axis of each.
 """
 
 import copy
@@ -25,7 +25,7 @@ from skmm.data.tensors import names_in
 from skmm.nn.block import Block, built_clone
 
 CONTRACTS = {
-    "encoder": "An encoder has build(shape of one row) and forward(rows), (batch, ...) "
+    "encoder": "An encoder has build(shape of one sample) and forward(x), (batch, ...) "
     "to (batch, out_features).",
     "fusion": "A fusion has build({modality: width}) and forward(parts, present=None), "
     "{modality: (batch, width)} and a mask (batch, M) to (batch, out_features).",
@@ -41,28 +41,28 @@ def built(template, in_shape, where):
     ----------
     template : Block, or Module if it is an encoder
     in_shape : tuple or dict
-        As for ``Block.build``.
+        See ``Block.build``.
     where : str
-        The parameter that errors name: "fusion", "head" or "encoders['image']".
+        Name of the parameter for errors: "fusion", "head" or "encoders['image']".
 
     Raises
     ------
     TypeError, ValueError
-        If it is no such part, or cannot be built.
+        If it is not such a part, or cannot be built.
     """
     plain = isinstance(template, nn.Module) and not isinstance(template, Block)
     if plain and _role(where) == "encoder":
         return copy.deepcopy(template)
     if not isinstance(template, Block):
-        _refuse(template, where)
+        _raise_for_type(template, where)
     if in_shape == () and template.in_dtype != torch.int64:
-        _refuse_text(template, where)
+        _raise_for_text(template, where)
     with _naming(template, where, f"be built for {_what(where, in_shape)}"):
         block = built_clone(template, in_shape)
     if not block.is_built:
         raise ValueError(
             f"{where}: {type(block).__name__}.build must set self.out_features, the "
-            "width of what its forward returns."
+            "width of the result of forward."
         )
     return block
 
@@ -78,7 +78,7 @@ def probe_fusion(fusion, widths, where="fusion"):
     Returns
     -------
     Tensor or dict of str to Tensor
-        What it returns for two samples of zeros.
+        Its result for two samples of zeros.
     """
     device = _device(fusion)
     parts = {
@@ -89,7 +89,7 @@ def probe_fusion(fusion, widths, where="fusion"):
 
 
 def give_tokens(encoders):
-    """Names of the modalities whose encoders give many vectors for one row.
+    """Names of the modalities whose encoders return several tokens per sample.
 
     Parameters
     ----------
@@ -99,14 +99,14 @@ def give_tokens(encoders):
 
 
 def check_tokens(encoders, fusion):
-    """Refuse encoders of tokens where the fusion takes one vector for each modality."""
+    """Check that a fusion accepts tokens if an encoder returns them."""
     many = give_tokens(encoders)
     if many and not getattr(fusion, "takes_tokens", False):
         raise ValueError(
-            f"encoders of {many} give tokens, many vectors for one row; "
-            f"fusion={type(fusion).__name__} takes one. Use TransformerFusion, "
+            f"the encoders of {many} return several tokens per sample, but "
+            f"fusion={type(fusion).__name__} needs one vector. Use TransformerFusion, "
             "CrossAttentionFusion or SelfAttentionFusion, or an encoder of one vector, "
-            "as ConvEncoder or LSTMEncoder."
+            "such as ConvEncoder or LSTMEncoder."
         )
 
 
@@ -117,11 +117,11 @@ def probe_head(head, in_shape, fused=None, where="head"):
     ----------
     head : Block
     in_shape : tuple
-        As for ``Block.build``.
+        See ``Block.build``.
     fused : Tensor or dict of str to Tensor, optional
-        Two samples; None is a tensor of zeros.
+        Two samples; None is zeros.
     where : str, default="head"
-        What errors call it.
+        Name of the parameter for errors.
     """
     width, outputs = in_shape
     fused = torch.zeros(2, width, device=_device(head)) if fused is None else fused
@@ -130,7 +130,7 @@ def probe_head(head, in_shape, fused=None, where="head"):
 
 
 def _probed(part, inputs, where, in_shape, expected=None, names=None):
-    """Output for two samples, as it is in use; the mode stays."""
+    """Output for two samples in prediction; the mode of the part is restored."""
     mode = part.training
     try:
         with _naming(part, where, f"read {_what(where, in_shape)}"), torch.no_grad():
@@ -150,7 +150,7 @@ def _check_named(part, where, out, expected, names):
     if not _is_named(out) or {*out} != {*names}:
         raise ValueError(
             f"{where}: {type(part).__name__} must return a dict of tensors with the "
-            f"names {list(names)}, its `gives`; got {found}."
+            f"keys {list(names)}, its `gives`; got {found}."
         )
     values = [t for t in out.values() if t.is_floating_point()]
     width = sum(t[0].numel() for t in values if len(t))
@@ -183,7 +183,7 @@ def _check_output(part, where, out, expected):
 
 @contextmanager
 def _naming(part, where, task):
-    """Say whose error it is, what it was to do, and what such a part must do."""
+    """Raise errors with the name of the part, its task, and what it must do."""
     errors = (ValueError, TypeError, RuntimeError, AttributeError, LookupError)
     try:
         yield
@@ -193,7 +193,7 @@ def _naming(part, where, task):
         if "allocate" in str(error):
             raise MemoryError(
                 f"{where}: there is too little memory for {type(part).__name__} to "
-                f"{task}. Let encoders give fewer units, or choose another part."
+                f"{task}. Use encoders with fewer units, or another {_role(where)}."
             ) from error
         wrong_part = isinstance(error, (TypeError, AttributeError))
         kind = (
@@ -216,10 +216,10 @@ def _what(where, in_shape):
         return f"embeddings of widths {in_shape}"
     if where == "head":
         return f"an embedding of width {in_shape[0]} and {in_shape[1]} output(s)"
-    return f"rows of shape {in_shape}"
+    return f"samples of shape {in_shape}"
 
 
-def _refuse(part, where):
+def _raise_for_type(part, where):
     both = _role(where) == "encoder"
     wanted = "a Block or torch.nn.Module" if both else "a Block"
     got, fix = repr(part), ""
@@ -233,12 +233,11 @@ def _refuse(part, where):
     )
 
 
-def _refuse_text(part, where):
+def _raise_for_text(part, where):
     raise ValueError(
-        f"{where}: {type(part).__name__} cannot read rows of text, it reads numbers. "
-        "Give one that reads characters, as LSTMEncoder(), or turn the text into "
-        "numbers first with skmm.preprocessing.ModalityTransformer (for SMILES: "
-        "MoleculeFingerprint)."
+        f"{where}: {type(part).__name__} expects numbers; got text. Use an encoder of "
+        "characters, such as LSTMEncoder(), or convert the text to numbers first with "
+        "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
     )
 
 
@@ -277,14 +276,14 @@ def gives_of(part, before=()):
     ----------
     part : Module
     before : tuple of str, default=()
-        What the part before it gives, which some parts pass on.
+        Outputs of the part before it, which some parts pass on.
     """
     names = names_in(getattr(part, "gives", ()))
     return before if names is None else names
 
 
 def check_reads(reader, reads, giver, gives, fix):
-    """Check that a part is given the outputs that it reads.
+    """Check that a part gets the outputs that it reads.
 
     Parameters
     ----------
@@ -293,12 +292,12 @@ def check_reads(reader, reads, giver, gives, fix):
     reads, gives : str, tuple of str or None
         () is a plain tensor, None is unknown.
     fix : str
-        What to do, for errors.
+        Advice, for errors.
 
     Raises
     ------
     ValueError
-        If a name is missing, or one of them is a plain tensor and the other is not.
+        If a name is missing, or only one of them is a plain tensor.
     """
     reads, gives = names_in(reads), names_in(gives)
     if reads is None or gives is None:
@@ -306,18 +305,18 @@ def check_reads(reader, reads, giver, gives, fix):
     if bool(reads) == bool(gives) and {*reads} <= {*gives}:
         return
     raise ValueError(
-        f"{reader} reads {_told(reads)}, but {giver} gives {_told(gives)}. {fix}"
+        f"{reader} reads {_shown(reads)}, but {giver} gives {_shown(gives)}. {fix}"
     )
 
 
-def _told(names):
+def _shown(names):
     if not names:
         return "a plain tensor"
     return f"the named output{'s' * (len(names) > 1)} {', '.join(map(repr, names))}"
 
 
 def check_head(head, fusion):
-    """Check that a head reads what a fusion gives."""
+    """Check that a head reads the outputs of a fusion."""
     gives, reads = gives_of(fusion), getattr(head, "reads", ())
     if gives == ("mixtures", "available") or reads == ("mixtures", "available"):
         fix = "MulMixClassifier joins MixtureFusion with MixtureHead; else use "
@@ -339,12 +338,12 @@ def check_plain(module, where):
 
 
 def check_objective_reads(objective, module):
-    """Check that an objective reads what a module gives."""
+    """Check that an objective reads the outputs of a module."""
     reads, gives = getattr(objective, "reads", None), getattr(module, "gives", None)
     part = getattr(module, "head", None) if hasattr(module, "fusion") else None
     giver = type(module).__name__ if part is None else f"head={type(part).__name__}"
     fix = (
-        "Use a head that gives them, or an objective of a plain tensor, such as "
+        "Use a head that returns them, or an objective of a plain tensor, such as "
         "'cross_entropy' or 'squared_error'."
     )
     if gives:

@@ -1,4 +1,4 @@
-"""What training minimises: ``objective(outputs, target, weight) -> scalar``."""
+"""Losses to minimise: ``objective(outputs, target, weight)`` returns a scalar."""
 
 from skmm.objectives.base import Objective
 from skmm.objectives.blended import BlendedLoss

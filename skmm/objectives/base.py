@@ -1,9 +1,9 @@
-"""The contract of objectives, and the checks that it is kept.
+"""Base class of objectives, and checks of objectives.
 
 An objective is called with (outputs, target, weight) and returns a scalar. Outputs and
-target are tensors or dicts of named tensors; in each of them the first axis is that of
-the samples. ``{"values": ..., "observed": ...}`` is a masked target, of which only the
-entries where the bool mask `observed` is True are known.
+target are tensors or dicts of named tensors, with the samples along the first axis.
+``{"values": ..., "observed": ...}`` is a masked target, of which only the entries where
+the bool mask `observed` is True are used.
 """
 
 import copy
@@ -21,7 +21,7 @@ RULE = (
     "mean over the samples; use a name, such as 'squared_error' or 'cross_entropy', or "
     "an instance of skmm.objectives.Objective."
 )
-OURS = {  # the names of the losses of torch
+OURS = {  # names for the losses of torch
     nn.BCELoss: "binary_cross_entropy",
     nn.BCEWithLogitsLoss: "binary_cross_entropy",
     nn.CrossEntropyLoss: "cross_entropy",
@@ -40,22 +40,22 @@ class Objective(BaseEstimator):
     A subclass defines `rows`, the loss of every sample; or `__call__`, if samples are
     compared with each other.
 
-    A subclass that inherits from ``torch.nn.Module`` too may have weights. Every fit
-    trains a copy of it, in which the weights are the part "objective"; a clone keeps
-    them, and `set_params` starts them anew.
+    A subclass that also inherits from ``torch.nn.Module`` may have weights. Every fit
+    trains them in a copy, as the part "objective"; a clone keeps them, and `set_params`
+    initialises them again.
 
     Attributes
     ----------
     reads : str or tuple of str
         Names of all outputs that it uses; () is a plain tensor.
     by_rows : bool
-        Whether the loss of a batch is made of `rows`, as replicas in a stack need it.
-        By default it is False where `__call__` is overridden.
+        Whether the loss of a mini-batch is the mean of `rows`, which stacks require.
+        False by default if `__call__` is overridden.
     additive : bool
         Whether the loss of all samples is the mean of those of batches. By default it
         is False where `__call__` is overridden.
     masks_entries : bool
-        Whether `rows` reads a target that is masked entry by entry.
+        Whether `rows` accepts a target that is masked by entry.
     """
 
     _parameter_constraints: dict = {}
@@ -76,18 +76,17 @@ class Objective(BaseEstimator):
                     setattr(cls, fact, False)
 
     def __call__(self, outputs, target, weight=None):
-        """Mean over the batch.
+        """Compute the mean loss of a mini-batch.
 
         Parameters
         ----------
         outputs : Tensor, shape (n_samples, n_outputs)
         target : Tensor, shape (n_samples,) or (n_samples, n_outputs)
-            Or a masked one, ``{"values": target, "observed": mask}``: what is not
-            observed has no loss and no gradient, and samples of which nothing is
-            observed are left out. The mask has the shape of the values, or
-            (n_samples,).
+            Or a masked target, ``{"values": target, "observed": mask}``, with a mask of
+            the shape of the values or (n_samples,). Entries that are not observed have
+            neither loss nor gradient; samples without observed entries are left out.
         weight : Tensor, shape (n_samples,), optional
-            Factor of each sample; 1 on average over the training samples.
+            Weight of each sample, with a mean of 1 over the training samples.
 
         Returns
         -------
@@ -115,9 +114,9 @@ class Objective(BaseEstimator):
             return self._without_unobserved(outputs, observed), values
         if not self.masks_entries:
             raise ValueError(
-                f"objective {type(self).__name__} cannot read a target that is masked "
-                "entry by entry; give a mask of shape (n_samples,), or use an "
-                "objective that can, such as 'squared_error'."
+                f"objective {type(self).__name__} does not support a target that is "
+                "masked by entry. Use a mask of shape (n_samples,), or an objective "
+                "that supports it, such as 'squared_error'."
             )
         return outputs, target
 
@@ -126,7 +125,7 @@ class Objective(BaseEstimator):
         return map_tensors(lambda out: without_unobserved(out, observed), outputs)
 
     def row_losses(self, outputs, target):
-        """Loss of every sample, and which samples count.
+        """Compute the loss of every sample, and which samples count.
 
         Returns
         -------
@@ -140,11 +139,11 @@ class Objective(BaseEstimator):
         return losses if counted is None else losses.masked_fill(~counted, 0.0), counted
 
     def counted(self, target):
-        """Which samples have something observed, (n_samples,); None is all."""
+        """Which samples have an observed entry, (n_samples,); None is all."""
         return observed_samples(target)
 
     def mean(self, outputs, target):
-        """Unweighted mean of `rows`; override it where torch has it in one step."""
+        """Unweighted mean of `rows`; override it if torch computes it directly."""
         return self._checked_rows(outputs, target).mean()
 
     def _checked_rows(self, outputs, target):
@@ -159,11 +158,11 @@ class Objective(BaseEstimator):
 
     @property
     def validation(self):
-        """Objective of the samples that early stopping looks at: this one."""
+        """Objective of the validation set, by default this one."""
         return self
 
     def finish(self, mean):
-        """Loss of a batch from the mean of its rows; as it is, unless overridden.
+        """Turn the mean of `rows` into the loss of a mini-batch; by default unchanged.
 
         Parameters
         ----------
@@ -173,7 +172,7 @@ class Objective(BaseEstimator):
         return mean
 
     def check(self, outputs, target):
-        """Check that outputs, target and mask have one shape: they would broadcast."""
+        """Check that outputs, target and mask have one shape, without broadcasting."""
         values, observed = split_mask(target)
         if isinstance(outputs, dict):
             return  # whoever reads outputs by name knows their shapes
@@ -183,9 +182,9 @@ class Objective(BaseEstimator):
             raise_not_masked(self, target)
         if outputs.shape != values.shape:
             raise ValueError(
-                f"objective {type(self).__name__} needs a target of the outputs' shape "
-                f"{tuple(outputs.shape)}; got {tuple(values.shape)}. For single labels "
-                "use 'cross_entropy'."
+                f"objective {type(self).__name__} needs a target of the shape of the "
+                f"outputs, {tuple(outputs.shape)}; got {tuple(values.shape)}. For "
+                "single labels use 'cross_entropy'."
             )
 
     def rows(self, outputs, target):
@@ -193,7 +192,7 @@ class Objective(BaseEstimator):
         raise TypeError(f"{type(self).__name__} must define rows(outputs, target).")
 
     def set_params(self, **params):
-        """Set parameters; the weights of a module start anew."""
+        """Set parameters; the weights of a module are initialised again."""
         super().set_params(**params)
         if params and isinstance(self, nn.Module):
             type(self).__init__(self, **self.get_params(deep=False))
@@ -250,7 +249,7 @@ def raise_not_masked(objective, target):
 
 
 def observed_samples(target):
-    """Which samples of a target have something observed, (n_samples,); None is all."""
+    """Which samples of a target have an observed entry, (n_samples,); None is all."""
     observed = split_mask(target)[1]
     if observed is None or observed.ndim == 1:
         return observed
@@ -258,7 +257,7 @@ def observed_samples(target):
 
 
 def over_entries(observed, values):
-    """A mask of samples, or of entries, as one of entries."""
+    """Return a mask of entries from a mask of samples or of entries."""
     if observed.ndim == values.ndim:
         return observed
     return observed.view(-1, *[1] * (values.ndim - 1)).expand_as(values)
@@ -276,7 +275,7 @@ def without_unobserved(outputs, observed):
 
 
 def masked_mean(losses, observed):
-    """Mean of each sample's losses over what is observed; zero where nothing is.
+    """Mean of the losses of each sample over its observed entries; zero without any.
 
     Parameters
     ----------
@@ -293,14 +292,14 @@ def check_objective(objective):
     Raises
     ------
     TypeError
-        If it is a class, or takes other arguments, as the losses of torch.nn do.
+        If it is a class, or takes other arguments, like the losses of torch.nn.
     """
     cls = objective if inspect.isclass(objective) else type(objective)
     ours = next((name for other, name in OURS.items() if issubclass(cls, other)), None)
     if ours is not None:
         raise TypeError(
             f"objective {_shown(objective)} is a loss of torch.nn, which does not take "
-            f"weights of samples: use {ours!r}. {RULE}"
+            f"sample weights: use {ours!r}. {RULE}"
         )
     if inspect.isclass(objective):
         raise TypeError(
@@ -335,18 +334,18 @@ def _takes_three(objective):
 
 
 def check_inner(objective):
-    """Check an objective inside another one, which gives it a plain tensor."""
+    """Check an objective inside another one, which passes it a plain tensor."""
     check_objective(objective)
     if reads := names_in(getattr(objective, "reads", ())):
         raise ValueError(
             f"objective {type(objective).__name__} reads the outputs {list(reads)}, "
-            "but here it gets one tensor; use one that reads a tensor, such as "
+            "but here it gets one tensor. Use one that reads a tensor, such as "
             "'cross_entropy' or 'squared_error'."
         )
 
 
 def check_scalar(loss, objective):
-    """Return a loss if it is one number."""
+    """Return a loss after checking that it is a scalar tensor."""
     if isinstance(loss, torch.Tensor) and loss.ndim == 0:
         return loss
     raise TypeError(
@@ -360,12 +359,12 @@ def _kind(value):
 
 
 def validation_of(objective):
-    """Return the objective to be measured on samples set aside."""
+    """Return the objective of the validation set."""
     return getattr(objective, "validation", objective)
 
 
 def modules_in(objective):
-    """Modules in an objective, in those that it is made of too.
+    """Modules in an objective and in the objectives that it contains.
 
     Returns
     -------

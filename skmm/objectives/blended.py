@@ -3,14 +3,15 @@
 ==============  ===========================  ==================================
 objective       loss                         outputs of H heads
 ==============  ===========================  ==================================
-BlendedLoss     sum_k w_k l(y, head k)       {"logits": (n, H, K),
-                                             "available": (n, H) of bool}
+BlendedLoss     sum_k w_k l(y, head k)       {"logits": (batch, H, K),
+                                             "available": (batch, H) bool}
 ==============  ===========================  ==================================
 """
 
 from numbers import Integral
 
 import numpy as np
+import torch
 
 from skmm._sklearn import Interval
 from skmm.data.tensors import map_tensors
@@ -20,23 +21,24 @@ __all__ = ["BlendedLoss"]
 
 
 class BlendedLoss(Objective):
-    r"""Losses of several heads on one target, each times a weight.
+    r"""Weighted sum of the losses of several heads on one target.
 
     .. math:: \sum_k w_k \, \ell(y, \hat y_k)
 
     Parameters
     ----------
     objective : Objective
-        The loss l of one head, (n_samples, n_outputs).
+        Loss l of the outputs of one head, (n_samples, n_outputs).
     n_heads : int, default=1
-        The last one predicts.
+        Number of heads, the last of which predicts.
     weights : sequence of float or None, default=None
-        The weights w; None is ``1 / n_heads`` each. A head of weight 0 is left out.
+        Weights w of the heads; None is ``1 / n_heads`` each. A head of weight 0 is left
+        out.
 
     Notes
     -----
     The loss of a head is the mean over the samples for which it is available. Early
-    stopping looks at the loss of the last head.
+    stopping uses the loss of the last head.
 
     References
     ----------
@@ -77,20 +79,20 @@ class BlendedLoss(Objective):
         check_inner(self.objective)
         if self.weights is not None and len(self.weights) != self.n_heads:
             raise ValueError(
-                f"weights of BlendedLoss must be one per head, {self.n_heads}; got "
-                f"{self.weights!r}."
+                f"weights of BlendedLoss must have one entry per head, {self.n_heads}; "
+                f"got {self.weights!r}."
             )
 
     def __call__(self, outputs, target, weight=None):
-        """Weighted sum, 0-d.
+        """Compute the weighted sum, 0-d.
 
         Parameters
         ----------
         outputs : dict
-            "logits", (n_samples, n_heads, n_outputs), and "available", which heads can
-            predict which samples, (n_samples, n_heads).
+            "logits" of shape (n_samples, n_heads, n_outputs), and the mask "available"
+            of shape (n_samples, n_heads).
         target, weight
-            As for `objective`.
+            See `objective`.
         """
         losses = self.losses(outputs, target, weight, self.factors())
         pairs = zip(losses, self.factors(), strict=True)
@@ -109,12 +111,12 @@ class BlendedLoss(Objective):
         return BlendedLoss(validation_of(self.objective), self.n_heads, last)
 
     def losses(self, outputs, target, weight=None, factors=None):
-        """Loss of each head over the samples that it can predict, 0 if there are none.
+        """Compute the loss of each head over its available samples; 0 without any.
 
         Parameters
         ----------
         outputs, target, weight
-            As for the sum.
+            See `__call__`.
         factors : list of float, optional
             Heads of factor 0 are left out.
 
@@ -136,6 +138,9 @@ class BlendedLoss(Objective):
             return self.objective(logits, target, weight)
         if not available.any():
             return logits.sum() * 0.0
-        weight = None if weight is None else weight[available]
+        if weight is not None:  # a mean over fewer samples, of the same mean weight
+            some = weight[available]
+            tiny = torch.finfo(some.dtype).tiny
+            weight = some * (weight.mean() / some.mean().clamp(min=tiny))
         target = map_tensors(lambda values: values[available], target)
         return self.objective(logits[available], target, weight)

@@ -1,4 +1,4 @@
-"""Sums of objectives."""
+"""Weighted sums of objectives."""
 
 from numbers import Real
 from types import SimpleNamespace

@@ -1,15 +1,15 @@
-"""Losses of embeddings that are to agree between modalities.
+"""Losses of the agreement of embeddings between modalities.
 
 ===========  ===================================================================
 objective    loss of a pair of modalities
 ===========  ===================================================================
 BarlowTwins  sum_i (1 - C_ii)^2 + weight sum_{i != j} C_ij^2,
-             C the correlations of the features of one with those of the other
+             C: correlations between the features of both modalities
 ===========  ===================================================================
 
-They read the outputs "embeddings", (n_samples, n_modalities, n_features), and
-"present", (n_samples, n_modalities). Samples are compared with each other, so that the
-loss of a batch depends on its size.
+They read the outputs "embeddings" of shape (n_samples, n_modalities, n_features), and
+"present" of shape (n_samples, n_modalities). Samples are compared with each other, so
+that the loss of a mini-batch depends on its size.
 """
 
 import warnings
@@ -27,7 +27,7 @@ __all__ = ["BarlowTwins", "ByPosition", "OverModalities"]
 
 
 def cross_correlation(a, b, weight=None, eps=1e-8):
-    """Correlations of the features of a with those of b, over samples.
+    """Compute the correlations between the features of a and b over samples.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def cross_correlation(a, b, weight=None, eps=1e-8):
     weight : Tensor, shape (n_samples,), optional
         Zero leaves a sample out.
     eps : float, default=1e-8
-        Added to variances: a constant feature correlates with nothing.
+        Added to variances, so that the correlations of constant features are zero.
 
     Returns
     -------
     Tensor, shape (n_features, n_features)
-        Entry (i, j) is that of feature i of a and j of b.
+        Entry (i, j) is the correlation of feature i of a with feature j of b.
     """
     weight = a.new_ones(len(a)) if weight is None else weight.to(a.dtype)
     share = weight / weight.sum().clamp(min=torch.finfo(a.dtype).tiny)
@@ -54,33 +54,33 @@ def _standardised(x, share, eps):
 
 
 class BarlowTwins(Objective):
-    r"""Corresponding features of two modalities agree, different ones are uncorrelated.
+    r"""Barlow Twins: correlate equal features of two modalities, decorrelate others.
 
     .. math:: \ell = \sum_i (1 - C_{ii})^2 + \lambda \sum_{i \neq j} C_{ij}^2
 
-    where :math:`C` are the correlations, over the samples of a batch, of the features
-    of one modality with those of the other. With more than two modalities it is the
-    mean over all pairs.
+    where :math:`C` are the correlations between the features of two modalities over the
+    samples of a mini-batch. With more than two modalities, it is the mean over all
+    pairs.
 
     Parameters
     ----------
     weight : float >= 0, default=0.0051
-        :math:`\lambda`, for 8,192 features in the paper; for some tens of features
-        larger ones, such as 0.05, are needed.
+        :math:`\lambda`. The default is that of the paper, for 8,192 features; some tens
+        of features need a larger one, such as 0.05.
     eps : float > 0, default=1e-8
         Added to the variance of every feature.
 
     Notes
     -----
-    A batch of n samples gives a C of rank n - 1 at most, so that C cannot be the
-    identity, and :math:`\lVert C - I \rVert^2 \geq D - (n - 1)`, where there are as few
-    samples as features D. Samples in which a modality is missing, or without weight,
-    are left out of its pairs; so is a pair of which a batch has fewer than two samples.
+    The C of a mini-batch of n samples has a rank of at most n - 1. If n is at most the
+    number D of features, C cannot be the identity, and :math:`\lVert C - I \rVert^2
+    \geq D - (n - 1)`. Samples with a missing modality are left out of its pairs, and so
+    are samples of weight zero, and pairs with fewer than two samples in a mini-batch.
 
     References
     ----------
     Zbontar et al., "Barlow Twins", ICML 2021, eq. 1; Liu, "Multi-modal deep learning",
-    thesis, 2022, algorithm 3: with an encoder of its own for every modality.
+    thesis, 2022, algorithm 3, with a separate encoder for every modality.
 
     Examples
     --------
@@ -111,16 +111,16 @@ class BarlowTwins(Objective):
         self.eps = eps
 
     def __call__(self, outputs, target=None, weight=None):
-        """Mean over the pairs of modalities.
+        """Compute the mean over the pairs of modalities.
 
         Parameters
         ----------
         outputs : dict, or Tensor
-            "embeddings", (n_samples, n_modalities, n_features), and "present",
-            (n_samples, n_modalities); or embeddings (n_modalities, n_samples,
-            n_features), with the mask in the place of the target.
+            "embeddings" of shape (n_samples, n_modalities, n_features), and "present"
+            of shape (n_samples, n_modalities); or embeddings of shape (n_modalities,
+            n_samples, n_features), with the mask as the target.
         target : Tensor of bool, shape (n_samples, n_modalities), optional
-            Only with a tensor: which modalities are present; None is all.
+            Presence mask, only with a tensor; None if all are present.
         weight : Tensor, shape (n_samples,), optional
 
         Returns
@@ -132,13 +132,13 @@ class BarlowTwins(Objective):
         self.check(outputs, target)
         ones = outputs.new_ones(outputs.shape[1])
         weight = ones if weight is None else weight.to(ones)
-        total, met = outputs.sum() * 0, outputs.new_zeros(())  # a slope without pairs
+        total, count = outputs.sum() * 0, outputs.new_zeros(())  # keeps a gradient
         for i, j in combinations(range(len(outputs)), 2):
             both = weight if target is None else weight * (target[:, i] & target[:, j])
             enough = (both > 0).sum() > 1
             total = total + self._loss(outputs[i], outputs[j], both) * enough
-            met = met + enough
-        return total / met.clamp(min=1)
+            count = count + enough
+        return total / count.clamp(min=1)
 
     def _loss(self, a, b, weight):
         correlations = cross_correlation(a, b, weight, self.eps)
@@ -159,13 +159,14 @@ class BarlowTwins(Objective):
 
 
 class ByPosition(Objective):
-    """Call an objective of (embeddings, present, weight) with the named outputs.
+    """Pass named outputs to an objective of (embeddings, present, weight).
 
     Parameters
     ----------
     objective : callable
-        ``objective(embeddings, present, weight)``, embeddings of shape (n_modalities,
-        n_samples, n_features) and a mask (n_samples, n_modalities).
+        ``objective(embeddings, present, weight)`` with embeddings of shape
+        (n_modalities, n_samples, n_features) and a mask of shape (n_samples,
+        n_modalities).
     """
 
     reads = ("embeddings", "present")
@@ -182,7 +183,7 @@ class ByPosition(Objective):
         check_objective(self.objective)
 
     def __call__(self, outputs, target, weight=None):
-        """Loss of a batch, 0-d; there is no target."""
+        """Compute the loss of a mini-batch, 0-d; the target is ignored."""
         embeddings = outputs["embeddings"].transpose(0, 1)
         return self.objective(embeddings, outputs["present"], weight)
 
@@ -198,8 +199,8 @@ class OverModalities(Objective):
     objective : Objective
         ``objective(embeddings, present, weight)``, such as ``BarlowTwins()``.
     n_modalities : int
-        Number of modalities, whose embeddings are side by side in the columns of a
-        tensor; as many columns follow that are 1 where the modality is present.
+        Number of modalities, whose embeddings are concatenated in the columns of a
+        tensor, followed by one column per modality that is 1 where it is present.
     """
 
     by_rows = False
@@ -212,8 +213,8 @@ class OverModalities(Objective):
 
     def __init__(self, objective, n_modalities):
         warnings.warn(
-            "OverModalities is deprecated and will be removed: BarlowTwins reads the "
-            "outputs 'embeddings' and 'present' by name.",
+            "OverModalities is deprecated and will be removed in 0.3: BarlowTwins "
+            "reads the outputs 'embeddings' and 'present' by name.",
             FutureWarning,
             stacklevel=2,
         )
@@ -226,11 +227,11 @@ class OverModalities(Objective):
             clone(self.objective)._validate_params()
 
     def __call__(self, outputs, target, weight=None):
-        """Loss of a batch, 0-d; there is no target."""
+        """Compute the loss of a mini-batch, 0-d; the target is ignored."""
         return self.objective(*self.split(outputs), weight)
 
     def split(self, outputs):
-        """Columns (n, M D + M) as embeddings (M, n, D) and a mask (n, M)."""
+        """Split columns into embeddings (M, batch, D) and a mask (batch, M)."""
         count = self.n_modalities
         embeddings = outputs[:, :-count].unflatten(1, (count, -1)).transpose(0, 1)
         return embeddings, outputs[:, -count:] > 0

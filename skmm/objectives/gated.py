@@ -1,11 +1,11 @@
-"""Loss of branches that a gate weighs, with a price of what they cost.
+"""Loss of branches that a gate weights, with a penalty on their cost.
 
 ==============  ==============================================  =======================
 objective       loss                                            outputs
 ==============  ==============================================  =======================
-GatedLoss       l(y, sum_b g_b f_b) + strength * sum_b g_b C_b  {"logits": (n, B, K),
-                                                                "gate": (n, B),
-                                                                "open": (n, B) of bool}
+GatedLoss       l(y, sum_b g_b f_b) + strength * sum_b g_b C_b  {"logits": (batch,
+                                                                B, K), "gate": (batch,
+                                                                B), "open": (batch, B)}
 ==============  ==============================================  =======================
 """
 
@@ -18,23 +18,23 @@ __all__ = ["GatedLoss"]
 
 
 class GatedLoss(Objective):
-    r"""Loss of a gated sum of branches, and the cost of the branches that it uses.
+    r"""Loss of a gated sum of branches, plus a penalty on the cost of the branches.
 
     .. math:: \ell\Bigl(y, \sum_b g_b \hat y_b\Bigr) + \lambda \, \sum_b g_b C_b
 
     Parameters
     ----------
     objective : Objective
-        The loss l of the gated sum, (n_samples, n_outputs).
+        Loss l of the gated sum, (n_samples, n_outputs).
     costs : list of float, default=(1.0,)
-        The costs C, one per branch.
+        Costs C, one per branch.
     strength : float >= 0, default=0.1
-        The factor λ.
+        Factor λ of the penalty.
 
     Notes
     -----
-    Outputs without "gate" are those of a gate that has not learnt yet: then the loss is
-    the sum of the losses of all branches, each over the samples in which it is open.
+    If the outputs do not contain "gate", because it is not trained yet, the loss is the
+    sum of the losses of all branches, each over the samples for which it is open.
 
     References
     ----------
@@ -72,16 +72,16 @@ class GatedLoss(Objective):
         check_inner(self.objective)
 
     def __call__(self, outputs, target, weight=None):
-        """Loss of a batch, 0-d.
+        """Compute the loss of a mini-batch, 0-d.
 
         Parameters
         ----------
         outputs : dict
-            "logits" of the branches, (n_samples, n_branches, n_outputs); "gate", their
-            weights g, (n_samples, n_branches), once the gate learns; "open", which
-            branches can read which samples, of that shape.
+            "logits" of shape (n_samples, n_branches, n_outputs); if the gate is active,
+            the weights "gate" of shape (n_samples, n_branches); and the mask "open" of
+            the same shape.
         target, weight
-            As for `objective`.
+            See `objective`.
         """
         if "gate" not in outputs:
             return self._each_branch(outputs, target, weight)
@@ -91,7 +91,7 @@ class GatedLoss(Objective):
         return loss + self.strength * cost.mean()
 
     def _each_branch(self, outputs, target, weight):
-        """Loss of every branch over the samples that it can read, added up."""
+        """Sum of the losses of the branches, each over the samples that it can read."""
         losses = []
         pairs = zip(outputs["logits"].unbind(1), outputs["open"].unbind(1), strict=True)
         for logits, is_open in pairs:
@@ -108,7 +108,7 @@ class GatedLoss(Objective):
         return GatedLoss(validation_of(self.objective), self.costs, self.strength)
 
     def weights(self, outputs):
-        """Weights of the branches; before the gate learns equal where they are open."""
+        """Weights of the branches; equal for open ones before the gate is active."""
         if "gate" in outputs:
             return outputs["gate"]
         is_open = outputs["open"].to(outputs["logits"].dtype)

@@ -1,12 +1,12 @@
-r"""Losses over several candidate predictions of one target (Mul and MulMix).
+r"""Losses of several candidate predictions of one target (Mul and MulMix).
 
 ==================  =================================================  =================
 objective           loss of a sample                                   outputs
 ==================  =================================================  =================
 MultiplicativeLoss  -sum_i w_i q_i log p_i^y,                          {"logits":
-                    q_i = prod_{j != i} (1 - p_j^y)^(beta / (C - 1))   (n, C, K),
+                    q_i = prod_{j != i} (1 - p_j^y)^(beta / (C - 1))   (batch, C, K),
                                                                        "available":
-                                                                       (n, C) of bool}
+                                                                       (batch, C)}
 ==================  =================================================  =================
 """
 
@@ -26,45 +26,46 @@ __all__ = ["MultiplicativeLoss", "OverCandidates"]
 
 
 class MultiplicativeLoss(Objective):
-    r"""Cross-entropies of several candidates, weighted by how unsure the others are.
+    r"""Sum of cross-entropies in which confident candidates reduce the other terms.
 
     .. math::
         \ell^k = -\sum_i w_i q_i^k \log p_i^k, \qquad
         q_i^k = \prod_{j \neq i} (1 - p_j^k)^{\beta / (C - 1)} (1 - p_i^k)^{\alpha}
 
-    is the loss of class k; training minimises that of the true class, and the class of
-    least loss is predicted. A candidate that errs is forgiven where another one is
-    right.
+    is the loss of class k. Training minimises that of the true class, and the class of
+    least loss is predicted. A wrong candidate has a small loss where another candidate
+    is right.
 
     Parameters
     ----------
     beta : float >= 0, default=0.5
-        How much a confident candidate silences the others; 0 is the sum of their
-        cross-entropies.
+        How much a confident candidate reduces the loss of the others; 0 is the sum of
+        the cross-entropies.
     boosted : bool, default=False
-        Samples whose true class has the least loss already, by `margin`, cost nothing.
-        Early stopping looks at the loss without boosting.
+        Ignore samples whose true class has the least loss by more than `margin`. Early
+        stopping uses the loss without boosting.
     margin : float >= 0, default=0.0
-        With `boosted`: by how much; infinity is the loss without boosting.
+        Margin of boosting; infinity is the loss without boosting. Only used if
+        `boosted`.
     detach : bool, default=True
-        Take the factors q for constants when differentiating, so that the gradient of a
-        candidate is q times that of its cross-entropy.
+        Treat the factors q as constants, so that the gradient of a candidate is q times
+        that of its cross-entropy.
     focal : float >= 0, default=0.0
-        The exponent :math:`\alpha`: a candidate also silences itself.
+        Exponent :math:`\alpha` with which a candidate reduces its own loss.
     candidate_weights : sequence of float or None, default=None
-        The weights w, one per candidate; None is 1 for all.
+        Weights w of the candidates; None is 1 for all.
 
     Notes
     -----
-    A candidate that is not available for a sample counts as if it did not exist.
-    Everything is finite for logits up to 200 in size: log(1 - p) is a difference of two
-    log-sum-exps, and no power is taken.
+    Candidates that are not available for a sample are left out of its loss. The loss is
+    finite for logits of absolute value up to 200, since log(1 - p) is computed as a
+    difference of two log-sum-exps.
 
     References
     ----------
     Liu et al., "Learn to Combine Modalities in Multimodal Deep Learning", 2018: eq. 7
-    to 9, boosting in eq. 10; the factors are differentiated in the text, and not in the
-    authors' code.
+    to 9, boosting in eq. 10. The factors are differentiated in the text, but not in the
+    code of the authors.
 
     Examples
     --------
@@ -116,17 +117,17 @@ class MultiplicativeLoss(Objective):
         weights = self.candidate_weights
         if weights is not None and not _are_weights(weights):
             raise ValueError(
-                "candidate_weights must be finite numbers, none negative and not all "
+                "candidate_weights must be finite non-negative numbers, not all "
                 f"zero; got {list(weights)}."
             )
 
     @property
     def validation(self):
-        """Objective that early stopping looks at: this one without boosting."""
+        """Objective of the validation set: this one without boosting."""
         return clone(self).set_params(boosted=False, margin=0.0)
 
     def check(self, outputs, target):
-        """Check that there are candidates, and class numbers for their samples."""
+        """Check the shapes of logits, target and weights."""
         check_class_numbers(self, target)
         logits = _candidates(outputs)[0]
         if logits.ndim != 3 or logits.shape[1] != len(target):
@@ -140,8 +141,8 @@ class MultiplicativeLoss(Objective):
         weights = self.candidate_weights
         if weights is not None and len(weights) != len(logits):
             raise ValueError(
-                f"candidate_weights has {len(weights)} numbers for {len(logits)} "
-                "candidates."
+                f"candidate_weights must have one entry per candidate, {len(logits)}; "
+                f"got {len(weights)}."
             )
 
     def rows(self, outputs, target):
@@ -150,9 +151,9 @@ class MultiplicativeLoss(Objective):
         Parameters
         ----------
         outputs : dict, or Tensor
-            "logits", (n_samples, n_candidates, n_classes), and "available",
-            (n_samples, n_candidates); or logits (n_candidates, n_samples, n_classes) of
-            which all are available.
+            "logits" of shape (n_samples, n_candidates, n_classes), and the mask
+            "available" of shape (n_samples, n_candidates); or logits of shape
+            (n_candidates, n_samples, n_classes), all of which are available.
         target : Tensor, shape (n_samples,)
         """
         logits, available = _candidates(outputs)
@@ -171,21 +172,21 @@ class MultiplicativeLoss(Objective):
         return super()._without_unobserved(samples_first, observed).transpose(0, 1)
 
     def class_losses(self, outputs):
-        """Loss of every class, shape (n_samples, n_classes); outputs as for `rows`.
+        """Compute the loss of every class, shape (n_samples, n_classes); see `rows`.
 
-        The factors q are those of the class; the least loss is the prediction.
+        The factors q are those of the class; the class of least loss is predicted.
         """
         logits, available = _candidates(outputs)
         own = logits.log_softmax(-1)
         return -(self._factors(log_complement(logits, own), available) * own).sum(0)
 
     def shares(self, outputs):
-        """Share of each candidate in the loss of each class; outputs as for `rows`.
+        """Compute the share of each candidate in the loss of each class; see `rows`.
 
         Returns
         -------
         Tensor, shape (n_candidates, n_samples, n_classes)
-            The sum over the candidates is one.
+            They sum to one over the candidates.
         """
         logits, available = _candidates(outputs)
         rest = log_complement(logits, logits.log_softmax(-1))
@@ -194,7 +195,7 @@ class MultiplicativeLoss(Objective):
         return factors.masked_fill(there == 0, -torch.inf).softmax(0)
 
     def _factors(self, rest, available):
-        """``w q`` from log(1 - p), zero for a candidate that is not available."""
+        """``w q`` from log(1 - p), zero for candidates that are not available."""
         exponents, there = self._exponents(rest, available)
         factors = exponents.exp() * there
         if self.candidate_weights is None:
@@ -202,7 +203,7 @@ class MultiplicativeLoss(Objective):
         return factors * self._weights(factors)
 
     def _exponents(self, rest, available):
-        """Log q from log(1 - p), and who is available, as numbers of the same shape."""
+        """Log q from log(1 - p), and the mask as numbers of the same shape."""
         there = available.view(*available.shape, *[1] * (rest.ndim - 2)).to(rest.dtype)
         rest = rest * there
         others = (there.sum(0) - 1).clamp(min=1)
@@ -212,14 +213,14 @@ class MultiplicativeLoss(Objective):
         return exponent, there
 
     def _weights(self, like):
-        """The weights w, for tensors (C, ...)."""
+        """Weights w of the candidates, for tensors (C, ...)."""
         given = self.candidate_weights
         given = [1.0] * len(like) if given is None else map(float, given)
         return like.new_tensor(list(given)).view(-1, *[1] * (like.ndim - 1))
 
     @torch.no_grad()
     def _to_learn(self, outputs, target):
-        """1 where some other class has a loss not larger by the margin, else 0."""
+        """1 where another class is within the margin of the true class, else 0."""
         losses = self.class_losses(outputs)
         true = losses.gather(1, target[:, None])
         others = losses.scatter(1, target[:, None], torch.inf)
@@ -235,7 +236,7 @@ def _are_weights(values):
 
 
 def _candidates(outputs):
-    """Logits (C, n, K), zero where not available, and who is available, (C, n)."""
+    """Logits (C, batch, K), zero where not available, and the mask (C, batch)."""
     if not isinstance(outputs, dict):
         return outputs, outputs.new_ones(outputs.shape[:2], dtype=torch.bool)
     logits, available = outputs["logits"], outputs["available"].T
@@ -248,12 +249,12 @@ def _log_rest(logits, index, total):
 
 
 def log_complement(logits, log_p):
-    """Log(1 - p) of every class, accurate where p is near 1 too.
+    """Log(1 - p) of every class, also accurate if p is near 1.
 
     Parameters
     ----------
     logits, log_p : Tensor, shape (..., K)
-        Logits, and their log-softmax.
+        Logits and their log-softmax.
     """
     top = logits.argmax(-1, keepdim=True)
     rest = _log_rest(logits, top, logits.logsumexp(-1))
@@ -270,9 +271,9 @@ class OverCandidates(Objective):
     Parameters
     ----------
     objective : Objective
-        Over logits (n_candidates, n_samples, n_classes).
+        Objective of logits of shape (n_candidates, n_samples, n_classes).
     n_candidates : int
-        Number of candidates, side by side in the columns of a tensor.
+        Number of candidates, concatenated in the columns of a tensor.
     """
 
     _parameter_constraints = {
@@ -282,8 +283,8 @@ class OverCandidates(Objective):
 
     def __init__(self, objective, n_candidates):
         warnings.warn(
-            "OverCandidates is deprecated and will be removed: MultiplicativeLoss "
-            "reads the outputs 'logits' and 'available' by name.",
+            "OverCandidates is deprecated and will be removed in 0.3: "
+            "MultiplicativeLoss reads the outputs 'logits' and 'available' by name.",
             FutureWarning,
             stacklevel=2,
         )
@@ -296,13 +297,13 @@ class OverCandidates(Objective):
 
     @property
     def validation(self):
-        """That of the objective."""
+        """Objective of the validation set."""
         other = copy.copy(self)
         other.objective = self.objective.validation
         return other
 
     def check(self, outputs, target):
-        """Check what the objective checks."""
+        """Check outputs and target by the objective."""
         self.objective.check(self._named(outputs), target)
 
     def rows(self, outputs, target):
@@ -316,5 +317,5 @@ class OverCandidates(Objective):
         return {"logits": logits, "available": logits.detach().amax(-1) > -torch.inf}
 
     def candidates(self, outputs):
-        """Columns (n, C K) as logits (C, n, K)."""
+        """Split columns (batch, C K) into logits (C, batch, K)."""
         return outputs.unflatten(1, (self.n_candidates, -1)).transpose(0, 1)

@@ -1,4 +1,4 @@
-"""Losses of a reconstruction against what was to be reconstructed.
+"""Losses between a reconstruction and its target.
 
 ====================  ====================================================
 objective             loss of a batch
@@ -8,9 +8,9 @@ ReconstructionLoss    "mse": mean over samples and targets of mean (s(z) - y)^2
                       "bce": mean of -log p(y), p = sigmoid(z), y in [0, 1]
 ====================  ====================================================
 
-z are the outputs of the net, a tensor or one tensor per target by its name, and s is
-the output activation, so that a cross-entropy is computed from logits and never from a
-probability that was rounded to 0 or 1.
+z are the outputs of the net, a tensor or a dict with one tensor per target; s is the
+output activation. The cross-entropy is thus computed from logits, not from rounded
+probabilities.
 """
 
 from numbers import Integral
@@ -32,11 +32,11 @@ __all__ = ["ReconstructionLoss"]
 
 LOSSES = ("mse", "rmse", "bce")
 OUTPUT_ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu": torch.relu, None: lambda z: z}
-SMALLEST = 1e-12  # mean square; the slope of its root is infinite at zero
+SMALLEST = 1e-12  # mean square; the gradient of its root is infinite at zero
 
 
 class ReconstructionLoss(Objective):
-    r"""Distance between reconstructed and true values of one or several targets.
+    r"""Mean squared error, its root or cross-entropy, averaged over targets.
 
     .. math:: \ell = \frac{1}{T} \sum_{t=1}^{T} \frac{1}{N d_t}
         \sum_{n, j} d(s_t(z_{nj}), y_{nj})
@@ -44,18 +44,19 @@ class ReconstructionLoss(Objective):
     Parameters
     ----------
     loss : {"mse", "rmse", "bce"}, default="mse"
-        Mean squared error, its root over the whole batch, or binary cross-entropy,
+        Mean squared error, its root over the whole mini-batch, or binary cross-entropy,
         which needs sigmoid outputs and a target in [0, 1].
     parts : dict of str to (str or None), or tuple of (int, str or None), default=()
         Output activation ("sigmoid", "relu" or None) of each target by name, for
-        outputs and targets that are dicts. For tensors, pairs of a width and an
-        activation, whose columns stand side by side; () is one target without
+        outputs and targets that are dicts. For tensors, the width and the activation of
+        each target, which are concatenated in the columns; () is one target without
         activation.
 
     Notes
     -----
-    The gradient of "rmse" is that of "mse" over twice the RMSE: for one batch both have
-    the same minimisers, but near a minimum its steps do not become smaller.
+    The gradient of "rmse" is that of "mse" divided by twice the RMSE. For one
+    mini-batch both have the same minima, but the gradient of "rmse" does not decrease
+    near a minimum.
 
     References
     ----------
@@ -85,7 +86,7 @@ class ReconstructionLoss(Objective):
 
     @property
     def additive(self):
-        """Whether the loss of all rows is the mean of those of batches."""
+        """Whether the loss of all samples is the mean of the losses of mini-batches."""
         return self.loss != "rmse"
 
     @property
@@ -109,8 +110,8 @@ class ReconstructionLoss(Objective):
             )
         if self.loss == "bce" and activations != {"sigmoid"}:
             raise ValueError(
-                'loss="bce" is for probabilities: it needs the output activation '
-                f'"sigmoid"; got parts={self.parts!r}.'
+                'the output activation must be "sigmoid" with loss="bce", which needs '
+                f"probabilities; got parts={self.parts!r}."
             )
 
     def _activations(self):
@@ -134,7 +135,7 @@ class ReconstructionLoss(Objective):
             )
 
     def counted(self, target):
-        """Which samples have something observed, (n_samples,); None is all."""
+        """Which samples have an observed entry, (n_samples,); None is all."""
         counted = [observed_samples(y) for y in self._of(target)]
         if any(samples is None for samples in counted):
             return None
@@ -186,5 +187,5 @@ class ReconstructionLoss(Objective):
         return (OUTPUT_ACTIVATIONS[activation](z) - y).square()
 
     def finish(self, mean):
-        """Loss of a batch, or of each replica, from the mean of its rows."""
+        """Turn the mean of `rows` into the loss of a mini-batch, or of each replica."""
         return mean.clamp(min=SMALLEST).sqrt() if self.loss == "rmse" else mean

@@ -1,9 +1,10 @@
-r"""Losses of sums of terms, of which each order corrects the orders before it.
+r"""Loss of sums of terms in which each order is fitted on the residual.
 
 ==============  ==================================================  ====================
 objective       loss                                                outputs
 ==============  ==================================================  ====================
-ResidualLoss    sum_i l(y, sg(sum of orders below i) + order i)     {"terms": (n, T, K)}
+ResidualLoss    sum_i l(y, sg(sum of orders below i) + order i)     {"terms": (batch, T,
+                                                                    K)}
 ==============  ==================================================  ====================
 
 In the table sg stops the gradient.
@@ -15,27 +16,26 @@ __all__ = ["ResidualLoss"]
 
 
 class ResidualLoss(Objective):
-    r"""Loss of every order of a sum, given the orders below it as constants.
+    r"""Sum of the losses of all orders, each with the lower orders as constants.
 
     .. math:: \sum_{i=1}^{R} \ell\Bigl(y,\;
         \mathrm{sg}\bigl[\sum_{j < i} \hat y_j\bigr] + \hat y_i\Bigr)
 
-    No gradient of a higher order reaches a lower one, so that a lower order learns all
-    that it can.
+    where sg stops the gradient, so that lower orders do not depend on higher ones.
 
     Parameters
     ----------
     objective : Objective
-        The loss l of a sum, (n_samples, n_outputs).
+        Loss l of a sum, (n_samples, n_outputs).
     orders : list of int, default=(1,)
         Order of each of the T terms, from 1.
     joint : bool, default=False
-        Only the loss of the whole sum, with all gradients.
+        Use only the loss of the whole sum, with all gradients.
 
     Notes
     -----
-    Early stopping looks at the loss of the whole sum. Clipping the norm of all
-    gradients together makes lower orders depend on higher ones.
+    Early stopping uses the loss of the whole sum. Gradient clipping makes lower orders
+    depend on higher ones.
 
     References
     ----------
@@ -72,14 +72,14 @@ class ResidualLoss(Objective):
         check_inner(self.objective)
 
     def __call__(self, outputs, target, weight=None):
-        """Loss of a batch, 0-d.
+        """Compute the loss of a mini-batch, 0-d.
 
         Parameters
         ----------
         outputs : dict
             "terms", shape (n_samples, n_terms, n_outputs).
         target, weight
-            As for `objective`.
+            See `objective`.
         """
         by_order = self.by_order(outputs)
         if self.joint:

@@ -1,18 +1,18 @@
-"""Losses of a prediction against a known target.
+"""Losses of predictions of a known target.
 
-========================  ==========================================  ==============
-objective                 loss of a sample                            outputs
-========================  ==========================================  ==============
-CrossEntropy              -log softmax(z)_y                           (n, K) logits
-BinaryCrossEntropy        mean_k -log sigmoid((2 y_k - 1) z_k)        (n, K) logits
-SquaredError              mean_k (z_k - y_k)^2                        (n, K)
-AbsoluteError             mean_k |z_k - y_k|                          (n, K)
-HuberError                mean_k huber(z_k - y_k)                     (n, K)
-========================  ==========================================  ==============
+========================  ======================================  ==================
+objective                 loss of a sample                        outputs
+========================  ======================================  ==================
+CrossEntropy              -log softmax(z)_y                       (batch, K) logits
+BinaryCrossEntropy        mean_k -log sigmoid((2 y_k - 1) z_k)    (batch, K) logits
+SquaredError              mean_k (z_k - y_k)^2                    (batch, K)
+AbsoluteError             mean_k |z_k - y_k|                      (batch, K)
+HuberError                mean_k huber(z_k - y_k)                 (batch, K)
+========================  ======================================  ==================
 
-Each is called as ``objective(outputs, target, weight=None)`` and returns the mean of
-``weight * loss`` over the samples of the batch. The target may be masked,
-``{"values": target, "observed": mask}``: see `Objective`.
+Each is called with ``(outputs, target, weight=None)`` and returns the mean of the
+weighted losses over the samples of a mini-batch. The target may be masked,
+``{"values": target, "observed": mask}``; see `Objective`.
 """
 
 from numbers import Real
@@ -38,11 +38,12 @@ __all__ = [
 
 
 class EntrywiseObjective(Objective):
-    """Base class: the loss of a sample is the mean of the losses of its entries.
+    """Base class of objectives that are means over the entries of a sample.
 
     A subclass defines ``entries(outputs, values)``, the loss of every entry.
     """
 
+    _is_abstract = True
     masks_entries = True
 
     def rows(self, outputs, target):
@@ -61,7 +62,7 @@ class CrossEntropy(Objective):
     Parameters
     ----------
     label_smoothing : float in [0, 1), default=0.0
-        Share of the target spread evenly over all classes.
+        Share of the target that is distributed equally to all classes.
 
     Examples
     --------
@@ -77,7 +78,7 @@ class CrossEntropy(Objective):
         self.label_smoothing = label_smoothing
 
     def check(self, outputs, target):
-        """Check that the target is class numbers, (n_samples,)."""
+        """Check that the target has class numbers of shape (n_samples,)."""
         check_class_numbers(self, target)
 
     def rows(self, outputs, target):
@@ -94,7 +95,7 @@ class CrossEntropy(Objective):
 
 
 def check_class_numbers(objective, target):
-    """Check that a target is class numbers, (n_samples,)."""
+    """Check that a target has class numbers of shape (n_samples,)."""
     if isinstance(target, dict):
         raise_not_masked(objective, target)
     if target.is_floating_point() or target.ndim != 1:
@@ -141,7 +142,7 @@ class SquaredError(EntrywiseObjective):
 
 
 class AbsoluteError(EntrywiseObjective):
-    """Mean absolute error: the median, robust to outliers.
+    """Mean absolute error, minimised by the median and robust to outliers.
 
     Examples
     --------
@@ -157,12 +158,13 @@ class AbsoluteError(EntrywiseObjective):
 
 
 class HuberError(EntrywiseObjective):
-    """Squared near zero, absolute beyond `delta`.
+    """Mean Huber loss: squared error near zero, absolute error beyond `delta`.
 
     Parameters
     ----------
     delta : float > 0, default=1.0
-        Where the loss turns linear, in standard deviations of the target.
+        Absolute error beyond which the loss is linear, in standard deviations of the
+        target.
 
     Examples
     --------

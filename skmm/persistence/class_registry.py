@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import CLASSES
+from skmm.targets import Target
 
 
 class ClassRegistry:
@@ -16,7 +17,7 @@ class ClassRegistry:
     Parameters
     ----------
     user : sequence of classes, default=()
-        The user's own Blocks, Objectives, modules, estimators and optimizers.
+        The user's own Blocks, Objectives, modules, targets, estimators and optimizers.
 
     Attributes
     ----------
@@ -85,9 +86,9 @@ def _is_a(value, base):
 
 
 def _check_class(cls):
-    if _is_a(cls, (nn.Module, BaseEstimator, torch.optim.Optimizer)):
+    if _is_a(cls, (nn.Module, Target, BaseEstimator, torch.optim.Optimizer)):
         return cls
     raise TypeError(
-        "classes must be classes of Blocks, Objectives, torch modules, estimators or "
-        f"optimizers; got {cls!r}."
+        "classes must be classes of Blocks, Objectives, torch modules, targets, "
+        f"estimators or optimizers; got {cls!r}."
     )

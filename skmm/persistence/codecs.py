@@ -16,6 +16,8 @@ from skmm.persistence.class_registry import ClassRegistry, torch_classes
 from skmm.persistence.json_codec import JsonCodec, Kind
 from skmm.targets import Target
 
+OF_TARGETS = "skmm.targets."  # files hold the short names of our targets
+
 
 class ObjectCodec(JsonCodec):
     """Conversion of objects to JSON data and named tensors, and back.
@@ -183,11 +185,14 @@ def _argument(module, name, where):
 
 def _pack_target(codec, target, where):
     fields = {k: codec.pack(v, f"{where}.{k}") for k, v in vars(target).items()}
-    return {"class": type(target).__name__, "fields": fields}
+    name = codec.classes.name(type(target)).removeprefix(OF_TARGETS)
+    return {"class": name, "fields": fields}
 
 
 def _unpack_target(codec, data):
-    return Target.subclasses[data["class"]](**codec.unpack(data["fields"]))
+    name = str(data["class"])
+    name = name if ":" in name else OF_TARGETS + name
+    return codec.classes.find(name, Target)(**codec.unpack(data["fields"]))
 
 
 def _is_optimizer(codec, value):

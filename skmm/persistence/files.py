@@ -15,7 +15,6 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from skmm._version import __version__
-from skmm.persistence.legacy import upgrade
 
 FORMAT = 2  # to be raised, with a step in legacy.py, if new files differ
 BLANK = "0" * 64  # placeholder while the checksum is computed
@@ -48,7 +47,13 @@ def to_bytes(content, tensors):
 
 
 def from_bytes(data):
-    """Content, tensors and version of skmm from the bytes of a file.
+    """Entry of the metadata and tensors from the bytes of a file.
+
+    Returns
+    -------
+    entry : dict
+        With "content", "format" and "skmm", the version that wrote the file.
+    tensors : dict of str to Tensor
 
     Raises
     ------
@@ -65,8 +70,7 @@ def from_bytes(data):
     if hashlib.sha256(blank).hexdigest() != entry["sha256"]:
         raise ValueError("it is damaged or truncated (wrong checksum)")
     try:
-        content = upgrade(entry["content"], entry["format"])
-        return content, load_tensors(data), entry["skmm"]
+        return entry, load_tensors(data)
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"it is damaged: {error}") from error
 

@@ -67,9 +67,10 @@ def _unwrapped(data):
 
 
 def _coordinated(net):
-    """Reduce the input width of the head of a SideBySideFusion."""
+    """Reduce the input width of the IdentityHead of a SideBySideFusion."""
     parts = net.get("parts", {})
-    if _class_of(parts.get("fusion")) != "skmm.nn.SideBySideFusion":
+    classes = [_class_of(parts.get(name)) for name in ("fusion", "head")]
+    if classes != ["skmm.nn.SideBySideFusion", "skmm.nn.IdentityHead"]:
         return net
     head = parts["head"]["value"]
     in_shape = _fewer(head["in_shape"], len(parts["encoders"]))

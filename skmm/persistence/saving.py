@@ -13,12 +13,13 @@ from skmm._version import __version__
 from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
 from skmm.persistence.files import check_path, from_bytes, to_bytes, write_atomically
 from skmm.persistence.json_codec import Kind
+from skmm.persistence.legacy import upgrade
 
 ERRORS = (  # may be raised by content of another version of skmm
     TypeError,
     LookupError,
     AttributeError,
-    RuntimeError,
+    RuntimeError,  # and RecursionError
     ArithmeticError,
     AssertionError,
 )
@@ -129,8 +130,8 @@ def load(path, *, classes=()):
     ----------
     path : str or path-like
     classes : sequence of classes, default=()
-        Your own Blocks, Objectives, modules, estimators and optimizers that the file
-        may contain, besides the classes of skmm and torch. Nothing is imported.
+        Your own Blocks, Objectives, modules, targets, estimators and optimizers that
+        the file may contain, besides those of skmm and torch. Nothing is imported.
 
     Returns
     -------
@@ -182,14 +183,14 @@ def load(path, *, classes=()):
 
 
 def _read(data, classes):
-    content, tensors, version = from_bytes(data)
+    entry, tensors = from_bytes(data)
     codec = EstimatorCodec(classes, tensors)
     try:
         with seeded(0):  # weights are drawn before they are set
-            estimator = codec.unpack(content)
+            estimator = codec.unpack(upgrade(entry["content"], entry["format"]))
     except ERRORS as error:
         raise ValueError(
-            f"its content, written by skmm {version}, does not match skmm "
+            f"its content, written by skmm {entry['skmm']}, does not match skmm "
             f"{__version__}: {error}"
         ) from error
     if not is_savable(estimator):

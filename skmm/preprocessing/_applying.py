@@ -39,7 +39,7 @@ def plain_output(transformer):
 
 
 def readable(transformer, leaf, mask):
-    """Return the mask of present rows that the transformer can read.
+    """Return the mask of present samples that the transformer can read.
 
     A transformer can restrict it by a method `present`.
     """
@@ -69,7 +69,7 @@ def transformed(transformer, leaf):
 
 
 def spread(out, mask, name):
-    """Insert blank rows where the modality is missing."""
+    """Insert blank samples where the modality is missing."""
     out = leaves.as_leaf(out, name)
     rows = np.flatnonzero(mask)
     if sparse.issparse(out):
@@ -85,7 +85,7 @@ def spread(out, mask, name):
 
 
 def blank(n_rows, shape, dtype=np.float32):
-    """Return blank rows: None for text, empty arrays if ragged, else zeros."""
+    """Return blank samples: None for text, empty arrays if ragged, else zeros."""
     if shape == ():
         return np.full(n_rows, None, dtype=object)
     if shape is None:
@@ -103,8 +103,8 @@ def names_of(name, transformer, shape):
         return [f"x{i}" for i in range(shape[0])]
     raise ValueError(
         f"the features of modality {name!r} have no names: its "
-        f"{type(transformer).__name__} has no get_feature_names_out, or its rows "
-        "are not vectors."
+        f"{type(transformer).__name__} has no get_feature_names_out, or its "
+        "samples are not vectors."
     )
 
 
@@ -118,8 +118,8 @@ def check_not_all_dropped(parts, fitted):
 
 
 class MissingEverywhere:
-    """Replaces the transformer of a modality that is missing in all training rows."""
+    """Replaces the transformer of a modality missing in all training samples."""
 
     def present(self, leaf):
-        """Return False for every row."""
+        """Return False for every sample."""
         return np.zeros(leaves.n_rows(leaf), dtype=bool)

@@ -50,7 +50,7 @@ def drawing_records():
 
 
 def _atoms(molecule):
-    # by index, as RDKit's sequences of atoms and bonds are slower
+    # by index, since RDKit's sequences of atoms and bonds are slower
     return map(molecule.GetAtomWithIdx, range(molecule.GetNumAtoms()))
 
 

@@ -70,7 +70,7 @@ def parse(smiles, on_error="raise", each=None):
     smiles : ndarray of shape (n_samples,)
         Output of `read_smiles`.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle rows that are not a string or have no molecule.
+        How to handle entries that are not a string or have no molecule.
     each : callable, optional
         Applied to each molecule as soon as it is read, to keep its result instead of
         the molecule, which takes about 14 kB.
@@ -106,7 +106,7 @@ def parse_in_parts(smiles, make_each, on_error="raise", n_jobs=None):
         Picklable; called once in each process, it returns the `each` of `parse`.
     on_error : {"raise", "missing"}, default="raise"
     n_jobs : int or None, default=None
-        Number of processes, as in joblib; None means 1.
+        Number of processes; None means 1.
 
     Returns
     -------

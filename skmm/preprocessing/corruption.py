@@ -106,8 +106,8 @@ class NoiseModality(Corruption):
     -----
     The noise depends on `seed_` and on X as a whole: a fitted transformer gives the
     same noise for the same X at every call, and independent noise for any other X.
-    Hence training and test sets get different noise, and so do equal rows; the noise of
-    a row carries no information about its values. On the other hand,
+    Hence training and test sets get different noise, and so do equal samples; the noise
+    of a sample carries no information about its values. On the other hand,
     ``transform(X)[:5]`` differs from ``transform(X[:5])``.
 
     Examples
@@ -230,9 +230,9 @@ class DropCorruption(Corruption):
 class SwapCorruption(Corruption):
     """Swap neighbouring entries of a table.
 
-    In each row, columns are paired with their right neighbours, starting at the first
-    or the second column at random; each pair is swapped with the given probability.
-    A row keeps its values: each moves by at most one column.
+    In each sample, columns are paired with their right neighbours, starting at random
+    at the first or the second column; each pair is swapped with the given probability.
+    A sample keeps its values: each moves by at most one column.
 
     Parameters
     ----------
@@ -305,8 +305,8 @@ class StructuredDropCorruption(Corruption):
     probability : float in [0, 1], default=0.1
         Probability that a time step is dropped; 0 changes nothing, 1 gives zeros.
     time_axis : {-1, 1}, default=-1
-        Axis of X that is time: the last, as in (n_samples, n_channels, n_steps), or the
-        second, as in (n_samples, n_steps, n_channels).
+        Axis of time: the last for X of shape (n_samples, n_channels, n_steps), or the
+        second for X of shape (n_samples, n_steps, n_channels).
     random_state : int, RandomState instance or None, default=None
         Source of the seed, which is drawn in `fit`.
 

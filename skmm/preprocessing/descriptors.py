@@ -35,7 +35,7 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         Number of processes; None means 1. The result does not depend on it. All
         descriptors of a molecule take about 4 ms.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        How to handle SMILES that are not a string, are empty or cannot be parsed: raise
         an error, or return a row of zeros, for which `present` is False.
 
     Attributes
@@ -132,13 +132,13 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         check_is_fitted(self)
         return self._tidy(*self._compute(X))
 
     def present(self, X):
-        """Return a mask of the rows that can be read.
+        """Return a mask of the SMILES that can be read.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class MoleculeDescriptors(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         self._validate_params()
         return readable_rows(X, self.on_error)

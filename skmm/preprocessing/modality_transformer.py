@@ -1,7 +1,5 @@
 """One scikit-learn transformer per modality."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +14,7 @@ from skmm._sklearn import (
     safe_indexing,
 )
 from skmm._views import as_table, naming
+from skmm._warnings import warn
 from skmm.data import ModalityDict, check_modalities, leaves
 from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
@@ -41,13 +40,13 @@ class ModalityTransformer(
     """Transform each modality by its own scikit-learn transformer.
 
     The counterpart of ColumnTransformer for modalities. Each transformer is fitted on
-    the array of its modality, on the rows in which this is present.
+    the array of its modality, on the samples in which this is present.
 
     Parameters
     ----------
     transformers : dict of str to transformer, "passthrough" or "drop", default=None
         A transformer with a method ``present(leaf)``, such as `MoleculeFingerprint`,
-        can mark rows that it cannot read as missing: it returns a boolean mask.
+        can mark samples that it cannot read as missing: it returns a boolean mask.
     modalities : list of str or None, default=None
         Modalities to keep; transformers of others are ignored. None keeps all.
     remainder : "passthrough", "drop" or transformer, default="passthrough"
@@ -59,7 +58,7 @@ class ModalityTransformer(
     modalities_in_ : list of str
         Modalities that are transformed.
     shapes_in_, shapes_out_ : dict
-        Shape of one row of each modality, before and after.
+        Shape of one sample of each modality, before and after.
     n_features_in_ : int
         Number of modalities of X.
     feature_names_in_ : ndarray of str
@@ -68,7 +67,7 @@ class ModalityTransformer(
     Notes
     -----
     The result is always a ModalityDict, regardless of ``set_output`` and of the global
-    configuration. A modality that is missing in all training rows stays missing.
+    configuration. A modality that is missing in all training samples stays missing.
 
     Examples
     --------
@@ -117,7 +116,7 @@ class ModalityTransformer(
         return self
 
     def fit(self, X, y=None, **params):
-        """Fit every transformer on the rows in which its modality is present.
+        """Fit every transformer on the samples in which its modality is present.
 
         Parameters
         ----------
@@ -192,7 +191,7 @@ class ModalityTransformer(
         return f"transformers[{name!r}]" if name in self._given else REST
 
     def get_metadata_routing(self):
-        """Return the metadata routing, as in ColumnTransformer.
+        """Return the metadata routing, like ColumnTransformer.
 
         Returns
         -------
@@ -205,11 +204,7 @@ class ModalityTransformer(
         return router(self, parts, ("fit", "fit_transform"))
 
     def _missing_everywhere(self, name, mask):
-        warnings.warn(
-            f"modality {name!r} is missing in all rows and stays missing.",
-            UserWarning,
-            stacklevel=4,
-        )
+        warn(f"modality {name!r} is missing in all samples and stays missing.")
         return MissingEverywhere(), blank(len(mask), (1,)), mask
 
     def transform(self, X):
@@ -223,7 +218,7 @@ class ModalityTransformer(
         Returns
         -------
         ModalityDict
-            Missing rows are blank (zeros, None for text) and marked as missing.
+            Missing samples are blank (zeros, None for text) and marked as missing.
         """
         check_is_fitted(self, "transformers_")
         X = check_modalities(X, self, reset=False, finite=False, absent="drop")

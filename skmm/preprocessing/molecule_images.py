@@ -1,6 +1,5 @@
 """Images of molecules given as SMILES."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from skmm._plotting import axes_of
 from skmm._sklearn import Interval, StrOptions
+from skmm._warnings import warn
 from skmm.preprocessing import _raster
 from skmm.preprocessing._molecule_records import drawing_records, property_records
 from skmm.preprocessing._smiles import parse_in_parts, read_smiles, readable_rows
@@ -52,7 +52,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Number of processes that use RDKit; None means 1. The result does not depend
         on it.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        How to handle SMILES that are not a string, are empty or cannot be parsed: raise
         an error, or return an empty image, for which `present` is False.
 
     Attributes
@@ -150,7 +150,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise", or if a molecule does
+            If a SMILES cannot be read and `on_error` is "raise", or if a molecule does
             not fit and `oversize` is "raise".
         """
         self._validate_params()
@@ -167,7 +167,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         return images
 
     def present(self, X):
-        """Return a mask of the rows that can be read.
+        """Return a mask of the SMILES that can be read.
 
         Parameters
         ----------
@@ -181,7 +181,7 @@ class MoleculeImager(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         self._validate_params()
         return readable_rows(X, self.on_error)
@@ -269,11 +269,9 @@ def _finite_charges(records, smiles):
     if bad:
         n_atoms = sum(_unknown(records[row]) for row in bad)
         first = repr(smiles[bad[0]])[:80]
-        warnings.warn(
+        warn(
             f"RDKit has no finite Gasteiger charge for {n_atoms} atoms of {len(bad)} "
-            f"molecules, the first in row {bad[0]}: {first}; they are set to 0.",
-            UserWarning,
-            stacklevel=4,  # past the wrapper of `transform`
+            f"molecules, the first in row {bad[0]}: {first}; they are set to 0."
         )
     records = list(records)
     for row in bad:

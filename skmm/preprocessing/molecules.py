@@ -38,7 +38,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         Return a CSR array, without creating a dense one; about 1 % of the entries are
         not zero.
     on_error : {"raise", "missing"}, default="raise"
-        How to handle rows that are not a string, are empty or cannot be parsed: raise
+        How to handle SMILES that are not a string, are empty or cannot be parsed: raise
         an error, or return a row of zeros, for which `present` is False.
 
     Attributes
@@ -129,7 +129,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         self._validate_params()
         rows = parse(read_smiles(X), self.on_error, self._counter())
@@ -137,7 +137,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         return table if self.sparse_output else table.toarray()
 
     def present(self, X):
-        """Return a mask of the rows that can be read.
+        """Return a mask of the SMILES that can be read.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class MoleculeFingerprint(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row cannot be read and `on_error` is "raise".
+            If a SMILES cannot be read and `on_error` is "raise".
         """
         self._validate_params()
         return readable_rows(X, self.on_error)

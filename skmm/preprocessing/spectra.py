@@ -1,4 +1,4 @@
-"""Spectra with different points as rows of one table."""
+"""Spectra with different points, converted to vectors of one length."""
 
 from collections.abc import Mapping
 from numbers import Real
@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._plotting import axes_of
 from skmm._sklearn import Interval, StrOptions
 
-FORM = "one array of shape (n_points, 2) per row, of positions and intensities"
+FORM = "one array of shape (n_points, 2) per sample, of positions and intensities"
 
 
 class SpectrumBinner(TransformerMixin, BaseEstimator):
@@ -89,8 +89,8 @@ class SpectrumBinner(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a row is not a spectrum, has no points, decreasing positions, or values
-            that are not finite.
+            If a sample is not a spectrum, has no points, decreasing positions, or
+            values that are not finite.
         """
         self._validate_params()
         position = read_spectra(X).position
@@ -214,7 +214,7 @@ def read_spectra(X):
     TypeError
         If X has named modalities.
     ValueError
-        If X is empty or a row is not a spectrum.
+        If X is empty or a sample is not a spectrum.
     """
     rows = [_spectrum(row, i) for i, row in enumerate(_sequence(X))]
     table = np.concatenate(rows)

@@ -1,4 +1,4 @@
-"""Estimators that learn representations: codes that reconstruct, and agree."""
+"""Estimators that learn representations: reconstruction and coordination."""
 
 from skmm.representation.coordinated import CoordinatedEncoder
 from skmm.representation.reconstructor import EncoderDecoderReconstructor

@@ -1,6 +1,5 @@
-"""Encoders that are trained to agree, without a target."""
+"""Encoders of which the embeddings of a sample agree, trained without a target."""
 
-import warnings
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +8,7 @@ import torch
 from skmm import objectives
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, num_samples
+from skmm._warnings import warn
 from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
 from skmm.base.training_data import combined_weight
@@ -24,87 +24,95 @@ from skmm.training import predict_outputs
 class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     """Train one encoder per modality so that their embeddings of a sample agree.
 
-    No y is needed, so samples without labels can be used. The trained encoders start
-    another estimator: ``FusionClassifier(encoders=coordinated.encoders_)``.
+    It needs no y, so that unlabelled samples can be used. Another estimator can start
+    from the fitted encoders: ``FusionClassifier(encoders=coordinated.encoders_)``.
 
     Parameters
     ----------
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``.
+        Encoder of each modality in a dict, or one encoder for all. See
+        :class:`FusionClassifier`.
     objective : str or callable, default="barlow_twins"
-        A name, or an instance such as ``BarlowTwins(weight=0.05)``. An `Objective` may
-        read the outputs "embeddings" and "present"; any other callable is called with
-        (embeddings, present, weight), embeddings of shape (n_modalities, n_samples,
-        n_features) and a mask (n_samples, n_modalities). Its weights, if it is a
-        ``torch.nn.Module``, are trained as the part "objective".
+        Loss to minimise: a name, or an instance such as ``BarlowTwins(weight=0.05)``.
+        An `Objective` may read the outputs "embeddings" and "present". Any other
+        callable gets (embeddings, present, weight), where embeddings have the shape
+        (n_modalities, n_samples, n_features) and the mask `present` has the shape
+        (n_samples, n_modalities). The weights of a ``torch.nn.Module`` are trained as
+        the part "objective".
     projector : tuple of int, Block or None, default=None
-        From the embedding of each modality to the features that the objective compares;
-        not part of `encoders_` or `transform`. A tuple is the widths of layers, the
-        last of which is linear. None compares the embeddings themselves, if their
-        widths are equal; else each after a linear layer to the smallest width.
+        Layers from the embedding of each modality to the features that the objective
+        compares; not part of `encoders_` or `transform`. A tuple has the widths of
+        dense layers, the last of which is linear. None compares the embeddings
+        themselves, or, if their widths differ, linear maps of them to the smallest
+        width.
     modalities : list of str or None, default=None
-        Use only these; encoders of others are ignored.
+        Modalities to use; encoders of others are ignored. None uses all.
     stages : list of Stage or None, default=None
-        Train in several stages; the projectors are the part "fusion".
+        Train in several stages; see :class:`skmm.training.Stage`. The projectors are
+        the part "fusion". None trains all parts in one stage.
     optimizer : str or class, default="adam"
-        As for ``FusionClassifier``.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part.
+        Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=256
-        Samples that are compared with each other; see Notes.
+        Size of mini-batches, within which samples are compared; see Notes.
     max_epochs : int, default=100
-        Passes over the data.
+        Number of epochs, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set samples aside and keep the weights that are best on them.
+        Stop when the loss on a validation set no longer decreases, and restore the
+        best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of samples set aside.
+        Fraction of the samples in the validation set.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     warm_start : bool, default=False
-        Continue from the current weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+        File from which an interrupted `fit` resumes. See :class:`FusionClassifier`.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     encoders_ : dict of str to Module
-        The trained encoders; given to another estimator, they bring their weights.
+        Fitted encoder of each modality. As `encoders` of another estimator, they keep
+        their weights.
     pairs_ : list of (str, str)
         All pairs of modalities.
     cross_correlation_ : ndarray of shape (n_pairs, D, D)
-        Correlations of the D features of one modality of a pair, rows, with those of
-        the other, columns, over the training samples that have both.
+        Correlations between the D features of the first modality of a pair (rows) and
+        those of the second (columns), over the training samples that have both.
     net_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
-        As for ``FusionClassifier``.
+        See :class:`FusionClassifier`.
 
     See Also
     --------
-    skmm.inspection.CrossCorrelationDisplay : a picture of `cross_correlation_`.
+    skmm.inspection.CrossCorrelationDisplay : Draw `cross_correlation_`.
 
     Notes
     -----
-    With Barlow twins the optimal correlations are the identity, of rank n_features. A
-    batch of n samples gives rank n - 1 at most: use batches, and data, of more samples
-    than features. Samples in which a modality is missing are left out of its pairs. A
-    single modality has nothing to agree with, and its encoder stays as it starts.
+    The optimal correlations of Barlow Twins are the identity, of rank n_features. Those
+    of a mini-batch of n samples have a rank of at most n - 1: use mini-batches, and
+    data, of more samples than features. Samples with a missing modality are left out of
+    its pairs. The encoder of a single modality is not trained.
 
     References
     ----------
@@ -128,6 +136,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     True
     """
 
+    _changes_loss = (*ModalityEstimator._changes_loss, "projector")
     search_space = {"batch_size": [128, 256, 512]}  # samples are compared in them
 
     _parameter_constraints = {
@@ -167,7 +176,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     # -- fitting -------------------------------------------------------------------
 
     def fit(self, X, y=None, sample_weight=None):
-        """Train the encoders.
+        """Fit the encoders.
 
         Parameters
         ----------
@@ -175,6 +184,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
             Modalities of n_samples each; see ``skmm.data.check_modalities``.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
+            None weights all samples equally.
 
         Returns
         -------
@@ -183,12 +193,12 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If a parameter is out of range, modalities do not fit together, or values
-            are missing or infinite.
+            If a parameter is invalid, modalities do not match, or values are NaN or
+            infinite.
         FloatingPointError
             If the loss becomes NaN or infinite.
         KeyboardInterrupt
-            On Ctrl-C, as for ``FusionClassifier``.
+            On Ctrl-C. See :meth:`FusionClassifier.fit`.
         """
         return super().fit(X, None, sample_weight)
 
@@ -198,7 +208,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            See `fit`.
 
         Returns
         -------
@@ -207,14 +217,14 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return self._fit_one_epoch(X, None, sample_weight)
 
     def prepare(self, X, y=None, sample_weight=None, **settings):
-        """Check data and parameters and set up what training needs.
+        """Validate data and parameters; make the module and its training data.
 
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            See `fit`.
         **settings
-            As for ``ModalityEstimator.prepare``.
+            See ``ModalityEstimator.prepare``.
 
         Returns
         -------
@@ -223,7 +233,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return super().prepare(X, None, sample_weight, **settings)
 
     def held_out(self, net, X, y=None):
-        """Samples that a fit does not use, as the net in training reads them.
+        """Encode test samples for a net in training.
 
         Parameters
         ----------
@@ -257,11 +267,9 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     def _warn_single(self, name):
         if hasattr(self, "feature_names_in_"):
-            warnings.warn(
-                f"there is only one modality, {name!r}: there is nothing that it could "
-                "agree with, and its encoder stays as it starts.",
-                UserWarning,
-                stacklevel=7,
+            warn(
+                f"there is only one modality, {name!r}: its embedding is not compared "
+                "with another one, and its encoder is not trained."
             )
 
     def _make_module(self):
@@ -274,13 +282,13 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return objective if reads_names else ByPosition(objective)
 
     def adopt(self, net, problem):
-        """Take over a trained net, and compute the correlations.
+        """Set the fitted attributes from a trained net, and compute the correlations.
 
         Parameters
         ----------
         net : TensorNet
         problem : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -310,7 +318,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
     # -- embeddings ----------------------------------------------------------------
 
     def cross_correlation(self, X):
-        """Correlations of the features that the objective compares, over X.
+        """Compute the correlations of the compared features over samples.
 
         Parameters
         ----------
@@ -324,7 +332,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return self._correlations(self._outputs(X))
 
     def transform(self, X):
-        """Embedding of every modality, as its encoder returns it.
+        """Compute the embedding of every modality, which its encoder returns.
 
         Parameters
         ----------
@@ -332,8 +340,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
         Returns
         -------
-        ModalityDict of arrays (n_samples, width), float32
-            Missing where the modality is; if X is a plain array, an array.
+        ModalityDict of ndarray of shape (n_samples, width), float32
+            With the presence mask of X. If X is a plain array, an array.
         """
         embedded = self.embed(X)
         if not hasattr(self, "feature_names_in_"):
@@ -342,7 +350,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         return ModalityDict(embedded, present=present)
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the modalities; of a plain array those of the features.
+        """Return the names of the modalities, or of the features for a plain array.
 
         Parameters
         ----------

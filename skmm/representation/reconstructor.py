@@ -1,6 +1,4 @@
-"""Encoder and decoder: a full modality from partial ones."""
-
-import warnings
+"""Reconstruction of a modality from others by an encoder and a decoder."""
 
 import numpy as np
 import torch
@@ -8,6 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import HasMethods, StrOptions
+from skmm._warnings import warn
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
@@ -16,99 +15,105 @@ from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths
 from skmm.objectives.reconstruction import LOSSES
-from skmm.representation.target_selection import aimed, names_of
+from skmm.representation.target_selection import names_of, select_target
 from skmm.targets.arrays import ONLY, ArrayTarget, read_arrays
 from skmm.training import predict_outputs
 from skmm.training.batches import batch_bounds, slice_rows
 
 
 class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
-    """Encode poor modalities to a narrow code, decode a rich one from it.
+    """Reconstruct a rich modality from poorer ones through a narrow code.
 
-    Inputs are concatenated and pass through fully connected ReLU layers that first
-    narrow and then widen; the output has the shape of y, such as images or tables. The
-    defaults are the network of Liu's first experiment (2022), except its last ReLU.
+    Inputs are concatenated and passed through fully connected ReLU layers that first
+    narrow and then widen. The output has the shape of y, such as images or tables. The
+    defaults are the network of Liu's first experiment (2022), except for its last ReLU.
 
     Parameters
     ----------
     hidden : tuple of int, default=(250, 128, 81, 128, 250)
-        Widths of the hidden layers. The narrowest one, the first of them, is the code;
-        () takes the concatenated embeddings of `encoders` as the code.
+        Widths of the hidden layers. The first of the narrowest layers is the code. With
+        (), the code is the concatenated embeddings of `encoders`.
     encoders : dict, Block, torch.nn.Module or None, default=None
-        As for ``FusionClassifier``, except that numbers without an encoder are
-        flattened and passed to the first hidden layer.
+        Encoder of each modality in a dict, or one encoder for all. See
+        :class:`FusionClassifier`, except that numeric modalities without an encoder are
+        flattened.
     decoder : Block, dict or None, default=None
-        From the last hidden layer to the values: ``MLPDecoder()``, which is one linear
-        layer, for None, or ``ConvDecoder()`` for images. A dict gives it by target.
+        Layers from the last hidden layer to the values, such as ``ConvDecoder()`` for
+        images. A dict has one per target. None is ``MLPDecoder()``, one linear layer.
     output_activation : "auto", "sigmoid", "relu" or None, default="auto"
         "auto" is "sigmoid" for a target in [0, 1] and None for others, which are
-        centred and scaled for training. With "relu", as in the thesis, outputs can die
-        while training; a warning counts them.
+        standardised for training. With "relu", which the thesis uses, outputs can die
+        in training; a warning counts them.
     loss : {"mse", "rmse", "bce"}, default="mse"
-        Mean squared error, its root over each batch, or binary cross-entropy, for
-        targets in [0, 1]. Several targets count equally.
+        Mean squared error, its root over each mini-batch, or binary cross-entropy for
+        targets in [0, 1]. Several targets have equal weight.
     target : str, list of str or None, default=None
-        Modalities of X to reconstruct; then `fit` takes no y, and `predict` does not
-        need them. They are inputs only if `modalities` names them.
+        Modalities of X to reconstruct. `fit` then takes no y, and `predict` does not
+        need them. They are inputs only if they are in `modalities`.
     modalities : list of str or None, default=None
-        Use only these as inputs; encoders of others are ignored.
+        Modalities to use as inputs; encoders of others are ignored. None uses all but
+        the targets.
     stages : list of Stage or None, default=None
-        Train in several stages. The layers up to the code are the part "fusion", those
-        behind it "head".
+        Train in several stages; see :class:`skmm.training.Stage`. The layers up to the
+        code are the part "fusion", those after it "head". None trains all parts in one
+        stage.
     optimizer : str or class, default="adam"
-        As for ``FusionClassifier``.
+        "adam", "adamw", "sgd", "rmsprop", "nadam" or "adagrad", or a class of
+        ``torch.optim``.
     lr : float or dict, default=1e-3
-        Learning rate, or rates by part.
+        Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
-        L2 penalty as the optimizer understands it.
+        L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
     lr_schedule : "cosine", "plateau", callable or None, default=None
-        How lr changes by epoch, as for ``FusionClassifier``.
+        Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
-        A trailing mini-batch of one sample is merged into the previous one. In the
-        thesis it is 128.
+        Size of mini-batches; the thesis uses 128. A trailing mini-batch of one sample
+        is merged into the previous one.
     max_epochs : int, default=100
-        Passes over the data.
+        Number of epochs, or maximum number with early stopping.
     early_stopping : bool or "keep_start", default=False
-        Set samples aside and keep the weights that are best on them.
+        Stop when the loss on a validation set no longer decreases, and restore the
+        best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15
-        Share of samples set aside.
+        Fraction of the samples in the validation set.
     patience : int, default=10
-        Epochs without improvement before stopping.
+        Epochs without improvement after which early stopping ends training.
     warm_start : bool, default=False
-        Continue from the current weights when `fit` is called again.
+        Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
-        Copied before use.
+        Callbacks, which are copied before every fit.
     checkpoint : path-like or None, default=None
-        A file from which an interrupted `fit` goes on, as for ``FusionClassifier``.
+        File from which an interrupted `fit` resumes. See :class:`FusionClassifier`.
     compile : bool, default=False
-        Compile the net with ``torch.compile``, as for ``FusionClassifier``.
+        Compile the net with ``torch.compile``. See :class:`FusionClassifier`.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is one.
+        Device of the net. "auto" is CUDA if available, else the CPU.
     random_state : int, RandomState or None, default=None
-        As for ``FusionClassifier``.
+        Seed of initial weights, mini-batches, dropout and the validation set. See
+        :class:`FusionClassifier`.
     verbose : int, default=0
-        1 shows a progress bar.
+        Show a progress bar if not 0.
 
     Attributes
     ----------
     net_, encoders_, history_, n_iter_, best_epoch_
-        As for ``FusionClassifier``. Without an output activation, losses are in
-        standard deviations of the target.
+        See :class:`FusionClassifier`. Without an output activation, losses are those of
+        the standardised target.
     modalities_in_, shapes_in_, optional_modalities_
-        As for ``FusionClassifier``; targets are not among them.
+        See :class:`FusionClassifier`. They do not include the targets.
     n_features_in_, feature_names_in_
-        Of all of X, targets included.
+        See :class:`FusionClassifier`. They include the targets in X.
 
     See Also
     --------
-    FusionRegressor : a few values from several modalities.
+    FusionRegressor : Predict a few values from several modalities.
 
     Notes
     -----
-    A missing input is replaced by zeros; samples in which a target is missing are left
-    out of training. Predictions have the dtype of y, if that is float32 or float64.
+    A missing input is replaced by zeros; samples with a missing target are left out of
+    training. Predictions have the dtype of y if it is float32 or float64.
 
     References
     ----------
@@ -118,7 +123,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skmm import EncoderDecoderReconstructor
-    >>> images = load_digits().images[:300] / 16  # (n, 8, 8)
+    >>> images = load_digits().images[:300] / 16
     >>> X = {"top": images[:, :4], "small": images[:, ::2, ::2]}
     >>> model = EncoderDecoderReconstructor((32, 16, 32), lr=0.01, random_state=0)
     >>> model.fit(X, images).predict(X).shape, model.transform(X).shape
@@ -127,7 +132,10 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     True
     """
 
-    _changes_loss = (*ModalityEstimator._changes_loss, "loss")
+    _changes_loss = (
+        *ModalityEstimator._changes_loss,
+        *("loss", "output_activation", "target"),
+    )
     _nested = ("encoders", "decoder")
 
     search_space = {
@@ -182,16 +190,17 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     # -- fitting -------------------------------------------------------------------
 
     def fit(self, X, y=None, sample_weight=None):
-        """Train a net.
+        """Fit the net.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like
             Modalities of n_samples each; see ``skmm.data.check_modalities``.
-        y : array-like of shape (n, ...), dict of such, or None
-            What to reconstruct; None if `target` names it. Samples in which it is
+        y : array-like of shape (n_samples, ...), dict of such, or None
+            Target to reconstruct; None if `target` is set. Samples in which it is
             missing are left out.
         sample_weight : array-like of shape (n_samples,), optional
+            None weights all samples equally.
 
         Returns
         -------
@@ -200,12 +209,12 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, modalities or y do not fit together, there
-            is no y or there are two, or values are missing or out of range.
+            If a parameter is invalid, modalities or y do not match, there is not
+            exactly one target, or values are NaN or out of range.
         FloatingPointError
             If the loss becomes NaN or infinite.
         KeyboardInterrupt
-            On Ctrl-C, as for ``FusionClassifier``.
+            On Ctrl-C. See :meth:`FusionClassifier.fit`.
         """
         return super().fit(X, y, sample_weight)
 
@@ -217,7 +226,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            See `fit`.
 
         Returns
         -------
@@ -226,41 +235,41 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return self._fit_one_epoch(X, y, sample_weight)
 
     def prepare(self, X, y=None, sample_weight=None, **settings):
-        """Check data and parameters and set up what training needs.
+        """Validate data and parameters; make the module and its training data.
 
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`.
+            See `fit`.
         **settings
-            As for ``ModalityEstimator.prepare``.
+            See ``ModalityEstimator.prepare``.
 
         Returns
         -------
         TrainingData
         """
-        return super().prepare(*aimed(self, X, y, sample_weight), **settings)
+        return super().prepare(*select_target(self, X, y, sample_weight), **settings)
 
     def held_out(self, net, X, y=None):
-        """Rows and target that a fit does not see, as the net in training reads them.
+        """Encode test samples and their target for a net in training.
 
         Parameters
         ----------
         net : TensorNet
         X, y
-            As for `fit`.
+            See `fit`.
 
         Returns
         -------
         (TensorRows, Tensor)
         """
-        return super().held_out(net, *aimed(self, X, y, None)[:2])
+        return super().held_out(net, *select_target(self, X, y, None)[:2])
 
     def _training_space(self):
         return super()._training_space() | of_parts(self, "decoder")
 
     def _inputs(self, X):
-        """All modalities but the targets, unless `modalities` names them."""
+        """All modalities but the targets, unless `modalities` is set."""
         if self.modalities is not None or self.target is None:
             return self.modalities
         inputs = [name for name in X if name not in names_of(self.target)]
@@ -302,20 +311,20 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
             return self.decoder
         if not self._target.named:
             raise ValueError(
-                f"decoder names the targets {list(self.decoder)}, but y is one array; "
-                "give one decoder, or y as a dict."
+                f"decoder must not be a dict if y is one array; got one with the keys "
+                f"{list(self.decoder)}. Give one decoder, or y as a dict."
             )
         check_names(self.decoder, self._target.shapes, "decoder")
         return dict(self.decoder)
 
     def adopt(self, net, problem):
-        """Take over a trained net, and count dead outputs.
+        """Set the fitted attributes from a trained net, and warn of dead outputs.
 
         Parameters
         ----------
         net : TensorNet
         problem : TrainingData
-            What it was trained on.
+            Its training data.
 
         Returns
         -------
@@ -327,7 +336,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return self
 
     def _warn_dead(self, rows, target):
-        """Warn of outputs that are zero for all samples, where the target is not."""
+        """Warn of outputs that are zero for all samples although the target is not."""
         alive, needed = [], []
         for start, stop in batch_bounds(len(rows), slice_rows(rows)):
             part = slice(start, stop)
@@ -336,33 +345,31 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
             needed.append(_any_positive(rows_at(target, part)))
         alive, needed = (torch.stack(found).any(0) for found in (alive, needed))
         if count := int((needed & ~alive).sum()):
-            warnings.warn(
+            warn(
                 f"{count} of {len(alive)} outputs are dead: their ReLU is zero for all "
                 "training samples, unlike their target, so they no longer learn. "
                 'Use output_activation="sigmoid" for values in [0, 1], None for '
-                "others, or a smaller lr.",
-                UserWarning,
-                stacklevel=6,
+                "others, or a smaller lr."
             )
 
     # -- predictions ---------------------------------------------------------------
 
     def predict(self, X):
-        """Reconstruct.
+        """Predict the target.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
-            A target that `fit` found in X is not needed.
+            Targets in X are not needed.
 
         Returns
         -------
-        ndarray of shape (n, ...), as y was; or ModalityDict if y was a dict
+        ndarray of shape (n_samples, ...), like y; or ModalityDict if y is a dict
         """
         return super().predict(X)
 
     def transform(self, X):
-        """The code: values of the narrowest hidden layer.
+        """Compute the code, which is the output of the narrowest hidden layer.
 
         Parameters
         ----------
@@ -370,28 +377,28 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
         Returns
         -------
-        ndarray of shape (n, width), float32
+        ndarray of shape (n_samples, width), float32
         """
         return super().transform(X)
 
     def inverse_transform(self, code):
-        """Reconstruct from a code.
+        """Predict the target from a code.
 
         Parameters
         ----------
-        code : array-like of shape (n, width)
-            As from `transform`.
+        code : array-like of shape (n_samples, width)
+            Result of `transform`.
 
         Returns
         -------
-        ndarray of shape (n, ...), as y was; or ModalityDict if y was a dict
+        ndarray of shape (n_samples, ...), like y; or ModalityDict if y is a dict
         """
         check_is_fitted(self, "net_")
         code = check_array(code, dtype=np.float32, input_name="code")
         if code.shape[1] != self._n_features_out:
             raise ValueError(
-                f"code has {code.shape[1]} column(s), but that of this "
-                f"{type(self).__name__} has {self._n_features_out}."
+                f"code must have {self._n_features_out} column(s), like the result of "
+                f"transform; got {code.shape[1]}."
             )
         module = self.net_.module_.eval()
         device = next(module.head.parameters()).device
@@ -402,32 +409,35 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         return self._target.decode(outputs)
 
     def score(self, X, y=None, sample_weight=None):
-        """Minus the mean squared error over all values; larger is better.
+        """Return the negative mean squared error over all values.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
-        y : as for `fit`
+        y : see `fit`
         sample_weight : array-like of shape (n_samples,), optional
 
         Returns
         -------
         float
         """
-        X, y, weight = aimed(self, X, y, sample_weight)
+        X, y, weight = select_target(self, X, y, sample_weight)
         found = self.predict(X)
         check_target(self, y, len(found))
         true, found = read_arrays(y), read_arrays(found)
         shapes = {name: part.shape for name, part in true.items()}
         if shapes != {name: part.shape for name, part in found.items()}:
-            raise ValueError(f"y has shape {shapes}, but {self._target.shapes} at fit.")
+            raise ValueError(
+                f"y must have samples of shape {self._target.shapes}, like in fit; got "
+                f"shape {shapes}."
+            )
         squares = (self._target.flat(true) - self._target.flat(found)) ** 2
         return -float(np.average(squares.mean(1, dtype=np.float64), weights=weight))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.target is None
-        tags.regressor_tags.poor_score = True  # minus an error, not near one
+        tags.regressor_tags.poor_score = True  # a negative error, not near one
         return tags
 
 

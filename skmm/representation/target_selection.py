@@ -1,4 +1,4 @@
-"""The target of a reconstruction, and the samples that have one."""
+"""The target of a reconstruction, and the samples in which it is present."""
 
 from collections.abc import Mapping
 
@@ -10,8 +10,8 @@ from skmm.data.cells import is_cells
 from skmm.data.validation import check_names, check_target
 
 
-def aimed(estimator, X, y, weight):
-    """X, y and weights of the samples that have a target.
+def select_target(estimator, X, y, weight):
+    """Return X, y and weights of the samples in which the target is present.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def aimed(estimator, X, y, weight):
     Raises
     ------
     ValueError
-        If there are two targets, or no sample has one.
+        If both y and `target` are given, or the target is missing in all samples.
     """
     if estimator.target is not None:
         X, y = _target_in(X, y, estimator.target)

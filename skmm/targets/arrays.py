@@ -4,7 +4,7 @@
 output activation  values that it can return   what the net is trained on
 =================  ==========================  ===============================
 "sigmoid"          between 0 and 1             the values
-"relu"             not negative                the values
+"relu"             at least 0                  the values
 None               all                         (values - mean of each) / scale
 =================  ==========================  ===============================
 
@@ -25,8 +25,8 @@ from skmm.objectives import ReconstructionLoss
 from skmm.objectives.reconstruction import OUTPUT_ACTIVATIONS
 from skmm.targets.base import Target
 
-ONLY = "y"  # the name of a target that came without one
-ROWS = 4096  # looked at together: whole copies of large targets are not made
+ONLY = "y"  # name of a target without a name
+ROWS = 4096  # samples per slice, which avoids copies of large targets
 
 
 @dataclass
@@ -36,15 +36,17 @@ class ArrayTarget(Target):
     Parameters
     ----------
     shapes : dict of str to tuple of int
-        Shape of one row of each target.
+        Shape of one sample of each target.
     dtypes : dict of str to str
-        Of predictions: float32 where y had it, else float64.
+        Dtype of predictions: float32 if that of y, else float64.
     activations : dict of str to str or None
+        Output activation of each target.
     loss : str
-        As for ``ReconstructionLoss``.
+        See ``ReconstructionLoss``.
     means : dict of str to ndarray
-        Of targets without activation.
+        Means of targets without activation.
     scales : dict of str to float
+        Standard deviations of targets without activation.
     named : bool
         Whether y was a dict.
     """
@@ -59,12 +61,12 @@ class ArrayTarget(Target):
 
     @classmethod
     def learn(cls, y, weight=None, activation="auto", loss="mse"):
-        """Note shapes, choose activations, and measure location and scale."""
+        """Learn shapes, activations, means and scales."""
         parts = read_arrays(y)
         if loss == "bce" and activation not in ("auto", "sigmoid"):
             raise ValueError(
-                'loss="bce" is of probabilities: it needs output_activation="sigmoid" '
-                f'or "auto"; got {activation!r}.'
+                'output_activation must be "sigmoid" or "auto" with loss="bce", which '
+                f"needs probabilities; got {activation!r}."
             )
         target = cls(
             shapes={name: part.shape[1:] for name, part in parts.items()},
@@ -85,7 +87,7 @@ class ArrayTarget(Target):
 
     @property
     def widths(self):
-        """Number of values in a row of each target."""
+        """Number of values in a sample of each target."""
         return {name: math.prod(shape) for name, shape in self.shapes.items()}
 
     @property
@@ -107,8 +109,8 @@ class ArrayTarget(Target):
         shapes = {name: part.shape[1:] for name, part in parts.items()}
         if shapes != self.shapes or isinstance(y, Mapping) != self.named:
             raise ValueError(
-                f"y has rows of shape {_told(shapes)}, but {_told(self.shapes)} at the "
-                "first fit."
+                f"y must have samples of shape {_shown(self.shapes)}, like in the "
+                f"first fit; got shape {_shown(shapes)}."
             )
         for name, part in parts.items():
             _check_range(name, part, self.activations[name], self.loss)
@@ -120,7 +122,7 @@ class ArrayTarget(Target):
         return {n: parts[n].reshape(len(parts[n]), d) for n, d in self.widths.items()}
 
     def flat(self, parts):
-        """Arrays by name as one, (n_samples, values of all)."""
+        """All arrays concatenated, (n_samples, n_outputs)."""
         columns = [*self._columns(parts).values()]
         return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
@@ -136,7 +138,7 @@ class ArrayTarget(Target):
         return torch.from_numpy(np.require(y, np.float32, "CW"))  # writeable, for torch
 
     def strata(self, y):
-        """None: values have no strata."""
+        """None, since samples cannot be stratified."""
         return None
 
     def decode(self, outputs):
@@ -159,16 +161,16 @@ class ArrayTarget(Target):
 
 
 def read_arrays(y):
-    """Checked values of y, ``{name: array (n, ...)}`` of float32 or float64.
+    """Validate y: ``{name: array (n_samples, ...)}`` of float32 or float64.
 
     Parameters
     ----------
-    y : array-like of shape (n, ...), or ModalityDict of them
+    y : array-like of shape (n_samples, ...), or ModalityDict of such
 
     Raises
     ------
     ValueError
-        If rows have several shapes, values are not finite, or they are no numbers.
+        If samples have several shapes, or values are not finite numbers.
     """
     items = y.items() if isinstance(y, Mapping) else [(ONLY, y)]
     return {name: _read_array(name, part) for name, part in items}
@@ -181,15 +183,14 @@ def _read_array(name, y):
         shapes = {np.shape(row) for row in y}
         if len(shapes) > 1:
             raise ValueError(
-                f"the target {name!r} has rows of several shapes, "
-                f"{_told(sorted(shapes))}; bring them to one first, images with "
-                "skmm.preprocessing.Downscale or by cropping."
+                f"the target {name!r} must have samples of one shape; got "
+                f"{_shown(sorted(shapes))}. Crop or resize them first."
             )
     floats = [np.float64, np.float32]
     return check_array(y, ensure_2d=False, allow_nd=True, dtype=floats, input_name=name)
 
 
-def _told(shapes):
+def _shown(shapes):
     if isinstance(shapes, dict) and [*shapes] == [ONLY]:
         return str(shapes[ONLY])
     return str(shapes).strip("[]")
@@ -204,22 +205,21 @@ def _activation_for(name, y, activation, loss):
 
 
 def _check_range(name, y, activation, loss):
-    """Refuse values that the activation can never return."""
+    """Check that the activation can return the values."""
     low = 0 if activation else -np.inf
     high = 1 if activation == "sigmoid" else np.inf
     if low <= y.min() and y.max() <= high:
         return
     because = 'loss="bce"' if loss == "bce" else f"output_activation={activation!r}"
     raise ValueError(
-        f"{because} is for values {'in [0, 1]' if high == 1 else 'of at least 0'}, but "
-        f"the target {name!r} has values from {y.min():g} to {y.max():g}. Scale it, "
-        'or use output_activation=None with loss="mse". ("auto" chose at the first '
-        "fit.)"
+        f"{because} needs values {'in [0, 1]' if high == 1 else 'of at least 0'}; got "
+        f"values from {y.min():g} to {y.max():g} in the target {name!r}. Scale it, or "
+        'use output_activation=None with loss="mse". ("auto" was set in the first fit.)'
     )
 
 
 def _moments(y, weight=None):
-    """Mean of each value (d,), and the standard deviation of all together."""
+    """Mean of each value, (n_values,), and one standard deviation of all."""
     y = y.reshape(len(y), -1)
     weight = np.ones(len(y)) if weight is None else weight
     unit = float(max(y.max(), -y.min())) or 1.0  # squares of large values overflow

@@ -4,22 +4,17 @@ from dataclasses import dataclass
 
 import torch
 
+from skmm._class_registry import register
+
 
 class Target:
-    """Base class of the targets: dataclasses with all that is learnt from y as fields.
+    """Base class of the targets, dataclasses whose fields are learnt from y.
 
     A subclass defines ``learn(y, weight, classes)``, a classmethod that returns a
     target; ``read(y)``, which validates y; ``encode(y)``, which returns the tensor for
     the objective; ``strata(y)``, which returns labels to stratify by, or None;
     `n_outputs`; and `objective`, the name of the default objective.
-
-    Attributes
-    ----------
-    subclasses : dict of str to type
-        All targets by class name, as in saved files.
     """
-
-    subclasses = {}
 
     def fitted_attributes(self, name):
         """Fitted attributes of the estimator, such as `classes_`.
@@ -41,7 +36,7 @@ class Target:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        Target.subclasses[cls.__name__] = cls
+        register(cls, "targets")
 
 
 def one_tensor(outputs):

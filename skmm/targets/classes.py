@@ -86,7 +86,7 @@ class ClassTarget(Target):
         return None if self.multilabel else y
 
     def proba(self, outputs):
-        """Probabilities in float64; each row sums to one unless multilabel."""
+        """Probabilities in float64; those of a sample sum to one unless multilabel."""
         outputs = one_tensor(outputs)
         return (outputs.sigmoid() if self.multilabel else outputs.softmax(1)).numpy()
 

@@ -1,4 +1,4 @@
-"""Training: the bridge to skorch, batches, stages, optimizers, devices."""
+"""Training: the net of skorch, mini-batches, stages, optimizers and callbacks."""
 
 from skmm.training import callbacks
 from skmm.training.batches import predict_outputs

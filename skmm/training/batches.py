@@ -1,4 +1,4 @@
-"""Mini-batches as slices of whole tensors, of one net or of a stack of nets."""
+"""Mini-batches as slices of tensors, for one net or a stack of nets."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,15 +9,15 @@ from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 
 class Batches:
-    """Iterate over (rows, target) mini-batches.
+    """Iterate over mini-batches (inputs, target).
 
     Parameters
     ----------
     rows : TensorRows
     target : Tensor, shape (n_samples, ...), or dict of such
     batch_size : int
-        A trailing mini-batch of one sample is merged into the previous one: BatchNorm
-        needs two.
+        A trailing mini-batch of one sample is merged into the previous one, since
+        BatchNorm needs two samples.
     generator : torch.Generator, optional
         Draws a new order of the samples in every epoch; None keeps the order.
     """
@@ -46,7 +46,7 @@ class Batches:
 
 
 def batch_bounds(n_rows, batch_size):
-    """(start, stop) of each batch; a last one of one sample joins the previous one."""
+    """(start, stop) of each mini-batch; a trailing single sample is merged."""
     starts = list(range(0, n_rows, batch_size))
     if len(starts) > 1 and n_rows - starts[-1] == 1:
         starts.pop()
@@ -55,11 +55,11 @@ def batch_bounds(n_rows, batch_size):
 
 SLICE_BYTES = {"cpu": 2**22}  # inputs; activations take many times more
 SLICE_BYTES_ELSEWHERE = 2**24
-SLICE_ROWS = 2**14  # samples with few features have activations too
+SLICE_ROWS = 2**14  # activations of samples with few features
 
 
 def slice_rows(rows, least=1):
-    """Return how many samples to pass through a net at once, without training.
+    """Return the number of samples per slice in prediction.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def slice_rows(rows, least=1):
 
 
 def _row_bytes(source):
-    whole = isinstance(source, torch.Tensor)  # of others a row has to be read
+    whole = isinstance(source, torch.Tensor)  # others have to be read
     return source.nbytes // max(1, len(source)) if whole else source[:1].nbytes
 
 
 def predict_outputs(module, rows, batch_size=None, method="forward"):
-    """Outputs of a module in slices, without gradients.
+    """Compute the outputs of a module in slices, without gradients.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     rows : TensorRows
         May hold embeddings in place of some modalities.
     batch_size : int, optional
-        Samples per slice; None chooses by their size.
+        Samples per slice; None depends on their size.
     method : str, default="forward"
         "forward", "fuse" or "encode".
 
@@ -95,9 +95,9 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     -------
     Tensor (n_samples, ...), or dict of str to such, on the CPU
     """
-    if module.training:  # a walk over all parts, which small predictions would feel
+    if module.training:  # walks over all parts, which is slow for small predictions
         module.eval()
-    # a call of the module itself, for it may be compiled
+    # calls the module itself, which may be compiled
     call, whole = module if method == "forward" else getattr(module, method), None
     with torch.inference_mode():
         for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
@@ -122,17 +122,17 @@ def _put(start, out, one):
 
 @dataclass
 class StackedRows:
-    """Rows of B replicas.
+    """Samples of B replicas.
 
     Attributes
     ----------
-    x : dict of str to Tensor (B, n, ...)
-    present : Tensor (B, n, M) or None
-    weight : Tensor (B, n)
-        Zero for rows that only pad.
-    target : Tensor (B, n, ...), or dict of such
+    x : dict of str to Tensor (B, n_samples, ...)
+    present : Tensor (B, n_samples, M) or None
+    weight : Tensor (B, n_samples)
+        Zero for padding.
+    target : Tensor (B, n_samples, ...), or dict of such
     sizes : Tensor (B,)
-        Number of real rows.
+        Number of samples without padding.
     """
 
     x: dict
@@ -143,7 +143,7 @@ class StackedRows:
 
     @classmethod
     def of(cls, problems):
-        """Stack (rows, target) pairs."""
+        """Stack pairs (inputs, target)."""
         rows = [pair[0] for pair in problems]
         sizes = [len(part) for part in rows]
         n_rows = max(sizes)
@@ -169,19 +169,19 @@ class StackedRows:
 
     @property
     def n_rows(self):
-        """Rows of the longest replica."""
+        """Number of samples of the longest replica."""
         return self.weight.shape[1]
 
     @property
     def real(self):
-        """(B, n), one for real rows and zero for padding; None if all are real."""
+        """(B, n_samples), one for samples, zero for padding; None without padding."""
         if int(self.sizes.min()) == self.n_rows:
             return None
         place = torch.arange(self.n_rows, device=self.sizes.device)
         return (place < self.sizes[:, None]).to(self.weight.dtype)
 
     def shuffled(self, generators):
-        """Return each replica's rows in a new order, padding last."""
+        """Shuffle the samples of each replica, with the padding last."""
         orders = [
             torch.cat(
                 [torch.randperm(size, generator=g), torch.arange(size, self.n_rows)]
@@ -199,12 +199,12 @@ class StackedRows:
         )
 
     def bounds(self, batch_size):
-        """(start, stop) of the batches of the longest replica."""
+        """(start, stop) of the mini-batches of the longest replica."""
         starts = [start for start, _ in batch_bounds(int(self.sizes.max()), batch_size)]
         return list(zip(starts, [*starts[1:], self.n_rows], strict=True))
 
     def batch(self, start, stop):
-        """Slice of all replicas; views, nothing is copied."""
+        """Slice of all replicas, as views."""
         part = slice(start, stop)
         return StackedRows(
             {name: values[:, part] for name, values in self.x.items()},
@@ -216,7 +216,7 @@ class StackedRows:
 
 
 def _pad(tensors, n_rows):
-    """Stack tensors (n_b, ...) to (B, n_rows, ...), zeros below."""
+    """Stack tensors (n_b, ...) to (B, n_rows, ...), padded with zeros."""
     if all(len(tensor) == n_rows for tensor in tensors):
         return torch.stack(tensors)
     out = tensors[0].new_zeros(len(tensors), n_rows, *tensors[0].shape[1:])
@@ -226,6 +226,6 @@ def _pad(tensors, n_rows):
 
 
 def mean_loss(losses, bounds):
-    """Mean over samples of the mean losses of batches (start, stop)."""
+    """Mean over samples of the mean losses of mini-batches (start, stop)."""
     sizes = torch.tensor([stop - start for start, stop in bounds])
     return float((losses.double() * sizes).sum() / sizes.sum())

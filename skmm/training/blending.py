@@ -1,4 +1,4 @@
-"""Gradient blending: weights of heads by how they generalise and over-fit."""
+"""Gradient blending: weights of heads from their gain and overfitting."""
 
 import copy
 
@@ -10,27 +10,27 @@ from skmm._random import derive, seeded
 from skmm.data.tensors import to_device
 from skmm.training.batches import predict_outputs
 
-LEAST = 1e-3  # over-fitting below this is noise
+LEAST = 1e-3  # overfitting below this is noise
 CARRIED = ("optimizer", "lr", "weight_decay", "gradient_clip", "batch_size")
 SMALLEST = 0.1  # weight of the head that predicts, so that it always learns
 
 
 def blending_weights(gain, overfitting, least=LEAST):
-    r"""Weights of losses from gain and over-fitting, :math:`w_k \propto G_k / O_k^2`.
+    r"""Compute weights of losses, :math:`w_k \propto G_k / O_k^2`.
 
     Parameters
     ----------
     gain : array-like of shape (n_heads,)
-        By how much the validation loss of each head fell; one that rose counts as 0.
+        Decrease G of the validation loss of each head; an increase counts as 0.
     overfitting : array-like of shape (n_heads,)
-        By how much the distance between its validation and training loss grew.
+        Increase O of the difference between its validation and training loss.
     least : float, default=1e-3
-        Absolute values of `overfitting` below it count as it.
+        Smaller absolute values of `overfitting` are replaced by it.
 
     Returns
     -------
     ndarray of shape (n_heads,)
-        They sum to one, and are equal if no head gained anything.
+        They sum to one, and are equal if no gain is positive.
 
     References
     ----------
@@ -49,13 +49,13 @@ def blending_weights(gain, overfitting, least=LEAST):
 
 
 def raw_weights(gain, overfitting, least=LEAST):
-    """Gain over squared over-fitting, with the clamps of `blending_weights`."""
+    """Gain divided by squared overfitting, clamped like in `blending_weights`."""
     gain = np.clip(np.asarray(gain, float), 0.0, None)
     return gain / np.square(np.maximum(np.abs(overfitting), least))
 
 
 def with_trained_last(weights):
-    """Weights of which the last, of the head that predicts, is `SMALLEST` or more."""
+    """Weights of which the last, of the head that predicts, is at least `SMALLEST`."""
     if weights[-1] >= SMALLEST:
         return weights
     others = weights[:-1] * (1 - SMALLEST) / weights[:-1].sum()
@@ -63,10 +63,10 @@ def with_trained_last(weights):
 
 
 class BlendLosses(Callback):
-    """Find the weights of a `BlendedLoss`, once or every few epochs.
+    """Estimate the weights of a `BlendedLoss`, once or every few epochs.
 
-    Copies of the net, one per head, are trained on the loss of that head alone, to
-    measure its gain and its over-fitting. The net itself is not changed.
+    For each head, a copy of the net is trained on the loss of this head alone, to
+    measure its gain and its overfitting. The net itself is not changed.
 
     Parameters
     ----------
@@ -96,11 +96,11 @@ class BlendLosses(Callback):
         self.earlier = earlier
 
     def on_train_begin(self, net, **kwargs):
-        """Continue after the earlier epochs and estimates."""
+        """Continue from the earlier epochs and estimates."""
         self.estimates_, self.epoch_ = list(self.earlier), len(net.history)
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-        """Estimate, if it is due and there are validation samples."""
+        """Estimate the weights if due and there is a validation set."""
         if dataset_valid is not None and self._is_due():
             self._estimate(net, dataset_train, dataset_valid)
         self.epoch_ += 1
@@ -139,7 +139,7 @@ class BlendLosses(Callback):
 
 
 def copy_of(net, criterion):
-    """Copy a net with its weights, with another loss and without callbacks.
+    """Copy a net and its weights, with another loss and without callbacks.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def copy_of(net, criterion):
 
 @torch.no_grad()
 def losses_of(net, pair):
-    """Loss of each head on some samples, ndarray (n_heads,)."""
+    """Loss of each head on some samples, ndarray of shape (n_heads,)."""
     rows, target = pair
     # on the device of the net, where the weights of the objective are
     outputs = to_device(predict_outputs(net.module_, rows), net.device)

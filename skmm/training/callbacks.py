@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 
 class EarlyStopping(Callback):
-    """Stop when the validation loss no longer falls, and restore the best weights.
+    """Stop when the validation loss no longer decreases; restore the best weights.
 
     Unlike the callback of the same name in skorch, it always restores them.
 
@@ -223,7 +223,7 @@ def renamed(name, module):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     new = RENAMED[name]
     warnings.warn(
-        f"{name} was renamed to {new.__name__}; the old name will be removed.",
+        f"{name} was renamed to {new.__name__}; the old name will be removed in 0.3.",
         FutureWarning,
         stacklevel=3,
     )

@@ -10,22 +10,23 @@ from skmm.data.tensors import tensors_in
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import describe, digest
 
-VERSION = 3
+VERSION = 4
 HASH_ROWS = 4096
+START = "random_state or structure"  # in a key, the weights before training
 
 
 class ResumeFile(Callback):
     """Write the state of training after every epoch, and resume from it.
 
-    The file holds weights, the optimizer's and the schedule's state, history, random
-    states, and the best weights of early stopping. It is written whole or not at all,
-    and removed when the fit is done.
+    The file contains weights, the states of optimizer and schedule, history, random
+    states, and the best weights of early stopping. It is written atomically, and
+    removed at the end of the fit.
 
     Parameters
     ----------
     path : str or path-like
     key : dict of str to str
-        Identifies the fit; a file with another key is refused.
+        Identifies the fit; a file with another key raises an error.
     """
 
     def __init__(self, path, key):
@@ -48,31 +49,39 @@ class ResumeFile(Callback):
         os.replace(temporary, self.path)
 
     def on_train_end(self, net, **kwargs):
-        """Remove the file, unless training broke off."""
+        """Remove the file, unless training was interrupted."""
         if net.finished_:
             Path(self.path).unlink(missing_ok=True)
 
     def _read(self):
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            version, key = state["version"], state["key"]
+            version, key = int(state["version"]), dict(state["key"])
         except Exception as error:
             raise ValueError(
                 f"checkpoint={str(self.path)!r} is not a valid skmm checkpoint "
                 f"({type(error).__name__}); remove it, or use another path."
             ) from error
         if version != VERSION:
+            age = "an older" if version < VERSION else "a newer"
             raise ValueError(
-                f"checkpoint={str(self.path)!r} has format {version}, this skmm reads "
-                f"{VERSION}; remove it, or use another path."
+                f"checkpoint={str(self.path)!r} was written by {age} version of skmm "
+                f"(format {version}; this version reads {VERSION}). Remove it, or use "
+                "another path."
             )
-        other = [name for name in self.key if key.get(name) != self.key[name]]
-        if other:
+        if other := self._differing(key):
             raise ValueError(
                 f"checkpoint={str(self.path)!r} belongs to another fit: it has other "
                 f"{' and '.join(other)}. Remove it, or use another path."
             )
         return state
+
+    def _differing(self, key):
+        """Names of what differs; the start only if no parameter explains it."""
+        other = [name for name in self.key if key.get(name) != self.key[name]]
+        if {*other} - {START, "data"}:
+            return [name for name in other if name != START]
+        return other
 
     def _state(self, net):
         return {
@@ -89,7 +98,7 @@ class ResumeFile(Callback):
         }
 
     def _go_on(self, net, state):
-        """Skip stages that are done; restore the one that broke off."""
+        """Skip finished stages; restore the interrupted one."""
         if state["stage"] > net.stage_:
             net.epochs_ = 0
         if state["stage"] == net.stage_:
@@ -133,7 +142,7 @@ def _random_states(device):
 
 
 def fit_key(params, module, train, valid):
-    """Key of a fit, from its parameters, its start and its data.
+    """Return the key of a fit, from its parameters, initial weights and data.
 
     Parameters
     ----------
@@ -142,6 +151,11 @@ def fit_key(params, module, train, valid):
         Before training.
     train, valid : (TensorRows, Tensor), or None
 
+    Returns
+    -------
+    dict of str to str
+        Digests: one for each parameter, that of the start, and that of the data.
+
     Raises
     ------
     ValueError
@@ -149,22 +163,21 @@ def fit_key(params, module, train, valid):
     """
     start = [value for _, value in sorted(module.state_dict().items())]
     return {
-        "parameters": digest(_described(params)),
-        "random_state or structure": digest(_bytes(start)),
+        **{name: _digest_of(name, value) for name, value in params.items()},
+        START: digest(_bytes(start)),
         "data": digest(_bytes([*_sources(train), *_sources(valid)])),
     }
 
 
-def _described(params):
-    for name, value in sorted(params.items()):
-        try:
-            yield from describe([name, value])
-        except TypeError as error:
-            raise ValueError(
-                f"checkpoint cannot compare the {name} of a later fit: {error}. Make "
-                "its class picklable, by __getstate__ or __reduce__, or use "
-                "checkpoint=None."
-            ) from error
+def _digest_of(name, value):
+    try:
+        return digest(describe(value))
+    except TypeError as error:
+        raise ValueError(
+            f"checkpoint cannot compare the {name} of a later fit: {error}. Make "
+            "its class picklable, by __getstate__ or __reduce__, or use "
+            "checkpoint=None."
+        ) from error
 
 
 def _sources(pair):

@@ -41,7 +41,7 @@ def describe(value, weights=True):
     Raises
     ------
     TypeError
-        If the state of an object cannot be read, such as that of a lock.
+        If the state of an object, such as a lock, cannot be read.
     """
     yield _Digests(weights).of(value)[0]
 
@@ -157,7 +157,7 @@ def _content(cell):
 
 
 def _of_object(value, weights):
-    """Class and state, as in a pickle."""
+    """Class and state that pickle would write."""
     try:
         made = value.__reduce_ex__(2)
     except Exception as error:

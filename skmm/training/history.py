@@ -12,7 +12,7 @@ NOT_LOSSES = {  # columns of the history for skorch's callbacks
 
 
 def history_frame(history):
-    """One row per epoch: epoch, losses, seconds, and what callbacks recorded.
+    """Return the history of a net as a DataFrame with one row per epoch.
 
     Parameters
     ----------
@@ -21,6 +21,7 @@ def history_frame(history):
     Returns
     -------
     DataFrame
+        Epoch, losses, seconds, and records of callbacks.
     """
     return pd.DataFrame(
         [{k: v for k, v in row.items() if k not in NOT_LOSSES} for row in history]

@@ -1,4 +1,4 @@
-"""The only bridge to skorch: a net whose mini-batches are slices of tensors."""
+"""A skorch net whose mini-batches are slices of tensors."""
 
 from copy import deepcopy
 from functools import partial
@@ -42,34 +42,36 @@ from skmm.training.stages import (
 class TensorNet(NeuralNet):
     """A skorch net whose mini-batches are slices of tensors on the device.
 
-    History, callbacks, checkpoints and ``save_params`` are skorch's. The loop over
-    mini-batches is lean; with a callback that overrides a per-batch hook it is that of
-    skorch, in the same order and with the same result.
+    History, callbacks, checkpoints and ``save_params`` are those of skorch. The loop
+    over mini-batches is faster; with a callback that overrides a per-batch hook it is
+    that of skorch, in the same order and with the same result.
 
     Parameters
     ----------
     module : Module
     criterion : Objective
-        Copied if it has weights or buffers; its weights are trained.
+        Loss to minimise. It is copied if it has weights or buffers; its weights are
+        trained.
     stages : list of Stage or None, default=None
-        None trains all parts at once.
+        None trains all parts in one stage.
     weight_decay : float or dict, default=0.0
-        Of all parts, or by part, as `lr`; see ``skmm.training.optimizers``.
+        L2 penalty. A dict sets it by part, like `lr`; see
+        ``skmm.training.optimizers``.
     lr_schedule : None, "cosine", "plateau" or callable, default=None
-        As for ``skmm.training.optimizers.make_schedule``.
+        See ``skmm.training.optimizers.make_schedule``.
     gradient_clip : float or None, default=None
-        Largest norm of all gradients together.
+        Maximum norm of the gradient. None does not clip it.
     shuffle_seed : int, default=0
-        Seed of the order of the batches.
+        Seed of the order of the samples.
     **kwargs
-        As for ``skorch.NeuralNet``.
+        See ``skorch.NeuralNet``.
 
     Attributes
     ----------
     criterion_ : Module
-        The objective, or a wrapper of it if it is not a module itself.
+        The objective, wrapped if it is not a module.
     settings : list of str
-        Parameters that are data: what a file keeps of a net beside its parts.
+        Parameters that are saved with the parts of the net.
     """
 
     settings = (
@@ -104,7 +106,7 @@ class TensorNet(NeuralNet):
         return [("epoch_timer", EpochTimer())]
 
     def initialize_criterion(self):
-        """Take the objective, as a module: checkpoints save and load its state."""
+        """Set the objective as a module, whose state checkpoints save and load."""
         check_objective_reads(self.criterion, self.module_)
         is_module = isinstance(self.criterion, nn.Module)
         self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
@@ -113,26 +115,26 @@ class TensorNet(NeuralNet):
 
     @property
     def learner_(self):
-        """All that training changes: the module, with an objective that has weights."""
+        """The module, and the objective if it has weights, which training changes."""
         if not self.objective_learns_:
             return self.module_
         return Learner(self.module_, self.criterion_)
 
     def initialize_module(self):
-        """Take the module as it is, and note which parts have penalties."""
+        """Set the module, and find the parts with a penalty."""
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
         return self
 
     def torch_compile(self, module, name):
-        """Compile the module in place: a wrapper could not be saved or stacked."""
+        """Compile the module in place, since a wrapper cannot be saved or stacked."""
         if self.compile and name == "module":
             module.compile()
         return module
 
     def initialize_optimizer(self, *args, **kwargs):
-        """Make the optimizer of `optimizer`, `lr` and `weight_decay`."""
+        """Create the optimizer from `optimizer`, `lr` and `weight_decay`."""
         if self.stages is not None:
             check_stages(self.stages, self.learner_)
         self._make_optimizer(self.lr)
@@ -150,13 +152,13 @@ class TensorNet(NeuralNet):
             part.eval()
 
     def infer(self, x, **fit_params):
-        """Outputs for a mini-batch."""
+        """Compute the outputs for a mini-batch."""
         if x.encoded:
             return self.module_(x.x, x.present, x.encoded)
         return self.module_(x.x, x.present)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
-        """Objective plus the penalties of the parts."""
+        """Compute the objective plus the penalties of the parts."""
         objective = self.criterion if training else validation_of(self.criterion)
         loss = check_scalar(objective(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
@@ -164,21 +166,21 @@ class TensorNet(NeuralNet):
         return loss
 
     def train_step_single(self, batch, **fit_params):
-        """Loss and gradients of one batch, clipped."""
+        """Compute loss and clipped gradients of one mini-batch."""
         step = super().train_step_single(batch, **fit_params)
         self._clip()
         return step
 
     def resume(self, earlier):
-        """Continue where another net of the same module stopped.
+        """Continue from the training of another net with the same module.
 
         Parameters
         ----------
         earlier : TensorNet
-            Its history and order of batches continue; so do the weights of the
-            objective, if their shapes are the same, and the optimizer's state, if the
-            optimizer is of the same kind. Learning rate, weight decay, batch size and
-            callbacks are those of this net.
+            Its history and random state are continued, and so are the weights of the
+            objective if their shapes match, and the state of the optimizer if it is of
+            the same class. Learning rate, weight decay, batch size and callbacks are
+            those of this net.
 
         Returns
         -------
@@ -191,7 +193,7 @@ class TensorNet(NeuralNet):
         return self
 
     def _share_objective(self, earlier):
-        """Continue with the weights of an earlier net's objective, if they fit."""
+        """Copy the weights of the objective of an earlier net if shapes match."""
         weights = earlier.criterion_.state_dict(keep_vars=True)
         mine = self.criterion_.state_dict()
         shapes = [{n: w.shape for n, w in state.items()} for state in (mine, weights)]
@@ -200,17 +202,17 @@ class TensorNet(NeuralNet):
             self._make_optimizer(self.lr)
 
     def best_epoch(self):
-        """Epoch whose weights early stopping kept, counted from 1."""
+        """Epoch of the weights kept by early stopping, counted from 1."""
         own = [c for _, c in self.callbacks_ if isinstance(c, EarlyStopping)]
         return own[0].best_epoch_
 
     def progress(self):
-        """Return what `continue_from` needs: history, optimizer's state, random state.
+        """Return the state of training: history, optimizer state, random state.
 
         Returns
         -------
         dict of lists, dicts, numbers and tensors
-            "objective" is in it only if the objective has a state.
+            It contains "objective" only if the objective has a state.
         """
         progress = {
             "history": list(self.history),
@@ -221,12 +223,12 @@ class TensorNet(NeuralNet):
         return {**progress, "objective": dict(state)} if state else progress
 
     def continue_from(self, progress):
-        """Continue where a net of the same structure and settings stopped.
+        """Continue from the state of a net of the same structure and settings.
 
         Parameters
         ----------
         progress : dict
-            Of that net's `progress`.
+            Result of `progress` of that net.
 
         Returns
         -------
@@ -241,7 +243,10 @@ class TensorNet(NeuralNet):
 
     def snapshot(self):
         """Copy everything that training changes, for `roll_back`."""
-        return deepcopy((self.module_.state_dict(), self.progress()))
+        progress = self.progress()
+        history = list(progress.pop("history"))  # rows of past epochs do not change
+        copied = deepcopy((self.module_.state_dict(), progress))
+        return copied[0], {**copied[1], "history": history}
 
     def roll_back(self, snapshot):
         """Undo the training since `snapshot` was called."""
@@ -257,16 +262,16 @@ class TensorNet(NeuralNet):
         Parameters
         ----------
         train, valid : (TensorRows, Tensor)
-            Rows and target; without `valid` there is no validation loss.
+            Samples and target; `valid` adds the validation loss.
         epochs : int, default=max_epochs
 
         Raises
         ------
         KeyboardInterrupt
-            On Ctrl-C, with the weights of the last step, or with early stopping the
-            best so far, in place.
+            On Ctrl-C. The net then has the weights of the last step, or the best
+            weights so far with early stopping.
         MemoryError
-            If the device has too little memory; the message names the batch size.
+            If the device is out of memory; the message contains the batch size.
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
@@ -287,7 +292,7 @@ class TensorNet(NeuralNet):
         return self
 
     def _run_stages(self, train, valid, epochs):
-        """One stage after the other, each with its frozen parts and learning rate."""
+        """Train stage by stage, each with its frozen parts and learning rate."""
         module, cache = self.learner_, EmbeddingCache(self.module_)
         initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
         rates = per_part(module, self.lr, LR, "lr")
@@ -339,21 +344,21 @@ class TensorNet(NeuralNet):
                 break
 
     def _keep_start(self, valid):
-        """Compare the weights before the first epoch, if a callback keeps them."""
+        """Evaluate the initial weights if a callback may keep them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, EarlyStopping) and callback.keep_start:
                 callback.compare(self, self.loss_on(*valid), len(self.history))
 
     def _follow(self, schedule):
-        """Record the (largest) learning rate of this epoch, and set the next one."""
+        """Record the largest learning rate of this epoch, and set the next one."""
         self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
         row = self.history[-1]
         step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
 
-    # -- the lean loop over mini-batches ---------------------------------------------
+    # -- the loop over mini-batches ---------------------------------------------
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
-        """One pass; lean unless a callback has a hook for every batch."""
+        """Run one epoch; by the loop of skorch if a callback has a per-batch hook."""
         if iterator is None:
             return
         if any(overrides_batch_hook(callback) for _, callback in self.callbacks_):
@@ -363,12 +368,12 @@ class TensorNet(NeuralNet):
             losses = torch.tensor(losses, dtype=torch.float64)
         else:
             losses = self._lean_epoch(iterator, training)
-            self.history.new_batch()  # the last one only, which Checkpoint reads
+            self.history.new_batch()  # only the last one, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
         self._record_loss(losses, iterator.bounds, prefix)
 
     def loss_on(self, rows, target):
-        """Mean validation loss of some samples.
+        """Compute the mean validation loss of some samples.
 
         Parameters
         ----------
@@ -411,7 +416,7 @@ class TensorNet(NeuralNet):
         self.history.record(prefix + "_loss", mean)
 
     def _record_best(self, key, loss):
-        """Record whether no earlier epoch was better, which Checkpoint reads."""
+        """Record whether the epoch is the best so far, which Checkpoint reads."""
         rows = reversed(self.history)
         best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
         self.history.record(key + "_best", loss < best)
@@ -436,7 +441,7 @@ class TensorNet(NeuralNet):
 
 
 class _AsModule(nn.Module):
-    """An objective that is not a module, with the modules in it."""
+    """Module of an objective that is not one, with the modules in it."""
 
     def __init__(self, objective):
         super().__init__()
@@ -448,6 +453,6 @@ class _AsModule(nn.Module):
 
 
 def overrides_batch_hook(callback):
-    """Whether a callback is called for every batch."""
+    """Whether a callback is called for every mini-batch."""
     hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
     return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)

@@ -1,9 +1,9 @@
-"""Parts of a net by name, and the optimizers that train them at rates of their own.
+"""Parts of a net by name, and optimizers with learning rates by part.
 
-A module that has parts has a method ``parts()``, which returns
-``{"encoders__image": ..., "encoders__table": ..., "fusion": ..., "head": ...}``. The
-name before the two underscores means all parts of that kind. An objective with weights
-is the part "objective".
+The method ``parts()`` of a module returns its parts, such as ``{"encoders__image": ...,
+"encoders__table": ..., "fusion": ..., "head": ...}``. The name before the two
+underscores stands for all parts of this kind. An objective with weights is the part
+"objective".
 """
 
 import inspect
@@ -30,7 +30,7 @@ NAMES = {
 
 
 def make_optimizer(optimizer, module, lr, weight_decay):
-    """Optimizer over a module's trainable parameters.
+    """Create an optimizer of the trainable parameters of a module.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         A key of ``NAMES``, or a class whose constructor takes (parameters, lr=...).
     module : Module
     lr, weight_decay : float or dict
-        A dict names parts, such as "encoders" or "encoders__image"; others have 1e-3
-        and 0.
+        A dict has parts as keys, such as "encoders" or "encoders__image"; others get
+        1e-3 and 0.
         Blocks with a penalty of their own do not decay, nor what a Block exempts by
         `no_weight_decay`. Where `weight_decay` is 0, a ``functools.partial`` may bring
         its own.
@@ -47,8 +47,8 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     Raises
     ------
     ValueError
-        If a part is unknown, nothing can be trained, or the optimizer has no weight
-        decay.
+        If a part is unknown, nothing can be trained, or the optimizer does not support
+        weight decay.
     """
     cls = optimizer_class(optimizer)
     accepted = inspect.signature(cls).parameters
@@ -73,13 +73,13 @@ def optimizer_class(optimizer):
 
 
 def has_one_rate(optimizer):
-    """Whether an optimizer can have no rates by part."""
+    """Whether an optimizer does not support rates by part."""
     cls = optimizer_class(optimizer)
     return getattr(cls, "func", cls) is torch.optim.LBFGS
 
 
 def _decay(cls, accepted, weight_decay):
-    """Decay of the groups; 0 is set too, for AdamW decays by default."""
+    """Set the decay of the groups, also to 0, since AdamW decays by default."""
     if _is_some(weight_decay) and "weight_decay" not in accepted:
         raise ValueError(
             f"weight_decay={weight_decay} is not supported by {_name(cls)}; use 0, or "
@@ -98,19 +98,19 @@ def _name(optimizer):
 
 
 def carry_state(earlier, later):
-    """Give an optimizer the state, but not the settings, of one of the same kind."""
+    """Copy the state, but not the settings, of an optimizer of the same class."""
     if type(earlier) is type(later) and _trained(earlier) == _trained(later):
         load_state(later, earlier.state_dict()["state"])
 
 
 def load_state(optimizer, state):
-    """Give an optimizer a state, and leave its settings as they are."""
+    """Set the state of an optimizer without changing its settings."""
     groups = optimizer.state_dict()["param_groups"]
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for i, found in state.items():
         shapes = {found[name].shape for name in MOMENTS if name in found}
         if int(i) >= len(parameters) or not shapes <= {parameters[int(i)].shape}:
-            raise ValueError("the optimizer's state is that of other parameters.")
+            raise ValueError("the state of the optimizer belongs to other parameters.")
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
@@ -137,7 +137,7 @@ def _groups(module, lr, weight_decay):
 
 
 def _without_decay(groups):
-    """Join the groups of one learning rate."""
+    """Merge the groups of equal learning rate."""
     by_rate = {}
     for group in groups:
         by_rate.setdefault(group["lr"], []).extend(group["params"])
@@ -145,7 +145,7 @@ def _without_decay(groups):
 
 
 def no_weight_decay(module):
-    """Parameters that do not decay: Blocks exempt them, or have a penalty."""
+    """Parameters without decay: exempt by a Block, or of a Block with a penalty."""
     own = [p for block in penalised(module) for p in block.parameters()]
     blocks = [part for part in module.modules() if isinstance(part, Block)]
     return own + [p for block in blocks for p in block.no_weight_decay()]
@@ -174,15 +174,14 @@ SCHEDULES = ("cosine", "plateau")
 
 
 def make_schedule(schedule, optimizer, epochs):
-    """Return a torch scheduler, to be stepped once per epoch, or None.
+    """Return a torch scheduler that is stepped once per epoch, or None.
 
     Parameters
     ----------
     schedule : None, "cosine", "plateau", or callable
-        "cosine" falls to zero over all epochs; "plateau" divides by ten when the
-        validation loss (without one, the training loss) has not fallen for 5 epochs; a
-        callable, such as a scheduler class or a ``functools.partial`` of one, gets the
-        optimizer.
+        "cosine" decreases to zero over all epochs. "plateau" divides by ten if the
+        validation loss, or else the training loss, has not decreased for 5 epochs. A
+        callable, such as a scheduler class, gets the optimizer.
     optimizer : torch.optim.Optimizer
     epochs : int
     """
@@ -214,7 +213,7 @@ def parts_of(module):
 
 
 class Learner(nn.Module):
-    """A module and an objective with weights: all that training changes.
+    """A module and an objective with weights, which are trained as one.
 
     Parameters
     ----------
@@ -232,14 +231,14 @@ class Learner(nn.Module):
 
 
 def matching(module, name, where):
-    """Names of the parts that a name means: "encoders", "encoders__image", "all".
+    """Return the parts for a name such as "encoders", "encoders__image" or "all".
 
     Parameters
     ----------
     module : Module
     name : str
     where : str
-        What errors call it.
+        Name of the parameter for errors.
 
     Raises
     ------
@@ -258,14 +257,12 @@ def matching(module, name, where):
 
 
 def raise_unknown(name, parts, where):
-    """Raise a ValueError with the known parts, and the one that may be meant."""
+    """Raise a ValueError with the known parts and a suggestion."""
     kinds = dict.fromkeys(_kind(part)[0] for part in parts)
     known = list(dict.fromkeys([*kinds, *parts]))
     other = f"{ENCODERS}{name}"
     meant = f" Did you mean {other!r}?" if other in parts else ""
-    raise ValueError(
-        f"{where}: there is no part {name!r}; the parts are {known}.{meant}"
-    )
+    raise ValueError(f"{where}: unknown part {name!r}; the parts are {known}.{meant}")
 
 
 def _kind(part):
@@ -279,18 +276,18 @@ def per_part(module, value, default, where, least="above 0"):
     ----------
     module : Module
     value : float or dict of str to float
-        A dict names some parts; the name of one part goes before that of its kind.
+        A dict has parts as keys; the name of one part precedes that of its kind.
     default : float, or dict with a number for each part
-        For parts that a dict does not name.
+        For parts that are not in the dict.
     where : str
         Name of the parameter, for errors.
     least : {"above 0", "of at least 0"}, default="above 0"
-        Which numbers are allowed.
+        Allowed numbers.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or a value is not a finite number that is allowed.
+        If a name is unknown, or a value is not an allowed finite number.
     """
     if not isinstance(value, dict):
         _check_number(value, where, least)

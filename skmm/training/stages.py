@@ -1,4 +1,4 @@
-"""Stages of training, in each of which some parts learn."""
+"""Stages of training, in each of which some parts are trained."""
 
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -15,40 +15,39 @@ __all__ = ["Stage"]
 
 @registered("training")
 class Stage(BaseEstimator):
-    """Which parts learn, from which weights, for how long and how fast.
+    """Stage of training: the parts to train, their initial weights, epochs and rate.
 
     ``stages=[Stage(...), Stage(...)]`` of an estimator are trained one after the other,
-    each with its own optimizer. Parts that do not learn are frozen: their weights and
-    buffers stay the same, bit for bit, and they behave as in prediction, BatchNorm and
-    dropout included. A frozen encoder reads every sample once; then its embeddings are
-    used.
+    each with its own optimizer. All other parts are frozen: their weights and buffers
+    are not changed, and they are in evaluation mode, including BatchNorm and dropout.
+    The embeddings of a frozen encoder are computed only once.
 
     Parameters
     ----------
     train : str or list of str, default="all"
         "encoders", "fusion", "head", one encoder such as "encoders__image", "objective"
-        if it has weights, or a list of several. Weights that you froze yourself stay
-        frozen.
+        if it has weights, or a list of several. Weights that do not require gradients
+        stay frozen.
     start : {"previous", "initial"} or dict, default="previous"
-        Initial weights of the parts that learn: those after the previous stage, or
-        those before the first stage. A dict gives some parts, frozen ones too, the
-        weights of modules of the same structure, such as
-        ``{"encoders__image": other.encoders_["image"]}``.
+        Initial weights of the trained parts: those after the previous stage, or those
+        before the first stage. A dict has modules of the same structure whose weights
+        are copied, also to frozen parts, such as ``{"encoders__image":
+        other.encoders_["image"]}``.
     epochs : int or None, default=None
-        Passes over the data; None is the estimator's `max_epochs`.
+        Number of epochs; None is `max_epochs` of the estimator.
     lr : float, dict or None, default=None
-        Learning rate; for None, and for parts that a dict does not name, the
-        estimator's `lr`.
+        Learning rate. None, and parts that are not in a dict, use `lr` of the
+        estimator.
 
     Notes
     -----
-    The training methods of a two-network fusion are lists of stages: *freeze both* is
-    ``[Stage(["fusion", "head"])]`` on encoders that are trained already, *freeze one*
+    The training methods of two-network fusions are lists of stages: *freeze both* is
+    ``[Stage(["fusion", "head"])]`` with pretrained encoders, *freeze one*
     ``[Stage(["encoders__table", "fusion", "head"])]``, *end to end* ``[Stage()]``.
 
-    Embeddings are computed again for every batch if a frozen encoder is not
-    deterministic: a copy of it reads two samples twice with different results, a part
-    of it stays in training mode, or it normalises by the batch. The same holds if the
+    Embeddings are computed for every mini-batch if a frozen encoder is not
+    deterministic: if it returns different embeddings for the same samples, a part of it
+    stays in training mode, or it normalises by the mini-batch. The same holds if the
     data are on disk or sparse, and embeddings are hardly narrower.
 
     Examples
@@ -110,7 +109,7 @@ def _check_weights(names, module, number):
     if not any(p.requires_grad for part in parts for p in part.parameters()):
         raise ValueError(
             f"train of stage {number}: {names} has no trainable weights. Leave the "
-            "stage out, or add a part that has some."
+            "stage out, or add a part with trainable weights."
         )
 
 
@@ -133,7 +132,7 @@ def _shapes(module):
 
 
 def trained_parts(stage, module, number=1):
-    """Names of the parts that learn in a stage."""
+    """Names of the parts that are trained in a stage."""
     names = [stage.train] if isinstance(stage.train, str) else stage.train
     found = [matching(module, name, f"train of stage {number}") for name in names]
     if not found:
@@ -142,12 +141,12 @@ def trained_parts(stage, module, number=1):
 
 
 def rates_of(stage, module, rates):
-    """Learning rate of each part in a stage: its own, else that of all stages."""
+    """Learning rate of each part in a stage, by default that of the estimator."""
     return rates if stage.lr is None else per_part(module, stage.lr, rates, "lr")
 
 
 def move_to_start(stage, module, initial):
-    """Give parts the weights from which a stage starts.
+    """Set the initial weights of a stage.
 
     Parameters
     ----------
@@ -175,7 +174,7 @@ def move_to_start(stage, module, initial):
 
 @contextmanager
 def frozen_but(module, trained):
-    """Let only some parts learn; yields the list of the other parts, frozen.
+    """Freeze all but some parts; yields the list of frozen parts.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ __all__ = ["check_block", "same_weights"]
 
 
 def same_weights(a, b):
-    """Whether two modules have equal parameters and buffers."""
+    """Return whether two modules have equal parameters and buffers."""
     mine, other = a.state_dict(), b.state_dict()
     return mine.keys() == other.keys() and all(
         torch.equal(mine[key], other[key]) for key in mine

@@ -100,7 +100,7 @@ def check_not_finite_is_named(estimator):
 
 
 def check_masked_content_has_no_influence(estimator):
-    """The values of missing rows change neither the fit nor the predictions."""
+    """The values of missing samples change neither the fit nor the predictions."""
     X, y = make_data(estimator)
     rows = np.arange(len(X)) % 4 == 0
     a = X.with_missing("table", rows)
@@ -113,7 +113,7 @@ def check_masked_content_has_no_influence(estimator):
 
 
 def check_missing_modality_can_be_predicted(estimator):
-    """A model fitted with missing rows can predict without the modality."""
+    """A model fitted with missing samples can predict without the modality."""
     X, y = make_data(estimator)
     estimator.fit(X.with_missing("table", slice(0, None, 3)), y)
     masked = predictions(estimator, X.with_missing("table"))
@@ -181,7 +181,7 @@ def check_one_class_is_an_error(estimator):
 
 
 def check_rows_must_agree(estimator):
-    """Inconsistent numbers of rows are an error."""
+    """Inconsistent numbers of samples are an error."""
     X, y = make_data(estimator)
     if get_tags(estimator).target_tags.required:
         assert_raises(lambda: estimator.fit(X, y[:-1]), "48", "47")
@@ -285,7 +285,7 @@ def check_multimodal_estimator(estimator):
 
 
 def parametrize_with_checks(estimators):
-    """Pytest decorator that runs each check on each estimator as a test.
+    """Decorate a pytest function to run each check on each estimator as a test.
 
     Parameters
     ----------

@@ -178,7 +178,7 @@ def test_lists_and_single_columns_are_no_cells():
     assert isinstance(array[0, 0], Cell)
 
 
-def test_columns_that_are_mixed_or_repeated_are_refused():
+def test_columns_that_are_mixed_or_repeated_are_rejected():
     X = container(["vector", "text"], range(2))
     array = np.asarray(X)
     with pytest.raises(ValueError, match=r"repeated.*'text', 'text'"):

@@ -88,13 +88,13 @@ def test_columns_of_every_type():
 
 
 @pytest.mark.parametrize("labels", [["a", "a"], [1, "1"], [("a", "u"), ("a", "u")]])
-def test_repeated_columns_are_refused(labels):
+def test_repeated_columns_are_rejected(labels):
     frame = pd.DataFrame([[1, 2]], columns=pd.Index(labels, tupleize_cols=False))
     with pytest.raises(ValueError, match="repeated"):
         ModalityDict.from_frame(frame)
 
 
-def test_repeated_first_levels_are_refused():
+def test_repeated_first_levels_are_rejected():
     columns = pd.MultiIndex.from_tuples([(1, "u"), ("1", "u")])
     with pytest.raises(ValueError, match="repeated"):
         ModalityDict.from_frame(pd.DataFrame([[1, 2]], columns=columns))

@@ -84,7 +84,7 @@ def test_stack_is_the_inverse_of_split_for_every_kind(name, data):
         assert type(part) is type(joined)
 
 
-def test_stack_refuses_other_kinds_and_shapes_by_name():
+def test_stack_rejects_other_kinds_and_shapes_by_name():
     for other in (
         np.zeros((1, 3)),
         torch.zeros(1, 2),
@@ -268,7 +268,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_leaf_is_refused_by_name(case):
+def test_what_is_no_leaf_is_rejected_by_name(case):
     value, error, match = WRONG[case]
     with pytest.raises(error, match=rf"modality 'm' .*{match}"):
         ModalityDict(m=value)

@@ -204,7 +204,7 @@ def test_with_missing_marks_these_rows_and_no_others(drawn, data):
     assert not X.with_missing(name).present[name].any()
 
 
-def test_select_refuses_a_modality_twice():
+def test_select_rejects_a_modality_twice():
     X = container(["table", "text"], range(2))
     for again in (["text", "text"], [0, 0]):
         with pytest.raises(ValueError, match="twice"):

@@ -71,7 +71,7 @@ def test_float32_stays():
 
 
 @pytest.mark.parametrize("kind", ["text", "sparse", "ragged", "frame"])
-def test_modalities_that_are_not_numeric_are_refused(kind):
+def test_modalities_that_are_not_numeric_are_rejected(kind):
     X = ModalityDict({"own": LEAVES[kind]})
     with pytest.raises(TypeError, match=r"modality 'own' is .*array.*of numbers"):
         with_changed(X, "own", np.negative)

@@ -52,7 +52,7 @@ def test_equally_long_rows_of_a_ragged_modality_stay_ragged(use):
 @pytest.mark.parametrize(
     "empty", [np.zeros((2, 0)), pd.DataFrame(index=range(2)), np.zeros((2, 1, 0))]
 )
-def test_a_modality_without_columns_is_refused_by_name(empty):
+def test_a_modality_without_columns_is_rejected_by_name(empty):
     X = {"full": np.ones((2, 1)), "empty": empty}
     for estimator in (None, Learner()):
         with pytest.raises(ValueError, match=r"modality 'empty' has 0 feature\(s\)"):

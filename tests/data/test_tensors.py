@@ -68,7 +68,7 @@ def test_missing_rows_become_zeros_and_the_leaf_stays(dtype):
     assert torch.equal(tensor[4], torch.from_numpy(TABLE[4]).float())
 
 
-def test_values_too_large_are_refused_only_where_present():
+def test_values_too_large_are_rejected_only_where_present():
     leaf = TABLE.copy()
     leaf[5] = 1e300
     assert rows_of(leaf, a=np.arange(8) != 5).x["a"][5].tolist() == [0, 0, 0]

@@ -126,7 +126,7 @@ def test_names_of_columns_follow_the_rules_of_scikit_learn(columns, match):
         model.again(pd.DataFrame(TABLE[:, : len(columns)], columns=columns))
 
 
-def test_names_of_another_type_are_refused_as_scikit_learn_does():
+def test_names_of_another_type_are_rejected_as_scikit_learn_does():
     with pytest.raises(TypeError, match=r"only supported if all.*string"):
         Learner().fit(pd.DataFrame(TABLE, columns=["u", 1]))
 
@@ -174,7 +174,7 @@ def test_first_levels_of_columns_are_frames_whose_columns_are_compared():
     ],
     ids=lambda X: type(X[0]).__name__,
 )
-def test_a_list_of_views_is_refused_and_told_to_use_names(X):
+def test_a_list_of_views_is_rejected_and_told_to_use_names(X):
     with pytest.raises(TypeError, match=r"views or rows.*X = \{'image'"):
         check_modalities(X)
 
@@ -202,7 +202,7 @@ def test_no_rows_or_no_modalities(X):
         (np.array([[1, np.nan]]), "contains NaN.*modality 'X'"),
     ],
 )
-def test_values_that_are_no_data_are_refused(X, match):
+def test_values_that_are_no_data_are_rejected(X, match):
     for estimator in (None, Learner()):
         with pytest.raises(ValueError, match=match):
             check_modalities(X, estimator)

@@ -35,10 +35,10 @@ def test_tables_of_another_width_get_the_words_of_scikit_learn():
     ("change", "match"),
     [
         ({"image": np.ones((4, 2, 2))}, r"'image' .*\(2, 2\).*Learner.*\(1, 2\)"),
-        ({"image": np.ones(4)}, r"'image' has rows of shape \(1,\)"),
-        ({"image": ["x"] * 4}, r"'image' has rows of shape \(\)"),
-        ({"text": np.ones(4)}, r"'text' has rows of shape \(1,\)"),
-        ({"text": [[1], [2, 3], [4], [5]]}, "'text' has rows of shape None"),
+        ({"image": np.ones(4)}, r"'image' has samples of shape \(1,\)"),
+        ({"image": ["x"] * 4}, r"'image' has samples of shape \(\)"),
+        ({"text": np.ones(4)}, r"'text' has samples of shape \(1,\)"),
+        ({"text": [[1], [2, 3], [4], [5]]}, "'text' has samples of shape None"),
         ({"txt": ["x"] * 4}, "unknown modality 'txt'.*Did you mean 'text' for 'txt'"),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_misspelt_selection_is_named():
 # -- modalities that are absent --------------------------------------------------------
 
 
-def test_an_absent_modality_is_refused_by_name_with_the_ways_out():
+def test_an_absent_modality_is_rejected_by_name_with_the_ways_out():
     model = Learner().fit(both())
     with pytest.raises(ValueError) as error:
         model.again(both().drop("text"))

@@ -42,7 +42,7 @@ CASES = [(k, bad) for bad in (np.nan, np.inf, -np.inf) for k in with_bad_row(bad
 
 
 @pytest.mark.parametrize(("kind", "bad"), CASES)
-def test_bad_row_is_refused_by_name_and_number_unless_missing(kind, bad):
+def test_bad_row_is_rejected_by_name_and_number_unless_missing(kind, bad):
     X = ModalityDict({"fine": ["a", "b", "c"], kind: with_bad_row(bad)[kind]})
     with pytest.raises(
         ValueError, match=rf"'{kind}' has NaN or inf.* 1 row\(s\) \(1\)"
@@ -67,7 +67,7 @@ def test_bad_row_is_refused_by_name_and_number_unless_missing(kind, bad):
     ],
     ids=lambda leaf: f"{type(leaf).__name__} {getattr(leaf, 'dtype', '')}",
 )
-def test_nothing_instead_of_a_value_is_refused_unless_missing(leaf):
+def test_nothing_instead_of_a_value_is_rejected_unless_missing(leaf):
     X = ModalityDict(a=leaf)
     with pytest.raises(ValueError, match=r"'a' has N.* in 1 row\(s\) \(1\)"):
         check_finite(X)
@@ -95,7 +95,7 @@ def test_values_whose_sum_overflows_are_finite():
 
 
 @pytest.mark.parametrize("leaf", [np.array([1j]), torch.tensor([1j])])
-def test_complex_numbers_are_refused(leaf):
+def test_complex_numbers_are_rejected(leaf):
     with pytest.raises(ValueError, match="Complex data not supported"):
         check_finite(ModalityDict(a=leaf))
 

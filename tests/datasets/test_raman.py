@@ -64,7 +64,7 @@ def test_the_spectrum_tells_the_class_better_than_chance():
     assert cross_val_score(model, binned(X["spectrum"]), y, cv=5).mean() > 0.5
 
 
-def test_same_seed_same_molecules_and_too_many_are_refused():
+def test_same_seed_same_molecules_and_too_many_are_rejected():
     a, b = (make_raman_molecules(12, random_state=4)[0] for _ in range(2))
     assert a == b
     with pytest.raises(ValueError, match="n_samples=1000 needs"):

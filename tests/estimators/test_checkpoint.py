@@ -13,8 +13,9 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm import FusionClassifier
-from skmm.nn import MLPEncoder
+from skmm.nn import ConcatFusion, MLPEncoder
 from skmm.training import Stage, TensorNet
+from skmm.training.checkpoint import START, VERSION
 
 RNG = np.random.default_rng(0)
 X = {"a": RNG.normal(size=(60, 4))}
@@ -117,10 +118,10 @@ def key_of(estimator, folder):
     [
         ({"lr": 0.5}, "lr"),
         ({"random_state": 1}, "random_state"),
-        ({"encoders": MLPEncoder((7,))}, "structure"),
+        ({"encoders": MLPEncoder((7,))}, "encoders"),
     ],
 )
-def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_fit_is_rejected(change, reason, tmp_path, monkeypatch):
     path = tmp_path / "fit.ckpt"
     with monkeypatch.context() as patch:
         interrupt(patch, at=3)
@@ -135,8 +136,51 @@ def test_a_checkpoint_of_another_fit_is_refused(change, reason, tmp_path, monkey
     assert path.exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"fusion": ConcatFusion((3,))}, "fusion"),
+        ({"lr": 0.5, "random_state": 1}, "lr and random_state"),
+        ({}, "random_state or structure"),
+    ],
+    ids=["fusion", "two", "start"],
+)
+def test_only_what_differs_is_named(change, names, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    interrupted(path, monkeypatch)
+    if not change:
+        state = torch.load(path)
+        torch.save(state | {"key": state["key"] | {START: "0"}}, path)
+    with pytest.raises(ValueError, match=f"it has other {names}. Remove it"):
+        model(path, **change).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (VERSION - 1, f"was written by an older version .*format {VERSION - 1}"),
+        (VERSION + 1, f"was written by a newer version .*format {VERSION + 1}"),
+        ("four", "not a valid skmm checkpoint"),
+    ],
+)
+def test_checkpoints_of_other_versions(version, message, tmp_path, monkeypatch):
+    path = tmp_path / "fit.ckpt"
+    interrupted(path, monkeypatch)
+    torch.save(torch.load(path) | {"version": version}, path)
+    with pytest.raises(ValueError, match=message):
+        model(path).fit(X, Y)
+
+
+def interrupted(path, monkeypatch):
+    """Write the checkpoint of a fit that was interrupted."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, at=3)
+        with pytest.raises(KeyboardInterrupt):
+            model(path).fit(X, Y)
+
+
 @pytest.mark.parametrize("content", [b"", b"nothing of ours", os.urandom(500)])
-def test_a_damaged_file_is_refused(content, tmp_path):
+def test_a_damaged_file_is_rejected(content, tmp_path):
     path = tmp_path / "fit.ckpt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"not a valid skmm checkpoint.*remove it"):
@@ -151,7 +195,7 @@ def test_a_damaged_file_is_refused(content, tmp_path):
         ({"warm_start": True}, "warm_start=False"),
     ],
 )
-def test_what_could_not_be_repeated_is_refused(settings, reason, tmp_path):
+def test_what_could_not_be_repeated_is_rejected(settings, reason, tmp_path):
     with pytest.raises(ValueError, match=f"checkpoint needs.*{reason}"):
         model(tmp_path / "fit.ckpt", **settings).fit(X, Y)
     with pytest.raises(ValueError, match="partial_fit does not use checkpoint"):
@@ -254,7 +298,7 @@ def test_an_objective_of_ones_own_in_a_later_process(tmp_path):
     assert found == expected and int(calls) < int(all_calls)
 
 
-def test_an_objective_that_cannot_be_compared_is_refused(tmp_path):
+def test_an_objective_that_cannot_be_compared_is_rejected(tmp_path):
     class Locked:
         def __init__(self):
             self.lock = threading.Lock()

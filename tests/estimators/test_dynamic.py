@@ -162,7 +162,7 @@ def test_given_costs():
     for wrong in ({("a",): 1}, {**costs, ("a",): -1}, {**costs, ("b",): np.inf}):
         with pytest.raises(ValueError, match="costs must have"):
             fitted(costs=wrong)
-    with pytest.raises(ValueError, match=r"\('a', 'b'\).* not branches"):
+    with pytest.raises(ValueError, match=r"unknown branches \[\('a', 'b'\)\]"):
         fitted(branches=[("a",), ("b",)], costs=costs)
     with pytest.raises(ValueError, match="costs: unknown modality 'c'"):
         fitted(costs={**costs, ("c",): 1})
@@ -304,5 +304,5 @@ def test_restricted():
     assert one.costs_ == {("a",): 1.0}
     assert one.expected_cost_ == 1.0
     none = DynamicFusionClassifier(**FAST, branches=[("a",), ("a", "b")])
-    with pytest.raises(ValueError, match=r"none of branches=.* reads only \['b'\]"):
+    with pytest.raises(ValueError, match=r"modalities in use, \['b'\]"):
         skmm.restrict(none, ["b"]).fit(X, Y)

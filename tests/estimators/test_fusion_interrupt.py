@@ -41,3 +41,26 @@ def test_out_of_memory_error_names_the_batch_size():
     with pytest.raises(MemoryError, match="batch_size=7"):
         model.fit(X, Y)
     assert not hasattr(model, "net_")
+
+
+class Interrupts(Callback):
+    """Ctrl-C before the first epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("early_stopping", [False, True, "keep_start"])
+def test_an_interrupt_before_the_first_epoch_changes_nothing(early_stopping):
+    settings = {"early_stopping": early_stopping, "random_state": 0, "max_epochs": 3}
+    model = FusionClassifier(callbacks=[Interrupts()], warm_start=True, **settings)
+    params = {*model.get_params(deep=False)}
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y)
+    assert {*vars(model)} == params
+    model.set_params(callbacks=None).fit(X, Y)
+    before, predicted = vars(model).copy(), model.predict_proba(X)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(callbacks=[Interrupts()]).fit(X, Y)
+    assert vars(model) == before | {"callbacks": model.callbacks}
+    assert (model.predict_proba(X) == predicted).all()

@@ -101,7 +101,7 @@ def test_text_is_read_by_an_lstm():
 )
 def test_text_for_an_encoder_of_numbers(encoder):
     X, y = two_tables()
-    words = r"encoders\['note'\]: .* cannot read rows of text.*LSTMEncoder.*Modality"
+    words = r"encoders\['note'\]: .* expects numbers; got text.*LSTMEncoder.*Modality"
     with pytest.raises(ValueError, match=words):
         classifier(encoders={"note": encoder}).fit(X.assign(note=NOTES), y)
 

@@ -81,16 +81,16 @@ def test_decay_by_part():
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"lr": {"heads": 1.0}}, "lr: there is no part 'heads'"),
+        ({"lr": {"heads": 1.0}}, "lr: unknown part 'heads'"),
         ({"lr": {"encoders__c": 1.0}}, "'encoders__a', 'encoders__b'"),
         (
             {"weight_decay": {"head": -1.0}},
             r"weight_decay\['head'\] must be a finite number",
         ),
-        ({"stages": [Stage("table")]}, "no part 'table'"),
+        ({"stages": [Stage("table")]}, "unknown part 'table'"),
         (
             {"stages": [Stage("head", lr={"tail": 1})]},
-            "lr of stage 1: there is no part 'tail'",
+            "lr of stage 1: unknown part 'tail'",
         ),
         ({"stages": []}, "stages is empty"),
     ],
@@ -116,7 +116,7 @@ def test_parts_of_modalities_that_are_not_used_are_ignored():
         ValueError, match="stages train only encoders of unused modalities"
     ):
         restrict(model(stages=[Stage("encoders__b")]), ["a"]).fit(X, Y)
-    with pytest.raises(ValueError, match="no part 'encoders__c'"):
+    with pytest.raises(ValueError, match="unknown part 'encoders__c'"):
         restrict(model(lr={"encoders__c": 1e-4}), ["a"]).fit(X, Y)
 
 

@@ -85,7 +85,7 @@ def test_warm_start_with_incompatible_data_raises():
     model = classifier(warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match=r"unknown classes \[2\]"):
         model.fit(X, y + 1)
-    with pytest.raises(ValueError, match="modality 'a' has rows of shape"):
+    with pytest.raises(ValueError, match="modality 'a' has samples of shape"):
         model.fit(X.assign(a=X["b"]), y)
     with pytest.raises(ValueError, match="y must be a multilabel indicator matrix if"):
         model.fit(X, np.eye(2, dtype=int)[y])

@@ -428,7 +428,7 @@ def test_bad_parameters_are_named(params, words):
         search(**params).fit(X, Y)
 
 
-def test_callbacks_of_scikit_learn_are_refused():
+def test_callbacks_of_scikit_learn_are_rejected():
     with pytest.raises(TypeError, match="study_"):
         search().set_callbacks()
 

@@ -224,6 +224,29 @@ def test_incomparable_losses_are_rejected():
     search(quick(), RATES, n_trials=1).fit(X, Y)
 
 
+CHANGE_THE_LOSS = {
+    skmm.FusionClassifier: "objective class_weight stages max_epochs early_stopping",
+    skmm.FusionRegressor: "objective stages max_epochs early_stopping",
+    skmm.MulMixClassifier: "beta margin mixtures max_epochs",
+    skmm.ResidualFusionClassifier: "mode objective max_epochs",
+    skmm.DynamicFusionClassifier: "cost_strength costs training branches max_epochs",
+    skmm.GradientBlendingClassifier: "objective class_weight max_epochs",
+    skmm.CoordinatedEncoder: "projector objective max_epochs",
+    skmm.EncoderDecoderReconstructor: "output_activation loss target max_epochs",
+}
+CHANGES = [
+    (cls, name) for cls, names in CHANGE_THE_LOSS.items() for name in names.split()
+]
+
+
+@pytest.mark.parametrize("cls, name", CHANGES)
+def test_parameters_that_change_the_loss_are_rejected(cls, name):
+    model = cls(max_epochs=2)
+    assert name in model.get_params(deep=False)
+    with pytest.raises(ValueError, match=rf"pruner compares .*\['{name}'\] in space"):
+        search(model, {name: [1, 2]}, scoring=len).fit(X, Y)
+
+
 ODD = np.where(np.arange(60) < 2, 2, Y)  # a class of two samples
 FIRST, REST = np.arange(2), np.arange(2, 60)
 HALVES = [(REST[::2], np.r_[FIRST, REST[1::2]]), (REST[1::2], REST[::2])]

@@ -61,7 +61,7 @@ def test_an_unknown_name_is_corrected():
 
 
 def test_ragged_rows_need_a_choice():
-    words = r"modality 'note' has rows of several lengths.*encoders="
+    words = r"modality 'note' has samples of several lengths.*encoders="
     with pytest.raises(ValueError, match=words):
         choose("note", None)
 
@@ -183,7 +183,7 @@ def test_another_modality_does_not_change_how_a_part_starts():
 @pytest.mark.parametrize(
     "encoder, expected",
     [
-        (nn.Linear(7, 4), "encoders['a']: Linear cannot read rows of shape (3,)"),
+        (nn.Linear(7, 4), "encoders['a']: Linear cannot read samples of shape (3,)"),
         (nn.Unflatten(1, (1, 3)), "returned (2, 1, 3) for 2 samples"),
         (nn.LSTM(3, 2), "encoders['a']: LSTM returned tuple for 2 samples"),
     ],

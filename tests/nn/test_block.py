@@ -176,6 +176,13 @@ def test_the_old_names_can_still_be_read():
         assert not BilinearFusion().alone
 
 
+@pytest.mark.parametrize("cls", [BilinearFusion, ConcatFusion])
+def test_the_old_name_of_supports_single_can_be_read_on_a_class(cls):
+    with pytest.warns(FutureWarning, match=r"alone was .* removed in 0\.3") as caught:
+        assert cls.alone is cls.supports_single
+    assert caught[0].filename == __file__
+
+
 def test_a_subclass_with_the_old_name_of_supports_single():
     with pytest.warns(FutureWarning, match=r"Own\.alone was renamed to supports"):
 

@@ -90,7 +90,7 @@ def test_parts_that_do_not_fit_are_named(model, words):
 
 
 @pytest.mark.parametrize("objective", [CrossEntropy(), BarlowTwins(), BlendedLoss])
-def test_a_loss_behind_a_head_that_it_cannot_read_is_refused(objective):
+def test_a_loss_behind_a_head_that_it_cannot_read_is_rejected(objective):
     model = MulMixClassifier(**FAST).fit(X, Y)
     module = model.net_.module_
     assert module.gives == ("logits", "available")

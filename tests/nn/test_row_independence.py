@@ -73,7 +73,7 @@ def test_the_part_that_mixes_samples_is_named(parts, where):
         module_of(**parts)
 
 
-def test_estimators_refuse_such_a_part():
+def test_estimators_reject_such_a_part():
     with pytest.raises(ValueError, match=r"fusion \(Centred\): "):
         FusionClassifier(fusion=Centred(), **FAST).fit(X, Y)
     with pytest.raises(ValueError, match=r"fusion \(Centred\): "):

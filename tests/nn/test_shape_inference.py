@@ -144,7 +144,7 @@ def test_too_little_memory_names_the_part():
         built(HighwayFusion(), {"a": 10**7, "b": 10**7}, "fusion")
 
 
-def test_a_bilinear_layer_too_large_is_refused():
+def test_a_bilinear_layer_too_large_is_rejected():
     with pytest.raises(
         ValueError, match=r"'b'\] with widths 2048 and 300.*max_weights.*Low"
     ):

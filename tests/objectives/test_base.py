@@ -32,7 +32,7 @@ def fit(objective):
         (lambda o, t, w: 1.0, "returned float, not a scalar"),
     ],
 )
-def test_other_callables_are_refused(objective, words):
+def test_other_callables_are_rejected(objective, words):
     with pytest.raises(TypeError, match=f"objective.*{words}.*{RULE}"):
         fit(objective)
 
@@ -43,7 +43,7 @@ def test_terms_of_a_sum_are_pairs(terms):
         fit(WeightedSum(terms))
 
 
-def test_a_term_that_is_a_class_is_refused():
+def test_a_term_that_is_a_class_is_rejected():
     with pytest.raises(TypeError, match="class SquaredError"):
         fit(WeightedSum([(SquaredError, 1.0)]))
 

@@ -38,9 +38,25 @@ def test_samples_for_which_a_head_is_not_available_do_not_count():
     logits[gone, 0] = torch.nan
     outputs = {"logits": logits, "available": available}
     first, second = BlendedLoss(CrossEntropy(), 2).losses(outputs, Y, WEIGHT)
-    expected = CrossEntropy()(LOGITS[there, 0], Y[there], WEIGHT[there])
+    weight = WEIGHT[there] * WEIGHT.mean() / WEIGHT[there].mean()
+    expected = CrossEntropy()(LOGITS[there, 0], Y[there], weight)
     torch.testing.assert_close(first, expected)
     torch.testing.assert_close(second, CrossEntropy()(LOGITS[:, 1], Y, WEIGHT))
+
+
+def test_weights_of_samples_without_the_modality_do_not_change_a_head():
+    """The loss of a head is the weighted mean over the samples that have it."""
+    available = torch.tensor([1, 1, 1, 0, 0], dtype=torch.bool)
+    outputs = {"logits": LOGITS, "available": torch.stack([available, ALL[:, 0]], 1)}
+    weight = torch.tensor([1.0, 2.0, 3.0, 50.0, 70.0])
+    weight = weight / weight.mean()
+    head, _ = BlendedLoss(CrossEntropy(), 2).losses(outputs, Y, weight)
+    rows = CrossEntropy().rows(LOGITS[:3, 0], Y[:3])
+    expected = (rows * weight[:3]).sum() / weight[:3].sum()
+    torch.testing.assert_close(head, expected)
+    none = torch.tensor([0.0, 0.0, 0.0, 2.5, 2.5])
+    head, _ = BlendedLoss(CrossEntropy(), 2).losses(outputs, Y, none)
+    assert head == 0
 
 
 def test_a_head_that_is_available_for_no_sample_has_no_loss():
@@ -53,5 +69,5 @@ def test_a_head_that_is_available_for_no_sample_has_no_loss():
 
 
 def test_one_weight_per_head():
-    with pytest.raises(ValueError, match="one per head, 2"):
+    with pytest.raises(ValueError, match="one entry per head, 2"):
         BlendedLoss(CrossEntropy(), 2, [1.0])._validate_params()

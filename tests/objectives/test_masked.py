@@ -146,7 +146,7 @@ def test_columns_of_several_targets_are_masked():
     )
 
 
-def test_a_mask_of_another_shape_is_refused():
+def test_a_mask_of_another_shape_is_rejected():
     with pytest.raises(ValueError, match=r"mask of the target .*\(6, 4\) or \(6,\)"):
         SquaredError()(OUTPUTS, masked(VALUES, OBSERVED[:, :2]))
 
@@ -158,7 +158,7 @@ def test_an_objective_of_rows_cannot_read_masked_entries():
 
     loss = Own()
     assert loss.by_rows and loss.additive
-    with pytest.raises(ValueError, match="masked entry by entry"):
+    with pytest.raises(ValueError, match="masked by entry"):
         loss(OUTPUTS, masked(VALUES, OBSERVED))
     some = OBSERVED[:, 0]
     torch.testing.assert_close(

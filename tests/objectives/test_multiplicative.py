@@ -230,7 +230,7 @@ def test_weights_of_candidates_and_rows():
         (MultiplicativeLoss(focal=-1), "focal"),
         (
             MultiplicativeLoss(candidate_weights=[1.0, -1.0]),
-            "none negative and not all",
+            "non-negative numbers, not all",
         ),
         (MultiplicativeLoss(candidate_weights=[0.0, 0.0]), "not all zero"),
         (MultiplicativeLoss(candidate_weights=[1.0, float("nan")]), "finite"),
@@ -248,7 +248,7 @@ def test_bad_shapes():
         MultiplicativeLoss()(logits[0], y)
     with pytest.raises(ValueError, match="class numbers"):
         MultiplicativeLoss()(logits, y.double())
-    with pytest.raises(ValueError, match="2 numbers for 3 candidates"):
+    with pytest.raises(ValueError, match="per candidate, 3; got 2"):
         MultiplicativeLoss(candidate_weights=[1, 1])(logits, y)
 
 
@@ -266,7 +266,7 @@ def test_named_outputs_are_the_tensor_with_samples_first():
 def test_over_candidates_is_deprecated():
     logits, y = drawn(4)
     flat = logits.transpose(0, 1).flatten(1)
-    with pytest.warns(FutureWarning, match="reads the outputs 'logits'"):
+    with pytest.warns(FutureWarning, match=r"0\.3.*reads the outputs 'logits'"):
         loss = OverCandidates(MultiplicativeLoss(boosted=True), 3)
     torch.testing.assert_close(loss.candidates(flat), logits)
     plain = MultiplicativeLoss(boosted=True)

@@ -11,6 +11,7 @@ import pytest
 
 import skmm
 from skmm import ModalityDict
+from skmm.persistence import files
 from skmm.persistence.files import FORMAT, from_bytes
 from skmm.persistence.legacy import upgrade
 
@@ -61,7 +62,49 @@ def test_training_continues(path):
 def test_a_loaded_model_is_saved_in_the_current_format(path, tmp_path):
     X, _ = data(path.stem)
     skmm.load(path).save(tmp_path / "again")
-    content, _, _ = from_bytes((tmp_path / "again").read_bytes())
-    assert upgrade(content, FORMAT) is content
+    entry, _ = from_bytes((tmp_path / "again").read_bytes())
+    assert entry["format"] == FORMAT
+    assert upgrade(entry["content"], FORMAT) is entry["content"]
     predicted = predict(skmm.load(tmp_path / "again"), X)
     np.testing.assert_allclose(predicted, EXPECTED[path.stem], rtol=1e-4, atol=1e-6)
+
+
+def wrapped(cls, **value):
+    return {"$": "object", "value": {"class": cls, **value}}
+
+
+FORGED = {
+    "list": {"$": "object", "value": []},
+    "text": {"$": "object", "value": "skmm.objectives.OverModalities"},
+    "params": wrapped("skmm.objectives.OverModalities", params=[]),
+    "inner": wrapped(
+        "skmm.objectives.OverModalities",
+        params={"objective": {"value": {"class": 3}}},
+    ),
+    "head": {"class": "skmm.nn.MixtureHead", "in_shape": 3, "params": 3},
+    "net": {"net_": {"parts": [1]}},
+    "deep": 480 * [None],
+}
+for _ in range(480):
+    FORGED["deep"] = {"a": FORGED["deep"]}
+
+
+@pytest.mark.parametrize("content", FORGED.values(), ids=FORGED)
+def test_forged_content_of_format_1(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "FORMAT", 1)
+    (tmp_path / "model").write_bytes(files.to_bytes(content, {}))
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"cannot load .*: it(s content|.contains)"):
+        skmm.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("head, width", [("IdentityHead", 4), ("MLPHead", 6)])
+def test_only_the_identity_head_of_a_side_by_side_fusion_had_flags(head, width):
+    in_shape = {"$": "tuple", "value": [6, None]}
+    parts = {
+        "encoders": {"a": {}, "b": {}},
+        "fusion": wrapped("skmm.nn.SideBySideFusion"),
+        "head": wrapped(f"skmm.nn.{head}", in_shape=in_shape),
+    }
+    upgraded = upgrade({"net_": {"parts": parts}}, 1)["net_"]["parts"]["head"]
+    assert upgraded["value"]["in_shape"]["value"] == [width, None]

@@ -429,6 +429,19 @@ class OwnEstimator(FusionClassifier):
     """An estimator of the user."""
 
 
+class ClassTarget(skmm.targets.ClassTarget):
+    """A target of the user, with the name of one of ours."""
+
+    def decode(self, outputs):
+        return super().decode(-outputs)
+
+
+class WithOwnTarget(FusionClassifier):
+    """An estimator of the user with a target of the user."""
+
+    _target_class = ClassTarget
+
+
 OWN = {
     "block": (lambda: classifier({"a": Ridge(3, strength=0.5)}), Ridge),
     "module": (lambda: classifier({"a": OwnModule(5)}), OwnModule),
@@ -449,6 +462,26 @@ def test_classes_of_the_user_are_restored_only_if_passed(make, cls, path):
     for classes in ([], [MeanEmbedding]):
         with pytest.raises(ValueError, match=rf"classes=\[{cls.__name__}\]"):
             skmm.load(path, classes=classes)
+
+
+def test_a_target_of_the_user_is_restored_only_if_passed(path):
+    X, y = two_tables()
+    model = WithOwnTarget(max_epochs=1).fit(X, y)
+    loaded = again(model, path, classes=[WithOwnTarget, ClassTarget])
+    assert type(loaded._target) is ClassTarget
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    with pytest.raises(ValueError, match=r"classes=\[ClassTarget\]"):
+        skmm.load(path, classes=[WithOwnTarget])
+
+
+@pytest.mark.parametrize("classes", [[], [ClassTarget]])
+def test_a_target_of_the_user_does_not_shadow_ours(classes, path):
+    X, y = two_tables()
+    loaded = again(classifier().fit(X, y), path, classes=classes)
+    assert type(loaded._target) is skmm.targets.ClassTarget
+    entry, _ = files.from_bytes(path.read_bytes())
+    target = entry["content"]["value"]["attributes"]["_target"]
+    assert target["value"]["class"] == "ClassTarget"  # as in older files
 
 
 def test_text_through_an_own_block(path):
@@ -736,8 +769,8 @@ def test_flipped_bits(saved):
 
 def forged(path, change):
     """Bytes of a file with changed content and a correct checksum."""
-    content, tensors, _ = files.from_bytes(path.read_bytes())
-    text = json.dumps(content)
+    entry, tensors = files.from_bytes(path.read_bytes())
+    text = json.dumps(entry["content"])
     content = json.loads(change(text)) if callable(change) else change
     return files.to_bytes(content, tensors)
 
@@ -750,8 +783,8 @@ def test_forged_files_without_changes_load(saved):
 def test_a_newer_format(saved, monkeypatch):
     monkeypatch.setattr(files, "FORMAT", files.FORMAT + 1)
     monkeypatch.setattr(skmm, "__version__", "9.9")
-    content, tensors, _ = files.from_bytes(saved.read_bytes())
-    data = files.to_bytes(content, tensors)
+    entry, tensors = files.from_bytes(saved.read_bytes())
+    data = files.to_bytes(entry["content"], tensors)
     monkeypatch.undo()
     assert_load_fails(saved, data, r"has format \d+, written by skmm .*update")
 
@@ -783,6 +816,7 @@ def test_other_classes_are_neither_imported_nor_called(name, saved, monkeypatch)
 
 
 FORGED = {
+    "another target": ('"class": "ClassTarget"', '"class": "MLPHead"', "unknown class"),
     "another class": ('"skmm.FusionClassifier"', '"skmm.nn.MLPHead"', "wrong place"),
     "an unknown kind": ('"$": "tuple"', '"$": "code"', "unknown kind 'code'"),
     "a parameter": ('"batch_size"', '"bath_size"', "does not match.*bath_size"),
@@ -792,6 +826,8 @@ FORGED = {
     "a weight": ('"predict.bias": ', '"predict.b": ', "does not match.*predict.b"),
     "a shape": ('.head.predict.bias"', '.head.layers.0.bias"', "size mismatch"),
     "no net": ('"net_": ', '"net": ', "does not match.*net_"),
+    "a setting": ('"weight_decay": 0.0, "lr', '"make_net": 1, "lr', "invalid settings"),
+    "settings": ('"settings": {', '"settings": null, "other": {', "does not match"),
     "an optimizer": ('"optimizer": "adam"', '"optimizer": "eve"', "does not match"),
     "an objective": ('"skmm.objectives.CrossEntropy"', '"skmm.nn.MLPHead"', ""),
 }  # fmt: skip

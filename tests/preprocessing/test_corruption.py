@@ -248,6 +248,6 @@ def test_bad_parameters_are_named(corruption):
 
 
 @pytest.mark.parametrize("corruption", ALL[1:], ids=lambda c: type(c).__name__)
-def test_nan_is_refused_where_it_would_be_kept(corruption):
+def test_nan_is_rejected_where_it_would_be_kept(corruption):
     with pytest.raises(ValueError, match="contains NaN"):
         clone(corruption).fit([[1.0, np.nan]])

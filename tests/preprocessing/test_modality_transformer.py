@@ -135,7 +135,7 @@ def test_y_follows_the_rows_that_are_present():
 
 
 @pytest.mark.parametrize("n", [10, 80])
-def test_y_of_another_length_is_refused(n):
+def test_y_of_another_length_is_rejected(n):
     X, _ = two_tables()
     with pytest.raises(
         ValueError, match=f"inconsistent numbers of samples: 40 and {n}"
@@ -220,7 +220,7 @@ def test_missing_everywhere_when_predicting_keeps_the_shape():
 def test_missing_everywhere_when_fitting():
     X, y = two_tables()
     model = per_modality({"a": StandardScaler()})
-    with pytest.warns(UserWarning, match="modality 'a' is missing in all rows") as seen:
+    with pytest.warns(UserWarning, match="'a' is missing in all samples") as seen:
         result = model.fit_transform(X.with_missing("a"), y)
     assert len(seen) == 1
     assert not result.present["a"].any() and result.present["b"].all()
@@ -302,7 +302,7 @@ def test_errors_name_the_modality(params, message):
 def test_errors_at_transform_name_the_modality():
     X, _ = two_tables()
     model = per_modality({"a": StandardScaler()}).fit(X)
-    with pytest.raises(ValueError, match=r"modality 'a' has rows of shape \(5,\)"):
+    with pytest.raises(ValueError, match=r"modality 'a' has samples of shape \(5,\)"):
         model.transform({"a": X["b"], "b": X["b"]})
     with pytest.raises(ValueError, match="unknown modality 'c'"):
         model.transform({"a": X["a"], "c": X["b"]})

@@ -16,13 +16,13 @@ WEIGHT = np.random.default_rng(0).random(len(X)) + 0.1
 
 
 @pytest.mark.parametrize("part", [None, 3, StandardScaler, FusionClassifier])
-def test_what_is_no_transformer_is_refused(part):
+def test_what_is_no_transformer_is_rejected(part):
     words = r"transformers\['a'\] must be a transformer, 'passthrough' or 'drop'; got"
     with pytest.raises(TypeError, match=words):
         ModalityTransformer({"a": part}).fit(X)
 
 
-def test_dropping_everything_is_refused():
+def test_dropping_everything_is_rejected():
     with pytest.raises(ValueError, match=r"all modalities are dropped: \['a', 'b'\]"):
         ModalityTransformer(remainder="drop").fit(X)
 
@@ -63,7 +63,7 @@ def test_weights_are_those_of_the_present_rows():
     np.testing.assert_array_equal(fitted.transformers_["b"].weight_, WEIGHT)
 
 
-def test_weights_that_nobody_asks_for_are_refused():
+def test_weights_that_nobody_asks_for_are_rejected():
     with pytest.raises(ValueError, match=r"\['sample_weight'\].*enable_metadata_rout"):
         ModalityTransformer().fit(X, y, sample_weight=WEIGHT)
     with config_context(enable_metadata_routing=True):

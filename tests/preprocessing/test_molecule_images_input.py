@@ -42,7 +42,7 @@ def test_unreadable_rows_are_empty_and_marked():
 
 
 @pytest.mark.parametrize("method", ["transform", "present", "fit_transform"])
-def test_unreadable_rows_are_refused(method):
+def test_unreadable_rows_are_rejected(method):
     with pytest.raises(ValueError, match=r"row 1 is not a valid SMILES.*2 of 4 rows"):
         getattr(MoleculeImager(), method)(BAD)
 

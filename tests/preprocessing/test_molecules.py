@@ -135,7 +135,7 @@ def test_every_form_of_a_text_column(form):
         (ModalityDict(smiles=SMILES), TypeError, r"X\['name of the SMILES'\]"),
     ],
 )
-def test_wrong_shapes_are_refused_by_every_method(method, X, error, message):
+def test_wrong_shapes_are_rejected_by_every_method(method, X, error, message):
     with pytest.raises(error, match=message):
         getattr(MoleculeFingerprint(), method)(X)
 

@@ -32,7 +32,7 @@ BAD = ["CCO", "not a molecule", "", None, 3.5, "C(C)(C)(C)(C)C", "c1ccccc1"]
     ],
     ids=repr,
 )
-def test_a_bad_row_is_refused_with_row_value_reason_number_and_fix(method, value, why):
+def test_a_bad_row_is_rejected_with_row_value_reason_number_and_fix(method, value, why):
     X = [*SMILES, value, "C", value]
     with pytest.raises(ValueError) as caught:
         getattr(MoleculeFingerprint(), method)(X)

@@ -197,7 +197,7 @@ def test_equal_positions_are_allowed_and_a_new_row_may_start_lower():
     assert SpectrumBinner().fit_transform(X).shape == (2, 1)
 
 
-def test_a_spectrum_wholly_outside_is_refused():
+def test_a_spectrum_wholly_outside_is_rejected():
     binner = SpectrumBinner().fit([spectrum([100, 200])])
     X = [spectrum([150, 300]), spectrum([1, 50, 99.9])]
     with pytest.raises(

@@ -373,7 +373,7 @@ def test_bad_codes_and_scores():
     with pytest.raises(NotFittedError):
         model().inverse_transform(np.zeros((2, 5)))
     fitted = model().fit(X, IMAGES)
-    with pytest.raises(ValueError, match=r"4 column.* has 5"):
+    with pytest.raises(ValueError, match=r"5 column.*got 4"):
         fitted.inverse_transform(np.zeros((2, 4)))
     with pytest.raises(ValueError, match="NaN"):
         fitted.inverse_transform(np.full((2, 5), np.nan))
@@ -388,7 +388,7 @@ def test_scores_of_several_targets_go_by_name():
     fitted = model().fit(X, both)
     swapped = dict(reversed(both.items()))
     assert fitted.score(X, swapped) == pytest.approx(fitted.score(X, both))
-    with pytest.raises(ValueError, match="y has shape"):
+    with pytest.raises(ValueError, match="y must have samples of shape"):
         fitted.score(X, {"u": IMAGES, "w": IMAGES[:, :2]})
 
 

@@ -120,7 +120,7 @@ def test_settings_by_part_name_the_objective():
     )
     plain = clone(decayed).set_params(weight_decay=0.0)
     assert noise(decayed.fit(X, Y)) < noise(plain.fit(X, Y))
-    with pytest.raises(ValueError, match="no part 'objective'"):
+    with pytest.raises(ValueError, match="unknown part 'objective'"):
         FusionRegressor(lr={"objective": 1e-3}, **FAST).fit(X, Y)
 
 

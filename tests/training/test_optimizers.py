@@ -97,7 +97,7 @@ def test_frozen_parameters_are_left_out(decay):
     assert ids == {id(p) for part in module[1:] for p in part.parameters()}
 
 
-def test_decay_is_refused_where_there_is_none():
+def test_decay_is_rejected_where_there_is_none():
     with pytest.raises(ValueError, match=r"weight_decay=0.1 is not supported by Rprop"):
         make_optimizer(torch.optim.Rprop, network(), 0.1, 0.1)
     assert make_optimizer(torch.optim.Rprop, network(), 0.1, 0.0)

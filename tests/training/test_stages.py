@@ -290,22 +290,22 @@ def test_an_interruption_leaves_an_ordinary_net():
 @pytest.mark.parametrize(
     ("stage", "error", "words"),
     [
-        (Stage("encoder"), ValueError, "train of stage 1: there is no part 'encoder'"),
+        (Stage("encoder"), ValueError, "train of stage 1: unknown part 'encoder'"),
         (Stage([]), ValueError, "train of stage 1 is empty"),
         (Stage(start="anew"), ValueError, "'start' parameter of Stage"),
         (Stage(epochs=0), ValueError, "'epochs' parameter of Stage"),
-        (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "no part 'tail'"),
+        (Stage(start={"tail": nn.Linear(1, 1)}), ValueError, "unknown part 'tail'"),
         (Stage(start={"head": 3}), TypeError, "'head' must be a module; got 3"),
         (Stage(start={"head": nn.Linear(1, 1)}), ValueError, "have the shapes"),
         (Stage("fusion"), ValueError, "stage 1: .'fusion'. has no trainable weights"),
         (Stage("a"), ValueError, "Did you mean 'encoders__a'"),
-        (Stage(lr={"hed": 1}), ValueError, "lr of stage 1: there is no part 'hed'"),
+        (Stage(lr={"hed": 1}), ValueError, "lr of stage 1: unknown part 'hed'"),
         (Stage(lr=-1.0), ValueError, "'lr' parameter of Stage"),
         (Stage(lr={"head": np.inf}), ValueError, "must be a finite number above 0"),
         ("head", TypeError, "stages must be a list of Stage; it has 'head'"),
     ],
 )
-def test_wrong_stages_are_refused_before_training(stage, error, words):
+def test_wrong_stages_are_rejected_before_training(stage, error, words):
     with pytest.raises(error, match=words):
         make_net(stages=[stage])
 
@@ -332,7 +332,7 @@ def test_parts_without_a_rate_of_their_own_keep_the_net_s():
         (Freezer("encoders*"), "has no effect with stages"),
     ],
 )
-def test_callbacks_that_stages_would_undo_are_refused(callback, words):
+def test_callbacks_that_stages_would_undo_are_rejected(callback, words):
     net = make_net(stages=[Stage()], callbacks=[callback])
     with pytest.raises(ValueError, match=words):
         net.run(data())

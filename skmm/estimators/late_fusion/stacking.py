@@ -19,7 +19,7 @@ from skmm.base.training_data import (
 
 
 def folds(cv, y, is_class, groups=None):
-    """Pairs of training and test rows, as in scikit-learn's stacking.
+    """Return pairs of training and test indices, like the stacking of scikit-learn.
 
     A number of folds is reduced to the size of the largest class, so that small data
     have folds too; with groups it is reduced to their number and keeps them together.
@@ -66,7 +66,7 @@ def check_classes(y):
 
 
 def usable(pairs, present, y, is_class):
-    """The pairs, cut to present rows, on which a model can be fitted and tested."""
+    """The pairs on which a model can be fitted and tested, cut to present samples."""
     cut = [(train[present[train]], test[present[test]]) for train, test in pairs]
     least = 2 if is_class else 1
     return [
@@ -103,13 +103,13 @@ def out_of_fold_mean(predictions, pairs, shape):
     ----------
     predictions : list of ndarray of shape (n_test, n_outputs)
     pairs : list of (ndarray, ndarray)
-        Training and test rows of each; test rows may repeat.
+        Training and test indices of each; test indices may repeat.
     shape : (n_samples, n_outputs)
 
     Returns
     -------
     (ndarray of shape (n_samples, n_outputs), ndarray of shape (n_samples,) of bool)
-        The mean is zero where there is no prediction.
+        The mean is zero for samples without a prediction.
     """
     total, count = np.zeros(shape), np.zeros(shape[0])
     for part, (_, rows) in zip(predictions, pairs, strict=True):

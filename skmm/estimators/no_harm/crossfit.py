@@ -1,10 +1,9 @@
 """Cross-fitting: nets of each modality and fused nets, one of each per fold.
 
 An *out-of-fold* prediction for a sample is the mean over the nets whose training fold
-does not contain it, as in ``sklearn.model_selection.cross_val_predict``.
+does not contain it; see ``sklearn.model_selection.cross_val_predict``.
 """
 
-import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -21,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._random import derive
+from skmm._warnings import warn
 from skmm.base.fit_many import fit_many
 from skmm.base.training_data import (
     check_groups_together,
@@ -97,15 +97,15 @@ class Samples:
 
 
 def cv_splits(cv, samples, stratify, seed):
-    """Pairs of training and test rows.
+    """Return pairs of training and test indices.
 
     A number of folds stratifies classes and keeps groups together. A user's splitter
-    receives all data given to `fit`; rows that are not among the samples are dropped.
+    receives all data given to `fit`; indices not among the samples are dropped.
 
     Raises
     ------
     ValueError
-        If there is only one group, or a splitter separates rows of one group.
+        If there is only one group, or a splitter separates samples of one group.
     """
     check_several_groups(samples.groups, "to hold one out")
     if isinstance(cv, (int, np.integer)):
@@ -133,7 +133,7 @@ def _splitter(cv, samples, stratify, seed):
 
 
 def calibration_split(samples, fraction, stratify, seed):
-    """Rows to fit on and rows to test on."""
+    """Indices to fit on and indices to test on."""
     y, groups = samples.y, samples.groups
     check_several_groups(groups, "to set one aside")
     kind = ShuffleSplit if groups is None else GroupShuffleSplit
@@ -151,7 +151,7 @@ def _enough_of_each_class(y, fraction):
 
 
 def validation_groups(groups, labels, fraction, seed):
-    """Row numbers of whole groups that contain about a fraction of the samples.
+    """Return indices of whole groups with about a fraction of the samples.
 
     Parameters
     ----------
@@ -186,16 +186,16 @@ class FoldModels:
     Attributes
     ----------
     train : ndarray of int
-        Rows that the nets are trained on, early stopping included.
+        Samples that the nets are trained on, including early stopping.
     seed : int
     prior : ndarray
-        Prediction where every modality is missing, from the training rows.
+        Prediction where every modality is missing, from the training samples.
     scaling : object
         What the task needs to turn predictions into outputs of the fused net.
     validation : ndarray of shape (n_samples,) of bool
-        Rows used for early stopping.
+        Samples used for early stopping.
     singles : dict of str to estimator
-        Net of each modality that is present in enough rows.
+        Net of each modality that is present in enough samples.
     order : list of str
         These modalities, the lowest validation loss first.
     fused : estimator or None
@@ -216,7 +216,7 @@ class FoldModels:
 
 
 def make_folds(splits, n_init, seed):
-    """One `FoldModels` per split and initialisation, and the test rows of each."""
+    """One `FoldModels` per split and initialisation, and the test indices of each."""
     folds, tests = [], []
     for k, (train, test) in enumerate(splits):
         for r in range(n_init):
@@ -231,7 +231,7 @@ class CrossFit:
     Parameters
     ----------
     task : Task
-        Makes nets; knows their outputs and predictions.
+        Makes nets, and computes their outputs and predictions.
     folds : list of FoldModels
     """
 
@@ -253,7 +253,7 @@ class CrossFit:
         return self
 
     def prepare(self, samples):
-        """Draw the rows for early stopping, the same for all nets of a fold."""
+        """Draw the samples for early stopping, the same for all nets of a fold."""
         for fold in self.folds:
             y, weight = samples.y[fold.train], take(samples.weight, fold.train)
             fold.prior = self.task.prior(y, weight)
@@ -263,16 +263,16 @@ class CrossFit:
                 fold.validation[self._draw(fold, fold.train, samples)] = True
 
     def _draw(self, fold, rows, samples):
-        """Rows for early stopping, by whole groups if there are any."""
+        """Samples for early stopping, by whole groups if there are any."""
         groups = take(samples.groups, rows)
         one_group = groups is not None and len(np.unique(groups)) == 1
         if one_group and not self._warned:
             self._warned = True
-            warnings.warn(ONE_GROUP, UserWarning, stacklevel=2)
+            warn(ONE_GROUP)
         return rows[self.task.validation_rows(samples.y[rows], fold.seed, groups)]
 
     def _validation_mask(self, fold, rows, samples):
-        """Which rows early stopping uses; drawn anew if it were all or none."""
+        """Which samples early stopping uses; drawn again if it were all or none."""
         mask = fold.validation[rows]
         mixed = mask.any() and not mask.all()
         if mixed or samples.groups is None or not self.task.params.early_stopping:
@@ -280,7 +280,7 @@ class CrossFit:
         return np.isin(rows, self._draw(fold, rows, samples))
 
     def fit_singles(self, name, samples):
-        """Fit the nets of one modality on the rows in which it is present."""
+        """Fit the nets of one modality on the samples in which it is present."""
         present, X = samples.X.present[name], samples.X.select([name])
         rows = [fold.train[present[fold.train]] for fold in self.folds]
         able = [i for i, r in enumerate(rows) if len(r) >= MIN_SAMPLES]
@@ -319,7 +319,7 @@ class CrossFit:
         )
 
     def _best_outputs(self, fold, X):
-        """Outputs of each row's first present modality, in the order of the fold."""
+        """Outputs of the first present modality in the order of the fold."""
         outputs = first_present(
             X,
             fold.order,
@@ -376,13 +376,13 @@ class CrossFit:
         return first_present(X, ranking, predict, prior)
 
     def out_of_fold(self, X, tests):
-        """Out-of-fold predictions of each candidate; which rows have them.
+        """Return out-of-fold predictions of each candidate, and which samples have one.
 
         Parameters
         ----------
         X : ModalityDict
         tests : list of ndarray of int
-            Rows that the nets of each fold are not trained on.
+            Samples that the nets of each fold are not trained on.
 
         Returns
         -------
@@ -396,7 +396,7 @@ class CrossFit:
         return found, np.flatnonzero(counts)
 
     def _out_of_fold(self, predict, X, tests):
-        """Sum of the predictions for each row."""
+        """Sum of the predictions for each sample."""
         total = np.zeros((len(X), len(self.folds[0].prior)))
         for fold, rows in zip(self.folds, tests, strict=True):
             np.add.at(total, rows, predict(fold, X[rows]))
@@ -442,7 +442,7 @@ def as_list(models):
 
 
 def first_present(X, order, predict, prior):
-    """Predictions of each row's first present modality.
+    """Return predictions of the first present modality of each sample.
 
     Parameters
     ----------
@@ -451,7 +451,7 @@ def first_present(X, order, predict, prior):
     predict : callable
         ``predict(name, rows)`` returns predictions for a ModalityDict of one modality.
     prior : ndarray
-        Prediction for rows in which all of these are missing.
+        Prediction for samples in which all of these are missing.
     """
     out = np.broadcast_to(prior, (len(X), *np.shape(prior))).copy()
     for name, rows in rows_by_first_present(X.present, order):
@@ -460,7 +460,7 @@ def first_present(X, order, predict, prior):
 
 
 def rows_by_first_present(present, order):
-    """Pairs of a modality and the rows in which it is the first present one.
+    """Yield each modality with the samples in which it is the first present one.
 
     Parameters
     ----------
@@ -482,7 +482,7 @@ def _with_best_single(X, fold, outputs):
 
 
 def take(values, rows):
-    """Values of some rows, or None."""
+    """Values of some samples, or None."""
     return None if values is None else values[rows]
 
 

@@ -13,6 +13,7 @@ from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
+from skmm._warnings import warn
 from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.search_space import of_estimator, of_training
@@ -49,6 +50,7 @@ FIT = {
 class BaseNoHarmFusion(NestedParams, BaseEstimator):
     """Fit and predict; a final class reads targets and names its task."""
 
+    class_weight = None  # a parameter of the classifier
     _nested = ("encoders",)
     _by_modality = ("encoders", "pretraining")  # dicts by name of modality
     _by_part = ("lr", "weight_decay")  # dicts by part of the net
@@ -147,11 +149,9 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         named = hasattr(self, "feature_names_in_") and self.modalities is None
         if X.shape[1] > 1 or not named:
             return
-        warnings.warn(
+        warn(
             f"there is only one modality, {next(iter(X))!r}: nothing is fused, and the "
-            "result is the model of that modality.",
-            UserWarning,
-            stacklevel=3,
+            "result is the model of that modality."
         )
 
     def _task(self):
@@ -430,7 +430,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
     no_harm_report_, weight_curve_ : DataFrame
         Comparison of all candidates, and the gain as a function of the weight.
     calibration_rows_ : ndarray of int
-        With "holdout": row numbers of the samples that were set aside.
+        With "holdout": indices of the samples that were set aside.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -448,7 +448,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
     is ``(1 - w) p_best + w p_fused``, of means over the folds, with the w whose gain in
     out-of-fold log-loss has the highest lower bound, and w = 0 if no bound is positive.
     Samples with a missing modality have a weight of their own, since the gain where all
-    modalities are present says little about them.
+    modalities are present need not hold for them.
 
     What is guaranteed, and what is not, is explained in the user guide on no-harm
     fusion.

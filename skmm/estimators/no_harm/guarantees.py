@@ -65,7 +65,7 @@ def fit_crossfit(params, task, samples, seed):
 def _by_completeness(held_out, grid, z):
     """Evidence from samples with all modalities, and from the others.
 
-    The gain where all modalities are present says little about the others. With
+    The gain where all modalities are present need not hold for the others. With
     samples of one kind only, both are the same.
     """
     complete, weight = held_out.complete, held_out.weight

@@ -55,7 +55,7 @@ class Task:
         return parts_in_use(self.params.pretraining or {}, self.params, "pretraining")
 
     def validation_rows(self, y, seed, groups=None):
-        """Row numbers set aside for early stopping; whole groups if there are two."""
+        """Indices set aside for early stopping; whole groups if there are two."""
         fraction, seed = self.params.validation_fraction, derive(seed, "validation")
         labels = None if self.classes is None else y
         if groups is not None and len(np.unique(groups)) > 1:
@@ -64,9 +64,7 @@ class Task:
 
     def evidence_weight(self, y, weight):
         """Weights of the samples in held-out losses, or None."""
-        return combined_weight(
-            len(y), y, weight, getattr(self.params, "class_weight", None)
-        )
+        return combined_weight(len(y), y, weight, self.params.class_weight)
 
     def make_net(self, encoders, seed, **changes):
         """Unfitted estimator of one net."""

@@ -47,7 +47,7 @@ class MixtureDisplay:
         ----------
         estimator : MulMixClassifier, or Pipeline or search around one
             Fitted.
-        X : ModalityDict, dict, DataFrame or array-like of n_samples rows
+        X : ModalityDict, dict, DataFrame or array-like of n_samples
         by : array-like of shape (n_samples,), optional
             Groups of samples, such as a quality flag or a site; None is the predicted
             classes. Missing entries form a group "missing".
@@ -65,11 +65,11 @@ class MixtureDisplay:
                 "estimator must be a fitted MulMixClassifier, or a Pipeline or search "
                 f"around one; got {type(estimator).__name__}."
             )
-        answers = estimator.answering_mixture(X)["mixture"]
+        chosen = estimator.answering_mixture(X)["mixture"]
         by = pd.Series(estimator.predict(X) if by is None else column_or_1d(by))
-        check_consistent_length(answers, by)
+        check_consistent_length(chosen, by)
         by = by.astype(object).where(by.notna(), "missing")
-        table = pd.crosstab(by, answers.map(" + ".join), normalize="index")
+        table = pd.crosstab(by, chosen.map(" + ".join), normalize="index")
         names = [" + ".join(mixture) for mixture in estimator.mixtures_]
         table = table.reindex(columns=names, fill_value=0.0)
         return cls(table.rename_axis(index=None, columns=None))

@@ -28,7 +28,7 @@ def evaluation_of(search, X, y, params):
     Parameters
     ----------
     search : ModalitySearchCV
-    X : ModalityDict or array-like of n_samples rows
+    X : ModalityDict or array-like of n_samples
     y : array-like or None
     params : dict
         Further arguments of its `fit`.
@@ -109,7 +109,7 @@ class Evaluation:
     Attributes
     ----------
     estimator : estimator
-    X : ModalityDict or array-like of n_samples rows
+    X : ModalityDict or array-like of n_samples
     y : array-like or None
     splits : list of (ndarray, ndarray)
     scorer : callable

@@ -1,6 +1,6 @@
 """Which process runs a trial, and whether that process is still alive.
 
-On the same machine ``/proc`` tells at once that a process has ended. A process on
+On the same machine ``/proc`` shows at once that a process has ended. A process on
 another machine increases a number in each of its trials every `BEAT` seconds; after
 `SILENCE` seconds without a change, by the clock of the observer, it counts as dead.
 """

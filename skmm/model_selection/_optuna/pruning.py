@@ -100,7 +100,7 @@ class Report:
     the folds before. The loss is that of the validation set of early stopping, if
     there is one, else of the test samples of the fold. For estimators without
     callbacks it is the mean score after each fold. If no test sample belongs to a
-    class of the training samples there is no loss, and nothing is reported.
+    class of the training samples, nothing is reported.
 
     Parameters
     ----------

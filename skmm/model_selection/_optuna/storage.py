@@ -3,7 +3,7 @@
 A process may die, or find the disk full, in the middle of a line of the journal.
 Readers skip an incomplete last line, but a record written behind it would be unreadable
 for all. So every writer first completes the last line if it is a whole record, and
-otherwise removes it: its writer has not been told that it was written.
+otherwise removes it, since its writer did not confirm it.
 """
 
 import json
@@ -68,7 +68,7 @@ def check_shared(storage):
 
 @contextmanager
 def _explaining(storage):
-    """Turn errors of drivers and files into a ValueError that says how to fix them."""
+    """Turn errors of drivers and files into a ValueError with advice."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,7 @@
 """Which trials of a shared study count, and which process may start another.
 
 A study has `n_trials` slots. A trial holds one while it waits, runs or has a result,
-and lower numbers come first: if two processes ask for the last slot at once, both see
+and lower numbers come first: if two processes request the last slot at once, both see
 the same order, and the later one drops its trial. A trial whose process died is failed,
 and its parameters are queued to run once more; until then it keeps its slot. Another
 process may finish a trial first, because it also fails it, or because it believed this

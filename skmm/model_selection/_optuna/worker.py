@@ -1,4 +1,4 @@
-"""One process at work on a study: take trials, evaluate them, tell the study."""
+"""A process that runs trials of a study and reports their results."""
 
 import time
 from contextlib import contextmanager, nullcontext, suppress
@@ -185,8 +185,10 @@ class Worker:
                 results = self.evaluation.stacked(trials, params)
             else:
                 results = [self.evaluation.fold_by_fold(trials[0], params[0])]
-        told = sorted(zip(trials, results, strict=True), key=lambda t: bool(t[1].error))
-        for trial, result in told:  # an error that is raised comes last
+        ordered = sorted(
+            zip(trials, results, strict=True), key=lambda t: bool(t[1].error)
+        )
+        for trial, result in ordered:  # an error that is raised comes last
             if not slots.is_finished(trial):  # by another process that took it over
                 self._tell(slots, trial, result)
 
@@ -228,7 +230,7 @@ class Worker:
 
 @contextmanager
 def _optimize_loop(study):
-    """Let samplers and storages stop the study, as in ``study.optimize``."""
+    """Let samplers and storages stop the study, like ``study.optimize``."""
     study._thread_local.in_optimize_loop, study._stop_flag = True, False
     try:
         yield

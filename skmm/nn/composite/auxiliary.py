@@ -1,4 +1,4 @@
-"""A net in which every modality also predicts alone, with a head of its own."""
+"""A net with an additional head on the embedding of each modality."""
 
 import torch
 
@@ -8,14 +8,14 @@ from skmm.nn.shape_inference import built, check_plain, check_reads, probe_head
 
 
 class AuxiliaryModule(MultimodalModule):
-    """A `MultimodalModule` with one more head for each modality, on its embedding.
+    """A `MultimodalModule` with an additional head on the embedding of each modality.
 
     Parameters
     ----------
     net : MultimodalModule
-        Its parts are taken over.
+        Its parts are used without a copy.
     heads : dict of str to Block, built
-        One for each modality.
+        One per modality.
     """
 
     gives = ("logits", "available")
@@ -26,17 +26,18 @@ class AuxiliaryModule(MultimodalModule):
         self.heads = PerModality(heads)
 
     def parts(self):
-        """Submodules by the names under which training knows them."""
+        """Submodules by the names that training uses."""
         heads = {f"heads__{name}": part for name, part in self.heads.items()}
         return {**super().parts(), **heads}
 
     def forward(self, x, present=None, encoded=()):
-        """Outputs of all heads, the fused one last, and which can predict a sample.
+        """Outputs of all heads, the fused head last, and which are available.
 
         Returns
         -------
         dict
-            "logits", (batch, M + 1, K), and "available", (batch, M + 1).
+            "logits" (batch, M + 1, K) and the mask "available" (batch, M + 1), False
+            where the modality of a head is missing.
         """
         parts = self.encode(x, present, encoded)
         logits = [head(parts[name]) for name, head in self.heads.items()]
@@ -50,7 +51,7 @@ class AuxiliaryModule(MultimodalModule):
 
 
 def auxiliary_heads(template, widths, n_outputs, seeded):
-    """Clones of a head for embeddings of some widths, ``{modality: Block}``.
+    """Return clones of a head for embeddings of some widths, ``{modality: Block}``.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def auxiliary_heads(template, widths, n_outputs, seeded):
     widths : dict of str to int
     n_outputs : int
     seeded : callable
-        As for ``skmm.nn.assemble.assemble``.
+        See ``skmm.nn.assemble.assemble``.
     """
     name, fix = f"head={type(template).__name__}", "Use a head such as MLPHead."
     check_reads(name, template.reads, "the encoder of a modality", (), fix)

@@ -1,4 +1,4 @@
-"""Several nets, each on some of the modalities, with encoders of its own."""
+"""Several nets, each with its own encoders of some of the modalities."""
 
 from itertools import accumulate, pairwise
 
@@ -9,22 +9,22 @@ from skmm.nn.shape_inference import check_plain
 
 
 class Branches(nn.Module):
-    """Base: several nets, each of which reads some of the modalities.
+    """Base class of several nets, each of which reads some of the modalities.
 
     A subclass defines ``mask(index, present)`` and `forward`.
 
     Parameters
     ----------
     branches : dict of tuple of str to MultimodalModule
-        By the modalities that each reads; every modality is in one or more.
+        By the modalities that each reads; every modality is in at least one.
     names : list of str
         All modalities, in the order of the mask's columns.
     kinds : list of str
-        What training calls each: "order1" of ``("a",)`` makes the part "order1__a".
+        Kind of each branch; "order1" and ``("a",)`` give the part "order1__a".
 
     Notes
     -----
-    The embedding of a modality is what all branches make of it, side by side.
+    The embedding of a modality is the concatenation of its embeddings in all branches.
     """
 
     def __init__(self, branches, names, kinds):
@@ -41,7 +41,7 @@ class Branches(nn.Module):
             self._place(name)
 
     def _place(self, name):
-        """Note where in the embedding of a modality that of each branch stands."""
+        """Set the columns of each branch in the embedding of a modality."""
         readers = [i for i, mine in enumerate(self.members) if name in mine]
         widths = [self.branches[i].widths[name] for i in readers]
         bounds = pairwise([0, *accumulate(widths)])
@@ -50,7 +50,7 @@ class Branches(nn.Module):
 
     @property
     def encoders(self):
-        """For each modality the encoder of the first branch that reads it."""
+        """Encoder of each modality in the first branch that reads it."""
         first = {name: self._readers(name)[0] for name in self.names}
         return {name: branch.encoders[name] for name, branch in first.items()}
 
@@ -74,7 +74,7 @@ class Branches(nn.Module):
         return {f"{kind}__{joined(mine)}": branch for kind, mine, branch in trios}
 
     def inputs(self, index, x, present=None, encoded=()):
-        """Arguments of a branch: its samples, their mask, and names of embeddings."""
+        """Arguments of a branch: inputs, mask, and names of given embeddings."""
         rows = {
             name: x[name][..., place] if name in encoded else x[name]
             for name, place in self.places[index].items()
@@ -92,7 +92,7 @@ class Branches(nn.Module):
     def encode(self, x, present=None, encoded=()):
         """Embeddings by modality, ``{name: (batch, ...)}``.
 
-        A sample need not have the other modalities of a branch.
+        They do not depend on whether the other modalities of a branch are missing.
         """
         found = {name: [] for name in self.names}
         for i, branch in enumerate(self.branches):
@@ -104,26 +104,26 @@ class Branches(nn.Module):
 
 
 def joined(names):
-    """One text for some modalities, other than that for any others."""
+    """Join names to a text that differs for any other names."""
     return "+".join(name.replace("%", "%25").replace("+", "%2B") for name in names)
 
 
 def learns(part):
-    """Whether any weight of a module is to be trained."""
+    """Whether any weight of a module requires gradients."""
     return any(p.requires_grad for p in part.parameters())
 
 
 class SummedBranches(Branches):
     """Branches whose outputs are the terms of a sum; an untrained branch gives zeros.
 
-    The term of a branch is zero in a sample that lacks one of its modalities. Where a
-    sample has no modality at all, branches of one modality predict from embeddings of
-    zeros.
+    The term of a branch is zero where one of its modalities is missing. If all
+    modalities of a sample are missing, branches of one modality predict from zero
+    embeddings.
 
     Parameters
     ----------
     branches, names, kinds
-        As for `Branches`.
+        See `Branches`.
     """
 
     gives = ("terms",)
@@ -133,7 +133,7 @@ class SummedBranches(Branches):
         self.register_buffer("trained", torch.zeros(len(self.members), dtype=bool))
 
     def mask(self, index, present):
-        """Samples with all modalities of a branch, for each of them, (batch, m)."""
+        """Whether all modalities of a branch are present, repeated to (batch, m)."""
         columns = self.columns[index]
         complete = present[:, columns].all(-1, keepdim=True)
         return complete.expand(-1, len(columns))

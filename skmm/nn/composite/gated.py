@@ -1,4 +1,4 @@
-"""Branches among which a gate chooses, sample by sample."""
+"""Branches that a gate weights or selects for each sample."""
 
 import torch
 from torch.nn import functional
@@ -7,20 +7,20 @@ from skmm.nn.composite.branches import Branches, learns
 
 
 class GatedBranches(Branches):
-    """Branches, and a gate that weights them or chooses one for every sample.
+    """Branches, and a gate that weights them or selects one for every sample.
 
-    A branch is open for a sample that has one of its modalities; for a sample without
-    any modality all are open.
+    A branch is open for a sample if one of its modalities is present; without any
+    modality, all branches are open.
 
     Parameters
     ----------
     branches, names, kinds
-        As for `Branches`.
+        See `Branches`.
     gate : MultimodalModule
-        From all modalities to a number per branch.
+        Maps all modalities to one number per branch.
     hard : bool
-        Whether one branch has all the weight. In training its gradient is that of the
-        soft weights; in prediction only the chosen branch reads a sample.
+        Whether one branch has all the weight. In training, the gradient is that of the
+        soft weights; in prediction, only the selected branch is computed.
     """
 
     gives = ("logits", "gate", "open")
@@ -33,7 +33,7 @@ class GatedBranches(Branches):
         self.register_buffer("gating", torch.zeros((), dtype=bool))
 
     def begin(self):
-        """Note, when training begins, whether the gate learns, and so weights."""
+        """Activate the gate at the start of training if it is trained."""
         self.gating.fill_(learns(self.gate))
 
     def parts(self):
@@ -41,25 +41,25 @@ class GatedBranches(Branches):
         return {**super().parts(), "gate": self.gate}
 
     def mask(self, index, present):
-        """Which modalities of a branch a sample has, (batch, m)."""
+        """Presence of the modalities of a branch, (batch, m)."""
         return present[:, self.columns[index]]
 
     def forward(self, x, present=None, encoded=()):
-        """Outputs of the branches, and their weights once the gate learns.
+        """Outputs of the branches, and their weights if the gate is active.
 
-        Outputs of a branch that did not read a sample are zero.
+        Outputs of a branch that was not computed for a sample are zero.
 
         Returns
         -------
         dict
-            "logits", (batch, branches, outputs); "open", which branches can read which
-            samples, (batch, branches); and, if the gate learns or has learnt, "gate",
-            the weights, of that shape.
+            "logits" (batch, branches, outputs); the mask "open" (batch, branches),
+            False for branches without a present modality; and, if the gate is active,
+            the weights "gate" (batch, branches).
 
         Raises
         ------
         TypeError
-            If modalities bring embeddings: the gate reads the modalities.
+            If x holds embeddings, since the gate reads the modalities.
         """
         if encoded:
             raise TypeError("a gate reads modalities, not embeddings of them.")
@@ -95,7 +95,7 @@ class GatedBranches(Branches):
         return self.branches[index](*self.inputs(index, x, present))
 
     def _routed(self, index, chosen, x, present):
-        """Outputs of a branch for the samples that chose it, zeros elsewhere."""
+        """Outputs of a branch for the samples that selected it, zeros elsewhere."""
         branch, mine = self.branches[index], (chosen == index).nonzero()[:, 0]
         out = torch.zeros(len(chosen), branch.head.out_features, device=chosen.device)
         if not len(mine):
@@ -106,7 +106,7 @@ class GatedBranches(Branches):
 
 
 def straight_through(soft):
-    """One-hot weights of the largest, with the gradient of the soft ones.
+    """Return one-hot weights with the gradient of the soft weights.
 
     Parameters
     ----------

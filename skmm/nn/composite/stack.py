@@ -1,8 +1,8 @@
-"""Many modules of one shape as one module with stacked parameters.
+"""Many modules of one structure as one module with stacked parameters.
 
-Every tensor gains a leading axis: inputs are (B, batch, width), the weights of a linear
-layer (B, width, out). Layers without parameters work on that as they are; the others
-have a stacked counterpart here.
+Every tensor has an additional first axis: inputs are (B, batch, width), the weights of
+a linear layer (B, width, out). Layers without parameters work on it unchanged; the
+others have a stacked counterpart here.
 """
 
 import copy
@@ -47,9 +47,9 @@ def _map(layer):
 
 
 class StackedBatchNorm(nn.Module):
-    """B BatchNorm1d layers; rows that only pad a batch do not count.
+    """B BatchNorm1d layers; padding samples are left out of the statistics.
 
-    `rows` is (B, batch) with one for rows and zero for padding, or None.
+    `rows` is (B, batch) with one for samples and zero for padding, or None.
     """
 
     rows = None
@@ -113,7 +113,7 @@ def _stacked(tensors):
 
 
 def can_stack(module):
-    """Whether every part of a module works on, or has a counterpart for, stacks.
+    """Whether every part of a module can be stacked.
 
     A part or parameter that is used twice would have two copies in a stack.
     """
@@ -143,7 +143,7 @@ def _can_stack_part(part):
 
 @torch.no_grad()
 def _is_elementwise(part):
-    """Whether a layer of torch without weights maps each number by itself."""
+    """Whether a layer is an elementwise layer of torch without weights."""
     if not type(part).__module__.startswith("torch.nn."):
         return False
     if part._parameters or part._buffers or part._modules:
@@ -159,7 +159,7 @@ def _is_elementwise(part):
 
 
 def stack(peers):
-    """One module from modules of one structure; theirs stay as they are."""
+    """Make one module from modules of one structure, which are not changed."""
     kind = type(peers[0])
     if kind in STACKED:
         return STACKED[kind](peers).train(peers[0].training)
@@ -180,7 +180,7 @@ def stack(peers):
 
 @torch.no_grad()
 def unstack(stacked, peers):
-    """Copy a stack's weights into the modules that it was made of."""
+    """Copy the weights of a stack back into its modules."""
     if type(peers[0]) in STACKED:
         stacked.write(peers)
         return

@@ -39,7 +39,7 @@ class Chemception(Block):
 
     Notes
     -----
-    There is no BatchNorm; deep variants train slowly, with learning rates of about
+    It does not use BatchNorm; deep variants train slowly, with learning rates of about
     1e-4. With images of shape (4, 80, 80) and one output, the net has 60,020
     parameters, or 131,918 with three blocks of each kind; the maps are 39, 39, 19, 19,
     9 and 9 pixels wide.

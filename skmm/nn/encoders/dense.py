@@ -17,7 +17,7 @@ from skmm.nn.layers import ACTIVATIONS, dense_layers
 
 
 class Flatten(Block):
-    """Flatten each sample to a vector; there are no weights.
+    """Flatten each sample to a vector, without weights.
 
     With ``ConcatFusion`` this is early fusion: one network on the concatenated inputs.
 

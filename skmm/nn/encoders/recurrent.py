@@ -49,7 +49,7 @@ class LSTMEncoder(Block):
     Notes
     -----
     Shapes: text is (batch, longest) of int64, where 0 is padding; a modality of
-    strings is passed in this form, as UTF-8 bytes plus one. Sequences are
+    strings is passed in this form: UTF-8 bytes plus one. Sequences are
     (batch, channels, length), or (batch, length) for one channel; all positions are
     read. The result is (batch, out_features).
 

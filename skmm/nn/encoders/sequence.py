@@ -29,7 +29,7 @@ class Conv1dEncoder(Block):
     channels : tuple of int, default=(16, 32, 64)
         Output channels of each convolution; all but the last are followed by pooling.
     kernel_size : int or tuple of int, default=(5, 3, 3)
-        Width of the kernels; there is no padding.
+        Width of the kernels, which are not padded.
     pool : int, default=2
         Window of the max pooling; 1 disables it.
     width : int, default=64

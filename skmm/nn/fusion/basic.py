@@ -114,6 +114,7 @@ class EqualWidthFusion(Block):
         no maps and requires embeddings of equal width.
     """
 
+    _is_abstract = True
     search_space = {"width": [32, 64, 128]}  # not None, which needs equal widths
 
     _parameter_constraints = {

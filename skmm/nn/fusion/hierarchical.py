@@ -31,7 +31,7 @@ class HierarchicalFusion(Block):
     .. math:: c_{l+1} = s\Bigl(W_l \bigl(a_l c_l + \sum_m a_{ml} h_{ml}\bigr)\Bigr),
         \qquad h_{m,l+1} = s(V_{ml} h_{ml})
 
-    The scalars a are learnt. At the first depth there is no central stream yet.
+    The scalars a are learnt. The first depth does not have a central stream.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fusions that merge several subsets of the modalities side by side.
+"""A fusion that merges several subsets of the modalities.
 
 ==============  =========================================  ==========  =============
 fusion          formula                                    parameters  a missing
@@ -29,37 +29,37 @@ MOST = 6  # modalities of which all subsets are taken by default
 
 
 class MixtureFusion(Block):
-    r"""Merge every one of several subsets of the modalities.
+    r"""Merge the embeddings of several subsets of the modalities.
 
     .. math:: u_c = \sum_{m \in c} h_m
 
-    A mixture is available in samples that have all its modalities. `MixtureHead`
-    predicts from each.
+    A mixture is available if all its modalities are present. `MixtureHead` predicts
+    from each mixture.
 
     Parameters
     ----------
     mixtures : "all", "singletons", "full" or list of tuple of str, default="all"
-        Which subsets: all :math:`2^M - 1`, the M modalities one by one, all of them
-        together, or those that a list names.
+        Subsets: all :math:`2^M - 1`, each of the M modalities alone, one of all
+        modalities, or a list of subsets.
     max_order : int or None, default=None
-        With "all": only subsets of at most this many modalities.
+        With "all": maximum number of modalities in a subset.
     merge : {"sum", "mean", "concat"}, default="sum"
-        How a mixture joins the embeddings of its modalities.
+        How the embeddings of the modalities of a mixture are merged.
     width : int or "auto", default="auto"
         An integer adds one linear map per modality to that width. "auto" does so only
-        for "sum" and "mean" of embeddings of different widths, to the largest of them.
+        for "sum" and "mean" of embeddings of different widths, to the largest width.
 
     Attributes
     ----------
     mixtures_ : list of tuple of str
-        Smaller ones first, else in the order of the modalities.
+        The subsets, smaller ones first, else in the order of the modalities.
 
     Notes
     -----
     Shapes: ``parts[m]`` (batch, d_m), ``present`` (batch, M) bool; returns
-    ``{"mixtures": (batch, C, d), "available": (batch, C)}``. "concat" puts zeros in the
-    places of other modalities. A sample for which no mixture is complete uses them all,
-    with the modalities that it has. Liu et al., "Learn to Combine Modalities in
+    ``{"mixtures": (batch, C, d), "available": (batch, C)}``. "concat" has zeros in the
+    columns of other modalities. If no mixture is complete in a sample, all of them use
+    the modalities that are present. Liu et al., "Learn to Combine Modalities in
     Multimodal Deep Learning", 2018, eq. 11.
 
     Examples
@@ -130,7 +130,7 @@ class MixtureFusion(Block):
             ]
             return [torch.cat([*mixture.values()], -1) for mixture in chosen]
         sums = {}
-        for mix in self.mixtures_:  # most are a smaller one and one modality more
+        for mix in self.mixtures_:  # most are a smaller mixture plus one modality
             known = sums.get(mix[:-1])
             sums[mix] = _sum(parts, mix) if known is None else known + parts[mix[-1]]
         if self.merge == "mean":
@@ -138,14 +138,14 @@ class MixtureFusion(Block):
         return list(sums.values())
 
     def _count(self, mix, present):
-        """How many modalities of a mixture a row has, at least one."""
+        """Number of modalities of a mixture that are present, at least one."""
         if present is None:
             return len(mix)
         columns = [self.names.index(name) for name in mix]
         return present[..., columns].sum(-1, keepdim=True).clamp(min=1)
 
     def _available(self, present, like):
-        """Which mixtures a sample can use; (..., batch, C)."""
+        """Which mixtures are available; (..., batch, C)."""
         if present is None:
             shape = *like.shape[:-1], len(self.mixtures_)
             return like.new_ones(shape, dtype=torch.bool)
@@ -159,7 +159,7 @@ def _sum(parts, mix):
 
 
 def choose_mixtures(mixtures, names, max_order=None):
-    """Return the subsets of modalities that `mixtures` means.
+    """Return the subsets of modalities that `mixtures` stands for.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def choose_mixtures(mixtures, names, max_order=None):
     names : list of str
         All modalities.
     max_order : int or None, default=None
-        With "all": the most modalities in one subset.
+        With "all": maximum number of modalities in a subset.
 
     Returns
     -------
@@ -176,9 +176,9 @@ def choose_mixtures(mixtures, names, max_order=None):
     Raises
     ------
     ValueError
-        If a name is unknown, a modality in no subset, a subset empty or named twice,
-        `max_order` set without "all", or there are more than 6 modalities and no
-        `max_order`.
+        If a name is unknown, a modality is not in any subset, a subset is empty or
+        repeated, `max_order` is set without "all", or there are more than 6 modalities
+        without `max_order`.
 
     Examples
     --------
@@ -195,9 +195,9 @@ def choose_mixtures(mixtures, names, max_order=None):
         return _named(mixtures, names)
     if mixtures == "all" and max_order is None and len(names) > MOST:
         raise ValueError(
-            f"{len(names)} modalities have {2 ** len(names) - 1} mixtures, each with a "
-            "head of its own. Set max_order, the most modalities in one mixture, such "
-            "as max_order=2, or list the mixtures."
+            f"{len(names)} modalities have {2 ** len(names) - 1} mixtures, each with "
+            "its own head. Limit the number of modalities in a mixture, such as "
+            "max_order=2, or list the mixtures."
         )
     orders = {"singletons": [1], "full": [len(names)]}
     every = range(1, min(max_order or len(names), len(names)) + 1)
@@ -206,12 +206,12 @@ def choose_mixtures(mixtures, names, max_order=None):
 
 
 def _named(mixtures, names):
-    """Checked subsets, in the order of "all"."""
+    """Return the checked subsets, in the order of "all"."""
     subsets = [names_of(mix) for mix in mixtures]
     if not subsets or not all(subsets):
         raise ValueError(
-            f"mixtures must be a list of subsets of the modalities {names}, none of "
-            f"them empty; got {mixtures!r}."
+            f"mixtures must be a list of non-empty subsets of the modalities {names}; "
+            f"got {mixtures!r}."
         )
     check_names([name for subset in subsets for name in subset], names, "mixtures")
     ordered = [tuple(name for name in names if name in subset) for subset in subsets]
@@ -220,13 +220,13 @@ def _named(mixtures, names):
         raise ValueError(f"mixtures names {twice} twice.")
     if unused := [name for name in names if not any(name in mix for mix in ordered)]:
         raise ValueError(
-            f"none of the mixtures has {unused}, whose encoders would learn nothing. "
+            f"none of the mixtures has {unused}, whose encoders would not be trained. "
             "Add a mixture, or leave them out of `modalities`."
         )
     return sorted(ordered, key=lambda mix: (len(mix), [names.index(n) for n in mix]))
 
 
 def names_of(mixture):
-    """Return the set of names that stands for a mixture: a name, or several."""
+    """Return a name or several names as a set."""
     several = isinstance(mixture, (tuple, list, set, frozenset))
     return frozenset(str(name) for name in (mixture if several else [mixture]))

@@ -83,8 +83,8 @@ class NoHarmFusion(EqualWidthFusion):
     ----------
     Liu, "Multi-modal deep learning", thesis, 2022, section 3.2.3, "No-harm factor".
     There, λ is an unconstrained learnt scalar or vector for two modalities; constraints
-    and more modalities are additions. λ is the weight of the second modality, as in the
-    equation of that section (in its Algorithm 4, of the first).
+    and more modalities are additions. Like in the equation of that
+    section, λ is the weight of the second modality (in Algorithm 4, of the first).
 
     Examples
     --------

@@ -23,20 +23,20 @@ __all__ = ["SideBySideFusion"]
 
 
 class SideBySideFusion(Block):
-    """Project each embedding, and stack them together with the mask of presence.
+    """Project each embedding, and stack the results with the presence mask.
 
     Parameters
     ----------
     projector : tuple of int, Block or None, default=None
-        A clone of it projects each modality. A tuple is the widths of fully connected
-        layers, the last of which is linear; a Block is built as an encoder is; None
-        leaves the embeddings as they are, or, if their widths differ, is one linear
-        layer to the smallest of them.
+        Layers of which each modality has a clone. A tuple has the widths of dense
+        layers, the last of which is linear; a Block is built like an encoder. None
+        leaves embeddings unchanged, or, if their widths differ, maps them linearly to
+        the smallest width.
 
     Attributes
     ----------
     names : list of str
-        The modalities, in order.
+        The modalities in order.
 
     Notes
     -----
@@ -64,7 +64,7 @@ class SideBySideFusion(Block):
         self.projector = projector
 
     def build(self, in_shape):
-        """Make the projectors for ``in_shape = {modality: width}``."""
+        """Create the projectors for ``in_shape = {modality: width}``."""
         self.names = list(in_shape)
         projector, smallest = self.projector, min(in_shape.values())
         if projector is None and len({*in_shape.values()}) > 1:

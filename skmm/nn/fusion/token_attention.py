@@ -64,6 +64,7 @@ class PairFusion(TokenFusion):
         Dropout probability on the attention weights.
     """
 
+    _is_abstract = True
     search_space = {"width": [32, 64, 128]}
 
     def __init__(self, width=64, *, heads=4, dropout=0.0):
@@ -104,7 +105,7 @@ class PairFusion(TokenFusion):
         Returns
         -------
         dict of (str, str) to Tensor (batch, T of queries, T of keys)
-            Each row sums to one, or to zero if there are no keys.
+            The weights of a query sum to one, or to zero without keys.
         """
         attended, _ = self._attended(parts, present)
         pairs = zip(self.pairs, attended, strict=True)

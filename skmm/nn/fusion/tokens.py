@@ -18,6 +18,7 @@ POSITIVE = Interval(Integral, 1, None, closed="left")
 class TokenFusion(Block):
     """Base class of fusions that map the tokens of all modalities to one width."""
 
+    _is_abstract = True
     takes_tokens = True
 
     _parameter_constraints = {

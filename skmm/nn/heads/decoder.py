@@ -13,23 +13,23 @@ UNNAMED = "y"  # the place of a single target's decoder among the submodules
 
 
 class DecoderHead(Block):
-    """From a code to the values of one target, or of several by name.
+    """Decode a code to the values of one target, or of several by name.
 
     Parameters
     ----------
     hidden : tuple of int, default=()
         Widths of ReLU layers that all targets share.
     decoders : dict of str to Block, Block or None, default=None
-        A decoder for some or all targets; the others have ``MLPDecoder()``. One Block
-        serves all targets.
+        A decoder for some or all targets; the others get ``MLPDecoder()``. One Block is
+        used for all targets.
     shapes : dict of str to tuple of int, tuple of int or None, default=None
-        Shape of one sample of each target. A tuple is that of a single target without
-        a name; None is one of as many values as there are outputs.
+        Shape of one sample of each target. A tuple is the shape of a single target
+        without a name; None is a vector of all outputs.
 
     Notes
     -----
-    With names the outputs are a dict, ``{target: (batch, n_values)}``; without one they
-    are a tensor, (batch, n_values).
+    The outputs of named targets are a dict, ``{target: (batch, n_values)}``; without a
+    name they are a tensor (batch, n_values).
 
     Examples
     --------
@@ -61,7 +61,7 @@ class DecoderHead(Block):
         return tuple(self.shapes) if isinstance(self.shapes, dict) else ()
 
     def build(self, in_shape):
-        """Make the layers for ``in_shape = (width of the code, outputs)``."""
+        """Create the layers for ``in_shape = (width of the code, outputs)``."""
         width, self.out_features = in_shape
         self.layers, width = dense_layers(width, self.hidden)
         shapes = self.shapes

@@ -1,4 +1,4 @@
-"""The prediction layer whose block norms are the weights of modalities."""
+"""The prediction layer whose block norms give the weights of modalities."""
 
 import math
 from numbers import Real
@@ -24,7 +24,7 @@ MOMENTUM = 0.1
 class LpNormHead(Block):
     r"""Sum of linear maps, one per block of the embedding, with a penalty on norms.
 
-    `LpNormFusion` puts it behind itself.
+    It is the head of `LpNormFusion`.
 
     .. math:: \Lambda \Bigl(\sum_m \lVert W_m \rVert_F^q\Bigr)^{2/q}, \qquad
         q = \frac{2p}{p + 1}
@@ -32,17 +32,17 @@ class LpNormHead(Block):
     Parameters
     ----------
     names : tuple of str, default=()
-        Of the blocks.
+        Names of the blocks.
     widths : tuple of int, default=()
-        Of the blocks; empty is one block.
+        Widths of the blocks; empty is one block.
     p : float, default=1.0
-        1 or more; 1 selects blocks, infinity weights all equally.
+        Order of the norm, at least 1; 1 selects blocks, infinity weights all equally.
     strength : float, default=0.01
-        The factor of the penalty, Λ.
+        Factor Λ of the penalty.
     solver : {"profile", "alternating", "projected"}, default="profile"
         How weights are found: eliminated from the penalty; computed from the norms
-        before each batch, then kept fixed in the penalty; or moved by a step of
-        projected gradient descent before each batch. All have one solution.
+        before each mini-batch, then fixed in the penalty; or updated by a step of
+        projected gradient descent before each mini-batch. All have the same solution.
 
     Notes
     -----
@@ -83,7 +83,7 @@ class LpNormHead(Block):
         self.solver = solver
 
     def build(self, in_shape):
-        """Make the layer for ``in_shape = (width of the embedding, outputs)``."""
+        """Create the layer for ``in_shape = (width of the embedding, outputs)``."""
         in_features, self.out_features = in_shape
         self.sizes = list(self.widths) or [in_features]
         self.blocks = list(self.names) or [str(i) for i in range(len(self.sizes))]
@@ -120,7 +120,7 @@ class LpNormHead(Block):
         return torch.stack([(part.square().sum() + TINY).sqrt() for part in parts])
 
     def penalty(self):
-        """The penalty, 0-d."""
+        """Penalty on the norms, 0-d."""
         norms = self.norms()
         if self.solver == "profile":
             return self.strength * profile_penalty(norms, self.p)
@@ -138,9 +138,9 @@ class LpNormHead(Block):
 
     @torch.no_grad()
     def modality_weights(self):
-        """Weight of each block, ``{name: weight}``, of an lp norm of one.
+        """Return the weight of each block, ``{name: weight}``, with an lp norm of one.
 
-        What is below a thousandth of the largest is zero.
+        Weights below a thousandth of the largest are zero.
         """
         if self.solver == "projected":
             found = self.weights
@@ -149,10 +149,10 @@ class LpNormHead(Block):
         return dict(zip(self.blocks, reported(found).tolist(), strict=True))
 
     def variance_shares(self):
-        """Share of each block in the variance of the outputs in training, by name.
+        """Return the share of each block in the variance of the outputs in training.
 
-        Shares are of the sum of the variances of the blocks' own terms, and sum to one;
-        covariances between blocks are not counted.
+        Shares are relative to the sum of the variances of the terms of the blocks, and
+        sum to one; covariances between blocks are not counted.
         """
         total = self.variances.sum().clamp(min=torch.finfo(self.variances.dtype).tiny)
         shares = (self.variances / total).tolist()

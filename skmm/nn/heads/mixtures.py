@@ -1,4 +1,4 @@
-"""Heads of several mixtures of modalities."""
+"""A head for several mixtures of modalities."""
 
 from numbers import Integral
 
@@ -14,25 +14,25 @@ __all__ = ["MixtureHead"]
 
 
 class MixtureHead(Block):
-    """One head per mixture of modalities, all of one shape, behind a `MixtureFusion`.
+    """One head per mixture of a `MixtureFusion`, all of the same structure.
 
-    ``MulMixClassifier`` puts it there; `MultiplicativeLoss` reads its outputs.
+    ``MulMixClassifier`` uses it; `MultiplicativeLoss` reads its outputs.
 
     Parameters
     ----------
     n_mixtures : int, default=1
         Number C of mixtures.
     head : Block or None, default=None
-        The head of each; None is ``MLPHead()``.
+        Head of each mixture; None is ``MLPHead()``.
     batched : bool, default=True
-        Whether heads of dense layers are computed as one batched product; the outputs
-        are the same. Other heads are always computed one by one.
+        Whether heads of dense layers are computed as one batched product, with the same
+        outputs. Other heads are always computed one by one.
 
     Notes
     -----
     Reads ``{"mixtures": (batch, C, d), "available": (batch, C)}`` and returns
     ``{"logits": (batch, C, K), "available": (batch, C)}``. Logits of a mixture that is
-    not available have no meaning.
+    not available are arbitrary.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class MixtureHead(Block):
         self.batched = batched
 
     def build(self, in_shape):
-        """Make the heads for ``in_shape = (C d, C K)``."""
+        """Create the heads for ``in_shape = (C d, C K)``."""
         in_features, self.out_features = in_shape
         if any(size % self.n_mixtures for size in in_shape):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Train the stack: one forward, one backward, one step for all replicas."""
+"""Training of a stack: one forward and backward pass and step for all replicas."""
 
 import time
 from dataclasses import dataclass, field
@@ -38,16 +38,16 @@ class Progress:
 
 
 class StackedTraining:
-    """Several nets of one structure, trained together.
+    """Several nets of one structure, trained as one batch.
 
     Parameters
     ----------
     nets : list of TensorNet
-        Initialised, of one structure, objective, batch size and kind of optimizer;
-        lr, weight decay and seeds may differ.
+        Initialised, of one structure, objective, batch size and optimizer class; lr,
+        weight decay and seeds may differ.
     train, valid : StackedRows, StackedRows or None
     stopper : EarlyStopping or None
-        The early stopping that all nets share.
+        Early stopping of all nets.
     """
 
     def __init__(self, nets, train, valid, stopper):
@@ -67,7 +67,7 @@ class StackedTraining:
         )
 
     def run(self, epochs):
-        """Train, restore the best weights, and give everything back to the nets."""
+        """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
         schedule = make_schedule(name, inner, epochs)
         if self.stopper is not None and self.stopper.keep_start:
@@ -103,7 +103,7 @@ class StackedTraining:
         return (total / self.train.sizes).double().cpu()
 
     def _clip(self, largest):
-        """Shorten the gradients of each replica by its own norm, as torch does."""
+        """Clip the gradient of each replica by its own norm."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
         share = (largest / (norms + 1e-6)).clamp(max=1.0)
@@ -111,7 +111,7 @@ class StackedTraining:
             gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
     def _losses(self, batch, objective):
-        """Mean loss of each replica over its real rows, shape (B,)."""
+        """Mean loss of each replica over its samples without padding, shape (B,)."""
         for norm in self.norms:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
@@ -137,7 +137,7 @@ class StackedTraining:
         columns = {name: values.tolist() for name, values in losses.items()}
         for name, values in columns.items():
             if not all(value - value == 0 for value in values):  # NaN or infinite
-                self._refuse(name, values, epoch)
+                self._raise_not_finite(name, values, epoch)
         for b in self.progress.running.nonzero()[:, 0].tolist():
             row = {"batches": [], "epoch": len(self.nets[b].history) + epoch}
             row |= {name: values[b] for name, values in columns.items()}
@@ -148,7 +148,7 @@ class StackedTraining:
         for b in self.progress.running.nonzero()[:, 0].tolist():
             self.progress.rows[b][-1]["lr"] = self.nets[b].lr * share
 
-    def _refuse(self, name, values, epoch):
+    def _raise_not_finite(self, name, values, epoch):
         bad = next(b for b, value in enumerate(values) if value - value != 0)
         raise FloatingPointError(
             f"the {name.replace('_', ' ')} of replica {bad} is {values[bad]} in epoch "
@@ -157,7 +157,7 @@ class StackedTraining:
         )
 
     def _keep_best(self, epoch, losses):
-        """Keep the weights of the replicas that improved; stop those that waited."""
+        """Keep the weights of the replicas that improved; stop others by patience."""
         state = self.progress
         better = (losses < state.best_loss - self.stopper.min_delta) & state.running
         state.best_loss[better] = losses[better]
@@ -192,8 +192,8 @@ def _flat(tensor):
 class _StackedOptimizer:
     """One optimizer for all replicas, each with its own lr and weight decay.
 
-    The steps of the supported optimizers are proportional to lr, so a replica's step is
-    the common one times its share of the largest lr.
+    Steps of the supported optimizers are proportional to lr, so that the step of a
+    replica is the common step times its share of the largest lr.
     """
 
     def __init__(self, nets, module):
@@ -218,7 +218,7 @@ class _StackedOptimizer:
         self.inner = cls(parameters, lr=self.largest, **extra, **fused)
 
     def _column(self, values):
-        """Per parameter, the values in its shape (B, 1, ...)."""
+        """Values of the replicas in the shape (B, 1, ...) of each parameter."""
         return [
             torch.tensor(values, dtype=p.dtype, device=p.device).view(
                 -1, *[1] * (p.ndim - 1)
@@ -228,16 +228,16 @@ class _StackedOptimizer:
 
     @property
     def lr_share(self):
-        """What a schedule has left of the learning rate, 1 at the start."""
+        """Factor of the schedule on the learning rate, 1 at the start."""
         return self.inner.param_groups[0]["lr"] / self.largest
 
     def zero_grad(self):
-        """Forget gradients."""
+        """Delete the gradients."""
         self.inner.zero_grad()
 
     @torch.no_grad()
     def step(self):
-        """Decay, step, and shorten the steps of replicas with a smaller lr."""
+        """Decay, step, and scale down the steps of replicas with a smaller lr."""
         before = None
         if self.decay is not None:
             self._decay()

@@ -1,4 +1,4 @@
-"""Many nets at once: those that can be stacked, in groups; the others one by one."""
+"""Training of many nets, in stacks where possible, the others one by one."""
 
 from collections import defaultdict
 
@@ -29,20 +29,20 @@ ELEMENTWISE = {  # optimizers whose step is proportional to lr
 def train_together(nets, problems, seeds, *, memory=2**29):
     """Train initialised nets, as one batch of stacked parameters where possible.
 
-    Without dropout the result is that of training one by one, up to rounding: the same
-    starts, the same order of rows, early stopping by each net's own losses.
+    Without dropout, the result equals that of training one by one up to rounding, with
+    the same initial weights, order of samples and early stopping of each net.
 
     Parameters
     ----------
     nets : list of TensorNet
-        Initialised; they are trained in place and keep their own history.
+        Initialised; they are trained in place, each with its own history.
     problems : list of TrainingData
-        Rows and target of each net, for training and validation.
+        Training and validation samples of each net.
     seeds : list of int
-        For dropout.
+        Seeds of dropout.
     memory : int, default=2**29
-        Bytes that one stack's rows and weights may take; more nets are trained in
-        several stacks.
+        Maximum size of the samples and weights of a stack in bytes; more nets are
+        trained in several stacks.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def train_together(nets, problems, seeds, *, memory=2**29):
 
 
 def _groups(nets, problems):
-    """Numbers of the nets that fit into one stack, by what they share; None: alone."""
+    """Indices of the nets of each stack, by what they share; None: one by one."""
     groups = defaultdict(list)
     for i, (net, problem) in enumerate(zip(nets, problems, strict=True)):
         groups[_structure(net, problem)].append(i)
@@ -74,7 +74,7 @@ def _groups(nets, problems):
 
 
 def _structure(net, problem):
-    """What nets of one stack must share, or None if this one cannot be stacked."""
+    """Settings that the nets of a stack share; None if the net cannot be stacked."""
     stoppers = [c for _, c in net.callbacks_ if isinstance(c, EarlyStopping)]
     if not can_be_stacked(net, problem):
         return None
@@ -98,11 +98,12 @@ def _structure(net, problem):
 
 
 def can_be_stacked(net, problem):
-    """Whether a net and its rows can be one of a stack.
+    """Return whether a net can be trained in a stack.
 
-    It needs dense Blocks, an Objective without weights that is the mean of the losses
-    of samples, an optimizer whose steps are proportional to lr, one lr and weight decay
-    for all parts, and no stages, compilation or callbacks other than early stopping.
+    This requires dense Blocks, an Objective without weights that is a mean over
+    samples, an optimizer whose steps are proportional to lr, and one lr and weight
+    decay for all parts. Stages, compilation and callbacks other than early stopping are
+    not supported.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def can_be_stacked(net, problem):
 
 
 def _is_checked_at_once(net, valid):
-    """Whether validation rows are in one slice, in a stack and alone."""
+    """Whether the validation set is one slice, in a stack and alone."""
     if valid is None:
         return True
     return len(valid[0]) <= min(VALIDATION_ROWS, slice_rows(valid[0], net.batch_size))
@@ -143,7 +144,7 @@ def _has_norms(module):
 
 
 def _settings(module):
-    """What layers and Blocks do besides their weights, by which nets are told apart."""
+    """Settings of layers and Blocks besides weights, by which nets are compared."""
     return tuple(_settings_of(part) for part in module.modules())
 
 
@@ -157,7 +158,7 @@ def _settings_of(part):
 
 
 def _comparable(value):
-    """The value itself if it is a number or text, or several; else its digest."""
+    """The value if it consists of numbers or text, else its digest."""
     if value is None or type(value) in (bool, int, float, str):
         return type(value).__name__, value
     if type(value) in (list, tuple):
@@ -166,18 +167,18 @@ def _comparable(value):
 
 
 def _stack_size(net, problem, memory):
-    """How many nets like this one may be stacked."""
+    """Maximum number of nets like this one in a stack."""
     sources = [*problem.train[0].x.values()]
     numbers = sum(_numbers(source) for source in sources)
     weights = sum(p.numel() for p in net.module_.parameters())
-    bytes_each = 4 * (2 * numbers + 6 * weights)  # rows twice; gradient, moments, best
+    bytes_each = 4 * (2 * numbers + 6 * weights)  # data twice; gradient, moments, best
     return max(1, memory // max(1, bytes_each))
 
 
 def _numbers(source):
     if isinstance(source, torch.Tensor):
         return source.numel()
-    return len(source) * source[:1].numel()  # rows that are read from disk
+    return len(source) * source[:1].numel()  # samples that are read from disk
 
 
 def _one_by_one(nets, problems, seeds, members):

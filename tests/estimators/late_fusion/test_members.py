@@ -85,7 +85,7 @@ def test_a_misspelt_modality_still_fails(settings):
     "settings", [{"lr": {"encoder__a": 0.1}}, {"stages": [Stage("encodrs")]}]
 )
 def test_a_misspelt_part_still_fails(settings):
-    with pytest.raises(ValueError, match="there is no part"):
+    with pytest.raises(ValueError, match="unknown part"):
         LateFusionClassifier(net(**settings)).fit(X, y)
 
 

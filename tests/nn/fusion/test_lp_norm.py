@@ -189,7 +189,7 @@ def test_weights_are_exempt_from_decay():
 
 def test_the_head_belongs_to_the_fusion():
     X, y = inflated(40)
-    with pytest.raises(ValueError, match="brings its own head, LpNormHead; leave head"):
+    with pytest.raises(ValueError, match=r"head must be None .* LpNormHead"):
         FusionClassifier(fusion=LpNormFusion(), head=MLPHead()).fit(X, y)
 
 
@@ -212,9 +212,7 @@ def test_other_fusions_with_modality_weights():
     model = FusionClassifier(fusion=NoHarmFusion(0.25), max_epochs=1).fit(X, y)
     assert model.modality_weights_["weight"].to_dict() == {"a": 0.75, "b": 0.25}
     model = FusionClassifier(fusion=SumFusion(), max_epochs=1).fit(X, y)
-    with pytest.raises(
-        AttributeError, match="SumFusion does not learn weights of modalities"
-    ):
+    with pytest.raises(AttributeError, match="SumFusion does not learn weights"):
         model.modality_weights_
     assert not hasattr(FusionClassifier(), "modality_weights_")
 

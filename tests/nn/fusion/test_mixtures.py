@@ -35,8 +35,8 @@ def test_choices():
 @pytest.mark.parametrize(
     ("mixtures", "order", "match"),
     [
-        ([], None, "none of them empty"),
-        ([("a",), ()], None, "none of them empty"),
+        ([], None, "non-empty subsets"),
+        ([("a",), ()], None, "non-empty subsets"),
         ([("a", "d")], None, "unknown modality 'd'"),
         ([("a", "b"), ("b", "a")], None, "twice"),
         ([("a", "b")], None, r"none of the mixtures has \['c'\]"),

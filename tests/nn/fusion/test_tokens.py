@@ -242,7 +242,7 @@ def test_in_an_estimator_with_missing_modalities(name):
 def test_tokens_need_a_fusion_of_tokens():
     X, y = mixed(20)
     with pytest.raises(
-        ValueError, match=r"\['image', 'word'\] give tokens.*Transformer"
+        ValueError, match=r"\['image', 'word'\] return several tokens.*Transformer"
     ):
         FusionClassifier(ENCODERS, fusion=ConcatFusion()).fit(X, y)
 
