@@ -17,7 +17,7 @@ from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import net_state
+from skmm.base import net_state, warm_start
 from skmm.base import search_space as spaces
 from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
@@ -33,12 +33,6 @@ from skmm.base.training_data import (
     combined_weight,
     mean_one,
     split_samples,
-)
-from skmm.base.warm_start import (
-    check_partial_fit,
-    check_same_classes,
-    check_same_structure,
-    resume_file,
 )
 from skmm.data import check_modalities
 from skmm.data.tensors import TensorRows, resolve_device, to_device, to_rows
@@ -169,13 +163,13 @@ class ModalityEstimator(
         net = self.make_net(data.module)
         net = net.resume(self.net_) if again else net
         if self.checkpoint is not None:
-            net.callbacks_.append(("checkpoint", resume_file(self, data)))
+            net.callbacks_.append(("checkpoint", warm_start.resume_file(self, data)))
         return self._train(net, data, self.max_epochs)
 
     @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Implement `partial_fit`."""
-        check_partial_fit(self)
+        warm_start.check_partial_fit(self)
         again = hasattr(self, "net_")
         known = {"again": again, "classes": classes}
         data = self.prepare(X, y, sample_weight, **known, scaled=False)
@@ -222,7 +216,7 @@ class ModalityEstimator(
         self._validate_params()
         device = resolve_device(self.device)
         if again:
-            check_same_structure(self)
+            warm_start.check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         note_missing(self, X)
         check_by_modality(self)
@@ -270,7 +264,7 @@ class ModalityEstimator(
         if not again:
             self._target = self._learn_target(y, weight, classes)
         else:
-            check_same_classes(self, classes)
+            warm_start.check_same_classes(self, classes)
         y = self._target.read(y)
         return y, combined_weight(len(X), y, sample_weight, self.class_weight, scaled)
 
@@ -415,14 +409,7 @@ class ModalityEstimator(
         -------
         ndarray of shape (n_samples, n_features_out), float32
         """
-        fused = self._outputs(X, "fuse")
-        if isinstance(fused, dict):
-            raise TypeError(
-                f"the fusion gives the named outputs {list(fused)}, not one tensor: "
-                f"{type(self).__name__} must override transform to return one of them, "
-                "or all side by side. embed returns the embedding of each modality."
-            )
-        return fused.numpy()
+        return net_state.fused_tensor(self, self._outputs(X, "fuse")).numpy()
 
     def embed(self, X):
         """Compute the embedding of each modality, which are the input of the fusion.

@@ -1,4 +1,4 @@
-"""Saving and restoring an estimator of one net."""
+"""Outputs, saving and restoring of the net of an estimator."""
 
 import copy
 
@@ -57,6 +57,17 @@ def probe(estimator):
         outputs = module(rows)
     tensors = outputs.values() if isinstance(outputs, dict) else [outputs]
     return [output.cpu() for output in tensors]
+
+
+def fused_tensor(estimator, fused):
+    """Output of the fusion, after a check that it is one tensor."""
+    if isinstance(fused, dict):
+        raise TypeError(
+            f"the fusion gives the named outputs {list(fused)}, not one tensor: "
+            f"{type(estimator).__name__} must override transform to return one of "
+            "them, or all side by side. embed returns the embedding of each modality."
+        )
+    return fused
 
 
 def _usable(device):

@@ -182,6 +182,17 @@ def names_in(names):
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def one_tensor(outputs):
+    """Outputs of a net in double precision, after a check that they are one tensor."""
+    if isinstance(outputs, dict):
+        raise TypeError(
+            f"predictions are made of one tensor, but the head gives the named outputs "
+            f"{list(outputs)}; override `_outputs` of the estimator to return the one "
+            "to predict from."
+        )
+    return outputs.double()
+
+
 def to_device(named, device):
     """Move a tensor, or all tensors in nested dicts, to a device."""
     return map_tensors(lambda tensor: tensor.to(device), named)

@@ -39,17 +39,6 @@ class Target:
         register(cls, "targets")
 
 
-def one_tensor(outputs):
-    """Outputs of a net in double precision, after a check that they are one tensor."""
-    if isinstance(outputs, dict):
-        raise TypeError(
-            f"predictions are made of one tensor, but the head gives the named outputs "
-            f"{list(outputs)}; override `_outputs` of the estimator to return the one "
-            "to predict from."
-        )
-    return outputs.double()
-
-
 @dataclass
 class NoTarget(Target):
     """Target of estimators that learn from the modalities alone."""

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
-from skmm.targets.base import Target, one_tensor
+from skmm.data.tensors import one_tensor
+from skmm.targets.base import Target
 
 
 @dataclass
