@@ -17,7 +17,7 @@ from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm.base import net_state
+from skmm.base import net_state, warm_start
 from skmm.base import search_space as spaces
 from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
@@ -33,12 +33,6 @@ from skmm.base.training_data import (
     combined_weight,
     mean_one,
     split_samples,
-)
-from skmm.base.warm_start import (
-    check_partial_fit,
-    check_same_classes,
-    check_same_structure,
-    resume_file,
 )
 from skmm.data import check_modalities
 from skmm.data.tensors import (
@@ -167,13 +161,13 @@ class ModalityEstimator(
         net = self.make_net(data.module)
         net = net.resume(self.net_) if again else net
         if self.checkpoint is not None:
-            net.callbacks_.append(("checkpoint", resume_file(self, data)))
+            net.callbacks_.append(("checkpoint", warm_start.resume_file(self, data)))
         return self._train(net, data, self.max_epochs)
 
     @unchanged_on_error
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Implement `partial_fit`."""
-        check_partial_fit(self)
+        warm_start.check_partial_fit(self)
         again = hasattr(self, "net_")
         known = {"again": again, "classes": classes}
         data = self.prepare(X, y, sample_weight, **known, scaled=False)
@@ -220,7 +214,7 @@ class ModalityEstimator(
         self._validate_params()
         device = resolve_device(self.device)
         if again:
-            check_same_structure(self)
+            warm_start.check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         note_missing(self, X)
         check_by_modality(self)
@@ -264,7 +258,7 @@ class ModalityEstimator(
         if not again:
             self._target = self._learn_target(y, weight, classes)
         else:
-            check_same_classes(self, classes)
+            warm_start.check_same_classes(self, classes)
         y = self._target.read(y)
         return y, combined_weight(len(X), y, sample_weight, self.class_weight, scaled)
 
