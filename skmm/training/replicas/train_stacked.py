@@ -1,6 +1,7 @@
 """Training of many nets, in stacks where possible, the others one by one."""
 
 from collections import defaultdict
+from functools import cache
 
 import torch
 from skorch.callbacks import EpochTimer
@@ -88,7 +89,7 @@ def _structure(net, problem):
         net.max_epochs,
         net.lr_schedule,
         net.gradient_clip,
-        digest(describe(net.criterion)),
+        (type(net.criterion), _params_of(net.criterion)),
         repr(net.device),
         tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
@@ -150,11 +151,19 @@ def _settings(module):
 
 def _settings_of(part):
     if isinstance(part, Block):
-        params = part.get_params(deep=False).items()
-        settings = {name: v for name, v in params if name not in part.per_replica}
-    else:
-        settings = attributes_of(part)
-    return tuple((name, _comparable(value)) for name, value in settings.items())
+        return _params_of(part, without=part.per_replica)
+    values = attributes_of(part).items()
+    return tuple((name, _comparable(value)) for name, value in values)
+
+
+def _params_of(owner, without=()):
+    names = [name for name in _param_names(type(owner)) if name not in without]
+    return tuple((name, _comparable(getattr(owner, name))) for name in names)
+
+
+@cache  # reading a signature takes longer than comparing the values
+def _param_names(cls):
+    return tuple(cls._get_param_names())
 
 
 def _comparable(value):
