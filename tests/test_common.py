@@ -17,7 +17,7 @@ import skmm
 from skmm import nn
 from skmm.nn.block import built_clone
 from skmm.utils._checking import make_data, one_thread
-from skmm.utils.block_checks import check_block
+from skmm.utils.block_checks import check_block, check_stack
 from skmm.utils.estimator_checks import parametrize_with_checks
 
 MINIBATCHES = "weights act within minibatches of float32 sums, not exactly"
@@ -276,6 +276,35 @@ def as_numpy(value):
         return type(value)(map(as_numpy, value))
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     return np.int64(value) if is_integer else value
+
+
+class MixesReplicas(nn.Block):
+    """Claims to be stackable, but looks at the first axes."""
+
+    stackable = True
+
+    def build(self, in_shape):
+        self.linear = torch.nn.Linear(*in_shape, 3)
+        self.out_features = 3
+        return self
+
+    def forward(self, x):
+        return self.linear(x).softmax(1)
+
+
+class FailsInAStack(MixesReplicas):
+    """Claims to be stackable, but reads the weights of its layer."""
+
+    stackable = True
+
+    def forward(self, x):
+        return torch.nn.functional.linear(x, self.linear.weight)
+
+
+@pytest.mark.parametrize("block", [MixesReplicas(), FailsInAStack()])
+def test_a_block_that_is_not_stackable_is_found(block):
+    with pytest.raises(AssertionError, match="stackable=True, but"):
+        check_stack(block, (5,), (TABLE,))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from skmm.data.tensors import tensors_in
+from skmm.data.tensors import map_tensors, tensors_in
+from skmm.nn.composite.stack import can_stack, stack
 from skmm.nn.shape_inference import gives_of
 
 __all__ = ["check_block", "same_weights"]
@@ -52,6 +53,7 @@ def check_block(block, in_shape, inputs):
     check_everything_learns(block, in_shape, inputs)
     check_pickling(block, in_shape, inputs)
     check_no_weight_decay_is_its_own(block, in_shape)
+    check_stack(block, in_shape, inputs)
 
 
 def check_constructs_without_arguments(block):
@@ -138,3 +140,30 @@ def check_no_weight_decay_is_its_own(block, in_shape):
     built = clone(clone(block).build(in_shape))
     own = {id(parameter) for parameter in built.parameters()}
     assert all(id(parameter) in own for parameter in built.no_weight_decay())
+
+
+def check_stack(block, in_shape, inputs):
+    """A stack of two blocks, if they can be stacked, computes what each computes."""
+    peers = [clone(block).build(in_shape).eval() for _ in range(2)]
+    if not can_stack(peers[0]):
+        return
+    twice = [x if x is None else map_tensors(_twice, x) for x in inputs]
+    with torch.no_grad():
+        try:
+            stacked = stack(peers)(*twice)
+        except RuntimeError as error:
+            raise AssertionError(
+                f"stackable=True, but forward fails for inputs with a leading axis: "
+                f"{error}"
+            ) from error
+        for i, peer in enumerate(peers):
+            pairs = zip(tensors_in(peer(*inputs)), tensors_in(stacked), strict=True)
+            assert all(
+                alone.shape == both[i].shape
+                and torch.allclose(alone, both[i], atol=1e-5)
+                for alone, both in pairs
+            ), "stackable=True, but a stack does not compute what each block computes"
+
+
+def _twice(tensor):
+    return torch.stack([tensor, tensor])
