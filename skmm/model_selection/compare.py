@@ -53,9 +53,10 @@ class ModalityComparison:
     paired : DataFrame
         One row per fused subset and single modality, and per control: the gain
         (positive if the fused subset is better, for losses and scores alike), standard
-        error, interval, the one-sided p value of "helps", the two-sided adjusted p
-        value of "harms", the share of splits in which the fused subset was better, and
-        the gain that is detectable with 80 % power.
+        error, interval, the two-sided p values of "helps" and, adjusted, of "harms",
+        the shares of splits and of samples in which the fused subset was better, the p
+        value of Wilcoxon's signed-rank test over samples, and the gain that is
+        detectable with about 80 % power (NaN if that is not known).
     verdict : str
         Begins with "helps:", "no evidence:" or "harms:".
     importance : DataFrame
@@ -191,17 +192,33 @@ def compare_modalities(
     By samples, with :math:`d_i` the loss of a single modality minus that of the fused
     model in sample i, averaged over the repeats, and K folds,
 
-    .. math:: t = \frac{\bar d}{s_d / \sqrt{n} \cdot \sqrt{K / (K - 1)}}
+    .. math:: t = \frac{\bar d}{SE}, \qquad SE = \sqrt{\frac{K}{K - 1}}
+        \max\left(\frac{s_d}{\sqrt n}, \frac{s_f}{\sqrt K}\right)
 
-    has n - 1 degrees of freedom. "Helps" takes the largest p value over all single
-    modalities (an intersection-union test: no correction is needed for choosing the
-    best one). "Harms", and scores that are not a mean over samples, use the corrected
-    resampled t-test, with Holm's correction over all single modalities.
+    has n - 1 degrees of freedom; :math:`s_f` is the standard deviation of the folds'
+    means. The variance over samples alone vanishes where both models nearly agree, but
+    that of the mean does not. Verdict, table and plot use one procedure: "helps" means
+    that the interval of the gain lies above zero for **every** single modality (an
+    intersection-union test: no correction is needed for choosing the best one),
+    "harms" that one lies below zero after Holm's correction.
+
+    A gain :math:`\delta` above the mean is tested with the standard error that it
+    would have, :math:`SE^2 + v (\delta - \bar d) K / ((K - 1) n)`: v is 2 for the
+    log-loss, 1 for the error rate, and, with the single modality's mean loss L, 4 L for
+    the squared and :math:`\pi` L for the absolute error. Upper bounds are therefore
+    farther away than lower ones. Scores that are not a mean over samples use the
+    corrected resampled t-test.
+
+    The estimated gain is that of models trained on a share 1 - 1/K of the samples.
+    A loss that few samples dominate has low power; ``samples_better`` and Wilcoxon's
+    test describe the typical sample, but do not account for the choice of training
+    samples and do not decide.
 
     References
     ----------
-    Nadeau and Bengio, "Inference for the generalization error", 2003. Berger,
-    "Multiparameter hypothesis testing and acceptance sampling", 1982.
+    Nadeau and Bengio, "Inference for the generalization error", 2003. Bayle, Bayle,
+    Janson and Mackey, "Cross-validation confidence intervals for test error", 2020.
+    Berger, "Multiparameter hypothesis testing and acceptance sampling", 1982.
 
     Examples
     --------
@@ -240,10 +257,8 @@ def compare_modalities(
     outcomes = {name: outcome_of(found, splits) for name, found in results.items()}
     constant = fits.constant_results()
     constant = None if constant is None else outcome_of(constant, splits)
-    statistics = Statistics(splits, groups, measure.losses is not None)
-    return _conclude(
-        outcomes, constant, chosen, statistics, measure.name, alpha, list(X)
-    )
+    statistics = Statistics(splits, groups, measure)
+    return _conclude(outcomes, constant, chosen, statistics, alpha, list(X))
 
 
 def _check_groups(groups, n_samples):
@@ -264,8 +279,9 @@ def _check_seed(random_state, cache):
     return base_seed(random_state) % 2**32
 
 
-def _conclude(outcomes, constant, subsets, statistics, measure, alpha, names):
+def _conclude(outcomes, constant, subsets, statistics, alpha, names):
     """Return tables and verdict."""
+    measure = statistics.measure.name
     paired = paired_of(outcomes, subsets, statistics, alpha)
     kind, pair = judge(paired, alpha)
     by_names = {

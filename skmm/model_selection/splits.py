@@ -39,6 +39,11 @@ class Splits:
     ratio: float
 
     @property
+    def test_sizes(self):
+        """Number of test samples of each split."""
+        return np.array([len(test) for _, test in self.pairs])
+
+    @property
     def n_folds(self):
         """Number of splits per repeat."""
         return len(self.pairs) // self.n_repeats

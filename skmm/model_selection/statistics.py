@@ -5,21 +5,33 @@ former are tested by samples, of the latter by splits:
 
 ===========  =======================================================================
 by samples   the loss of a sample, averaged over repeats, is one observation; with K
-             folds the standard error is widened by sqrt(K / (K - 1)), because the
-             models of all folds share most of their training samples
+             folds the standard error is the larger one of the samples' and the folds',
+             widened by sqrt(K / (K - 1)), because the models of all folds share most of
+             their training samples
 by splits    the score of a split is one observation; the variance of the mean is
              (1 / J + test samples / training samples) times their variance [1]_
 ===========  =======================================================================
 
+The variance of paired differences grows with the gain itself: near zero it says little
+of the variance at a larger gain. Intervals and power take that into account where the
+loss is known.
+
+The folds matter where the models nearly agree: the variance over samples then vanishes
+faster than that of the mean difference, and the central limit theorem for
+cross-validation does not hold [2]_.
+
 .. [1] C. Nadeau, Y. Bengio. Inference for the generalization error. Machine Learning
    52, 239-281, 2003.
+.. [2] P. Bayle, A. Bayle, L. Janson, L. Mackey. Cross-validation confidence intervals
+   for test error. NeurIPS 2020.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
@@ -41,12 +53,16 @@ class Measure:
         ``score(model, X, y)`` returns one number, greater is better.
     reads_X : bool
         Whether it is a user's function, which may read X.
+    slope : callable or None
+        ``slope(loss)`` returns by how much the variance of paired differences grows per
+        unit of gain over a model of that mean loss; None where that is not known.
     """
 
     name: str
     losses: Callable | None = None
     score: Callable | None = None
     reads_X: bool = False
+    slope: Callable | None = None
 
 
 def log_losses(model, X, y):
@@ -71,11 +87,19 @@ def _regression_losses(penalty):
     return losses
 
 
+# With d the difference of the losses at predictions that differ by D, to second order:
+# Log-loss: mean d = KL, var d = 2 KL. Squared: mean d = D^2, var d = 4 MSE D^2.
+# Absolute: mean d = f(0) D^2, var d = D^2, with the density f(0) = 1 / (pi MAE) of
+# normal residuals. Error rate: var d = mean d + 2 P(only the better model errs).
 LOSSES = {  # scorers of scikit-learn that are a mean over samples
-    "neg_log_loss": Measure("log-loss", log_losses),
-    "accuracy": Measure("error rate", zero_one_losses),
-    "neg_mean_squared_error": Measure("squared error", _regression_losses(np.square)),
-    "neg_mean_absolute_error": Measure("absolute error", _regression_losses(np.abs)),
+    "neg_log_loss": Measure("log-loss", log_losses, slope=lambda loss: 2.0),
+    "accuracy": Measure("error rate", zero_one_losses, slope=lambda loss: 1.0),
+    "neg_mean_squared_error": Measure(
+        "squared error", _regression_losses(np.square), slope=lambda loss: 4.0 * loss
+    ),
+    "neg_mean_absolute_error": Measure(
+        "absolute error", _regression_losses(np.abs), slope=lambda loss: np.pi * loss
+    ),
 }
 
 
@@ -124,35 +148,64 @@ class Difference:
     mean, standard_error : float
     df : int
         Degrees of freedom.
+    growth : float
+        By how much the squared standard error grows per unit of gain; 0 where that is
+        not known.
     """
 
     mean: float
     standard_error: float
     df: int
+    growth: float = 0.0
 
     def p_above(self):
-        """One-sided p value of a difference above zero."""
-        return float(stats.t.sf(self._t(), self.df))
+        """Two-sided p value where the difference is above zero, else 1."""
+        return self._p_value(self.mean, self.standard_error)
 
     def p_below(self):
         """Two-sided p value where the difference is below zero, else 1."""
-        t = self._t()
-        return float(2 * stats.t.cdf(t, self.df)) if t < 0 else 1.0
+        return self._p_value(-self.mean, self._error_at(0.0))
 
-    def interval(self, alpha):
-        """Two-sided interval of level 1 - alpha."""
-        half = stats.t.isf(alpha / 2, self.df) * self.standard_error
-        return self.mean - half, self.mean + half
+    def interval(self, alpha, limit=np.inf):
+        """Two-sided interval of level 1 - alpha: the differences that are not rejected.
 
-    def detectable(self, alpha):
-        """Smallest difference that a one-sided test detects with 80 % power."""
-        quantiles = stats.t.isf(alpha, self.df) + stats.t.ppf(POWER, self.df)
-        return float(quantiles * self.standard_error)
+        A larger difference than the mean is tested with the standard error that it
+        would have, up to `limit`, the largest difference that is possible.
+        """
+        quantile = stats.t.isf(alpha / 2, self.df)
+        half, extra = quantile * self.standard_error, quantile**2 * self.growth / 2
+        above = min(extra + np.hypot(extra, half), max(limit - self.mean, half))
+        return self.mean - half, self.mean + above
 
-    def _t(self):
-        if self.standard_error > 0:
-            return self.mean / self.standard_error
-        return np.sign(self.mean) * np.inf if self.mean else 0.0
+    def detectable(self, alpha, loss):
+        r"""Smallest gain over a model of mean `loss` detected with about 80 % power.
+
+        Solves :math:`\delta = t SE(\delta) + z \sigma(\delta)`, where both squared
+        errors grow with :math:`\delta (1 - \delta / 2L)`, L the loss. The variance of
+        the mean without a gain is taken as half of the estimated one, which contains
+        the noise of what was fitted. NaN if no gain below `loss` would be detected, or
+        `growth` is not known.
+        """
+        if not (self.growth > 0 and loss > 0):
+            return np.nan
+        t, z = stats.t.isf(alpha / 2, self.df), stats.norm.ppf(POWER)
+        none = self.standard_error**2 - self.growth * max(self.mean, 0.0)
+        none = max(none, self.standard_error**2 / 4)
+
+        def missing(gain):
+            grown = self.growth * gain * (1 - gain / (2 * loss))
+            return t * np.sqrt(none + grown) + z * np.sqrt(none / 2 + grown) - gain
+
+        return brentq(missing, 0.0, loss) if missing(loss) < 0 else np.nan
+
+    def _error_at(self, difference):
+        grown = self.growth * max(difference - self.mean, 0.0)
+        return np.sqrt(self.standard_error**2 + grown)
+
+    def _p_value(self, above, error):
+        if above <= 0:
+            return 1.0
+        return float(2 * stats.t.sf(above / error, self.df)) if error > 0 else 0.0
 
 
 def by_rows(values, n_folds=None, groups=None):
@@ -174,6 +227,25 @@ def by_rows(values, n_folds=None, groups=None):
     error = values.std(ddof=1) / np.sqrt(n)
     error *= 1.0 if n_folds is None else np.sqrt(n_folds / (n_folds - 1))
     return Difference(float(values.mean()), float(error), n - 1)
+
+
+def by_folds(found, splits, sizes, n_folds):
+    """Widen the standard error of a difference by samples to that of its folds.
+
+    Parameters
+    ----------
+    found : Difference
+        By samples.
+    splits : ndarray of shape (n_splits,)
+        Mean difference of each split.
+    sizes : ndarray of shape (n_splits,)
+        Number of test samples of each split.
+    n_folds : int
+        Number of splits that test every sample once.
+    """
+    away = (splits - found.mean) * sizes / sizes.mean()
+    error = np.sqrt(np.square(away).sum() / (len(splits) - 1) / (n_folds - 1))
+    return replace(found, standard_error=max(found.standard_error, float(error)))
 
 
 def by_clusters(values, groups):

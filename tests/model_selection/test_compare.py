@@ -396,26 +396,52 @@ def test_images_can_be_compared_by_what_they_reconstruct():
     assert found.table["mean"].between(0, 1).all()
 
 
-def test_caution_if_only_the_test_by_samples_finds_harm():
-    pair = pd.Series(
-        {
-            "gain": -0.3,
-            "lower": -0.5,
-            "upper": -0.1,
-            "fused": "a + b",
-            "against": "a",
-            "observations": 100,
-            "detectable": 0.2,
-            "standard_error": 0.1,
-            "p_harms": 0.2,
-        }
+def pair_without_evidence(**changes):
+    pair = {
+        "gain": -0.3,
+        "lower": -0.5,
+        "upper": 0.1,
+        "fused": "a + b",
+        "against": "a",
+        "observations": 100,
+        "detectable": 0.2,
+        "standard_error": 0.1,
+        "samples_better": 0.12,
+        "p_wilcoxon": 0.001,
+    }
+    return pd.Series(pair | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "a gain of 0.2 would have been detected with about 80 % power"),
+        ({}, "worse in 88 % of the samples (signed-rank p = 0.001), but few samples"),
+        ({"samples_better": 0.7}, "better in 70 % of the samples"),
+        ({"standard_error": 0.0}, "the same in all samples"),
+    ],
+)
+def test_no_evidence_says_what_it_does_not_mean(changes, expected):
+    pair = pair_without_evidence(**changes)
+    assert expected in sentence("no evidence", pair, "log-loss", "samples", 0.05)
+
+
+def test_no_power_is_claimed_where_it_is_not_known():
+    pair = pair_without_evidence(detectable=np.nan, p_wilcoxon=np.nan)
+    text = sentence("no evidence", pair, "score", "splits", 0.05)
+    assert "power, a smaller" not in text and "signed-rank" not in text
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", "roc_auc"])
+@pytest.mark.parametrize("resampling", [4, BootstrapOutOfBag(6, random_state=0)])
+def test_verdict_and_interval_agree(scoring, resampling):
+    X, y = draw(90)
+    found = compare_modalities(
+        linear(), X, y, resampling=resampling, scoring=scoring, random_state=0
     )
-    text = sentence("no evidence", pair, "log-loss", "samples", 0.05)
-    assert "It may harm: the test over samples" in text and "p = 0.2" in text
-    pair["standard_error"] = 0.0
-    assert "the same in all samples" in sentence(
-        "no evidence", pair, "log-loss", "samples", 0.05
-    )
+    lower, upper = found.paired["lower"].min(), found.paired["upper"].min()
+    assert found.verdict.startswith("helps") == (lower > 0)
+    assert not found.verdict.startswith("harms") or upper < 0
 
 
 def test_damaged_cache_files(tmp_path):

@@ -1,5 +1,7 @@
 """Measures and tests of differences, against formulas and by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from skmm.model_selection.statistics import (
     LOSSES,
+    Difference,
+    by_folds,
     by_rows,
     by_splits,
     choose_measure,
@@ -25,8 +29,10 @@ def test_by_rows_is_a_t_test_with_a_wider_error():
     found = by_rows(values, n_folds=5)
     assert found.standard_error == pytest.approx(stats.sem(values) * np.sqrt(5 / 4))
     many = by_rows(values, n_folds=10**9)
-    expected = stats.ttest_1samp(values, 0, alternative="greater")
-    assert many.p_above() == pytest.approx(expected.pvalue)
+    expected = stats.ttest_1samp(values, 0).pvalue
+    above = values.mean() > 0
+    assert many.p_above() == pytest.approx(expected if above else 1.0)
+    assert many.p_below() == pytest.approx(1.0 if above else expected)
     assert many.interval(0.05) == pytest.approx(
         tuple(stats.ttest_1samp(values, 0).confidence_interval())
     )
@@ -56,18 +62,103 @@ def test_corrected_resampled_t():
 @pytest.mark.parametrize("sign", [-1, 0, 1])
 def test_a_constant_difference_has_no_error(sign):
     found = by_rows(np.full(20, float(sign)), 5)
-    assert found.p_above() == {1: 0.0, 0: 0.5, -1: 1.0}[sign]
+    assert found.p_above() == (0.0 if sign > 0 else 1.0)
+    assert found.p_below() == (0.0 if sign < 0 else 1.0)
+
+
+NUMBERS = st.floats(-2, 2), st.floats(0.01, 1), st.floats(0, 1), st.floats(0.01, 0.3)
+
+
+@settings(max_examples=100, deadline=None)
+@given(*NUMBERS)
+def test_p_values_and_intervals_are_one_procedure(mean, error, growth, alpha):
+    found = Difference(mean, error, 30, growth)
+    lower, upper = found.interval(alpha)
+    assert (lower > 1e-9) <= (found.p_above() < alpha)
+    assert (found.p_above() < alpha) <= (lower > -1e-9)
+    assert (upper < -1e-9) <= (found.p_below() < alpha)
+    assert (found.p_below() < alpha) <= (upper < 1e-9)
+
+
+def test_an_upper_bound_has_the_error_that_it_would_have():
+    found = Difference(0.3, 0.1, 30, growth=0.2)
+    _, upper = found.interval(0.05)
+    error = np.sqrt(0.1**2 + 0.2 * (upper - 0.3))
+    assert upper - 0.3 == pytest.approx(stats.t.isf(0.025, 30) * error)
+    assert found.interval(0.05, limit=0.6)[1] == pytest.approx(0.6)
+    plain = Difference(0.3, 0.1, 30).interval(0.05)
+    assert found.interval(0.05, limit=0.31)[1] == pytest.approx(plain[1])
+    assert plain[1] - 0.3 == pytest.approx(0.3 - plain[0])
+
+
+def test_the_error_of_folds_is_that_of_samples_if_each_fold_is_one():
+    values = RNG.normal(size=30)
+    found = by_rows(values, 30)
+    error = by_folds(found, values, np.ones(30), 30).standard_error
+    assert error == pytest.approx(found.standard_error)
+
+
+def test_folds_widen_an_error_that_vanishes_over_samples():
+    values = RNG.normal(size=(4, 25)) * 0.1 + np.arange(4)[:, None]
+    found = by_rows(values.ravel(), 4)
+    folds = by_folds(found, values.mean(1), np.full(4, 25), 4)
+    expected = values.mean(1).std(ddof=1) / np.sqrt(3)
+    assert folds.standard_error == pytest.approx(expected)
+    assert folds.standard_error > 1.5 * found.standard_error
+    same = by_folds(found, np.full(4, found.mean), np.full(4, 25), 4)
+    assert same == found
 
 
 def test_detectable_difference_has_80_percent_power():
-    n, draws = 100, 2000
-    found = [by_rows(RNG.normal(size=n), 10**9) for _ in range(200)]
-    size = np.mean([f.detectable(0.05) for f in found])
-    hits = [
-        by_rows(RNG.normal(size, 1, size=n), 10**9).p_above() < 0.05
-        for _ in range(draws)
-    ]
-    assert np.mean(hits) == pytest.approx(0.8, abs=0.04)
+    """Squared errors whose paired differences vary the more the larger the gain is."""
+    n, noise, draws = 200, 1.0, 2000
+    rng = np.random.default_rng(0)
+
+    def draw(gain):
+        """Losses of a model without an effect of variance `gain`, minus with it."""
+        effect, errors = rng.normal(size=n) * np.sqrt(gain), rng.normal(size=n) * noise
+        loss = noise**2 + gain
+        values = (errors + effect) ** 2 - errors**2
+        return replace(by_rows(values, 10**9), growth=4 * loss / n), loss
+
+    without = Difference(0.0, 1e-3, n - 1, growth=4 / n)
+    gain = without.detectable(0.05, 1.0)
+    assert np.mean([draw(gain)[0].p_above() < 0.05 for _ in range(draws)]) > 0.7
+    fixed_error = (stats.t.isf(0.025, n - 1) + stats.norm.ppf(0.8)) * 1e-3
+    assert gain > 10 * fixed_error
+    assert np.isnan(Difference(0.0, 0.5, n - 1, 4 / n).detectable(0.05, 0.1))
+    assert np.isnan(Difference(0.0, 0.5, n - 1).detectable(0.05, 1.0))
+
+
+def break_even(seed, n=100, repeats=4, folds=5):
+    """Gains of least squares by a feature that is worth just what it costs."""
+    rng = np.random.default_rng(seed)
+    x, noise = rng.normal(size=(n, 2)), rng.normal(size=n)
+    y = x[:, 0] + x[:, 1] / np.sqrt(0.8 * n) + noise
+    gains, splits = np.empty((repeats, n)), []
+    for repeat in range(repeats):
+        fold = rng.permutation(n) % folds
+        for k in range(folds):
+            train, test = fold != k, fold == k
+            errors = []
+            for columns in ([0], [0, 1]):
+                fit = np.linalg.lstsq(x[train][:, columns], y[train])[0]
+                errors.append((y[test] - x[test][:, columns] @ fit) ** 2)
+            gains[repeat, test] = errors[0] - errors[1]
+            splits.append(gains[repeat, test].mean())
+    return gains.mean(0), np.array(splits)
+
+
+def test_intervals_cover_a_gain_near_break_even():
+    samples, folds = [], []
+    for seed in range(300):
+        gains, splits = break_even(seed)
+        found = by_rows(gains, 5)
+        wide = by_folds(found, splits, np.full(len(splits), 20), 5)
+        wide = replace(wide, growth=4 / 80)
+        samples.append(np.sign(found.interval(0.05)).sum() == 0)
+        folds.append(np.sign(wide.interval(0.05)).sum() == 0)
+    assert np.mean(samples) < 0.9 and np.mean(folds) > 0.95
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,12 +1,13 @@
 """Tables of a comparison, and the verdict drawn from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 
 import numpy as np
 import pandas as pd
+from scipy.stats import wilcoxon
 
-from skmm.model_selection.statistics import by_rows, by_splits, holm
+from skmm.model_selection.statistics import by_folds, by_rows, by_splits, holm
 
 HELPS, NO_EVIDENCE, HARMS = "helps", "no evidence", "harms"
 PERCENTILES = (2.5, 97.5)
@@ -50,12 +51,12 @@ class Statistics:
     ----------
     splits : Splits
     groups : ndarray of shape (n_samples,) or None
-    lower_is_better : bool
+    measure : Measure
     """
 
     splits: object
     groups: np.ndarray | None
-    lower_is_better: bool
+    measure: object
 
     def mean(self, outcome):
         """Mean of an outcome."""
@@ -63,7 +64,8 @@ class Statistics:
 
     def gain(self, outcome, reference):
         """Gain of an outcome over a reference; positive if it is better."""
-        return self.combined({1.0: outcome, -1.0: reference}.items())
+        found = self.combined({1.0: outcome, -1.0: reference}.items())
+        return replace(found, growth=self._growth(found.df + 1, reference))
 
     def combined(self, terms):
         """Gain of a sum of (factor, outcome); positive if it is better."""
@@ -74,9 +76,19 @@ class Statistics:
         rows = sum(factor * outcome.rows for factor, outcome in terms)
         return self._difference(rows, splits)
 
+    def most_gain(self, reference, alpha):
+        """Upper bound of the reference's mean loss, which no gain can exceed."""
+        bounded = self.measure.slope is not None
+        return self.mean(reference).interval(alpha)[1] if bounded else np.inf
+
     def split_gains(self, outcome, reference):
         """Gain of an outcome over a reference in each split."""
         return self._sign * (outcome.splits - reference.splits)
+
+    @property
+    def lower_is_better(self):
+        """Whether the measure is a loss."""
+        return self.measure.losses is not None
 
     @property
     def observations(self):
@@ -92,7 +104,19 @@ class Statistics:
     def _difference(self, rows, splits):
         if rows is None:
             return by_splits(splits, self.splits.ratio)
-        return by_rows(rows, self.splits.n_folds, self.groups)
+        n_folds = self.splits.n_folds
+        found = by_rows(rows, n_folds, self.groups)
+        return by_folds(found, splits, self.splits.test_sizes, n_folds)
+
+    def _growth(self, n_observations, reference):
+        """Growth of the squared error of a gain, of models trained on other folds."""
+        if self.measure.slope is None:
+            return 0.0
+        if reference.rows is None:
+            n_observations = self.splits.test_sizes.mean() / self.splits.ratio
+        else:
+            n_observations *= 1 - 1 / self.splits.n_folds
+        return self.measure.slope(reference.splits.mean()) / n_observations
 
 
 def table_of(outcomes, statistics, alpha):
@@ -135,18 +159,30 @@ def paired_of(outcomes, subsets, statistics, alpha):
 def _pair(fused, against, statistics, alpha):
     found = statistics.gain(fused, against)
     gains = statistics.split_gains(fused, against)
-    lower, upper = found.interval(alpha)
+    limit = statistics.most_gain(against, alpha)
+    lower, upper = found.interval(alpha, limit)
     return {
         "gain": found.mean,
         "standard_error": found.standard_error,
         "lower": lower,
         "upper": upper,
         "p_helps": found.p_above(),
-        "p_harms": by_splits(gains, statistics.splits.ratio).p_below(),
+        "p_harms": found.p_below(),
         "splits_better": float((gains > 0).mean()),
-        "detectable": found.detectable(alpha),
+        **_ranks(fused.rows, against.rows),
+        "detectable": found.detectable(alpha, against.splits.mean()),
         "observations": found.df + 1,
     }
+
+
+def _ranks(fused, against):
+    """Share of samples with the smaller loss, and Wilcoxon's signed-rank test."""
+    if fused is None or against is None:
+        return {"samples_better": np.nan, "p_wilcoxon": np.nan}
+    gains = against - fused
+    share = float((gains > 0).mean() + (gains == 0).mean() / 2)
+    p = float(wilcoxon(gains).pvalue) if gains.any() else 1.0
+    return {"samples_better": share, "p_wilcoxon": p}
 
 
 def importance_of(outcomes, names, constant, statistics):
@@ -239,7 +275,7 @@ def sentence(kind, pair, measure, observations, alpha):
     else:
         text = (
             f"{name} gains {gain:.3g} {measure} {interval} over {single}, the closest "
-            "single modality. " + _caution(pair, observations)
+            "single modality. " + _caution(pair, observations) + _typical(pair, alpha)
         )
     if observations == "splits":
         text += " The test is split-based and has low power."
@@ -250,14 +286,23 @@ def _caution(pair, observations):
     """Say what missing evidence does not mean."""
     if pair["standard_error"] == 0:
         return f"The difference is the same in all {observations}."
-    text = (
-        "This does not show that it is useless: with "
-        f"{pair['observations']} {observations} a gain of {pair['detectable']:.2g} "
-        "would have been detected with 80 % power, a smaller one less often."
+    text = "This does not show that it is useless"
+    if np.isnan(pair["detectable"]):
+        return text + "."
+    return text + (
+        f": with {pair['observations']} {observations} a gain of "
+        f"{pair['detectable']:.2g} would have been detected with about 80 % power, a "
+        "smaller one less often."
     )
-    if pair["upper"] < 0:
-        text += (
-            " It may harm: the test over samples finds it worse, but the test over "
-            f"splits is not conclusive (p = {pair['p_harms']:.2g})."
-        )
-    return text
+
+
+def _typical(pair, alpha):
+    """Say where most samples speak against a mean that few of them dominate."""
+    if not pair["p_wilcoxon"] <= alpha:
+        return ""
+    better, share = pair["samples_better"] > 0.5, pair["samples_better"]
+    share, kind = (share, "better") if better else (1 - share, "worse")
+    return (
+        f" It is {kind} in {100 * share:.0f} % of the samples (signed-rank p = "
+        f"{pair['p_wilcoxon']:.2g}), but few samples dominate the mean."
+    )
