@@ -1,54 +1,69 @@
-"""How often `compare_modalities` says "helps" or "harms" where neither is true.
+"""Whether `compare_modalities` keeps what it promises, cell by cell.
 
-Modality a says something of the class, b nothing that the model could use: it is noise
-(useless), says what a says (redundant), has its rows in another order (permuted), or
-says just so much that what it adds is what its parameters cost (boundary; the strength
-is found on other data sets). Of 200 data sets each, at most 16 may be a false "helps",
-and as many a false "harms": 5 % and two standard errors. Useless, redundant and
-permuted modalities do cost something, so that "harms" is not always false there; what
-is counted is in the table, with the mean gain that large test sets show.
+Modality a predicts y; modality b adds a linear effect of some strength, spread over 1,
+5 or 20 features. Three strengths are tried in each cell:
 
-The second table is the power: how often "helps" is said where a and b are equally good
-and both together are about .05 or .1 nats better than either.
+none        b is noise, and fusion loses what its parameters cost
+break-even  b adds just what its parameters cost: the mean gain is zero
+stated      the gain that the verdicts at break-even state as detectable (median)
+
+Counted are *helps* and *harms*, how often the 95 % interval of the gain covers the true
+mean gain of models trained on as many samples as in a fold, and the power, *helps* at
+the stated gain. The goals are a level of 5 % plus two standard errors (*helps* at none
+and break-even, *harms* at break-even), coverage of 93 %, power of 70 to 90 %.
+"skewed" has exponential features and noise. True gains are means over training sets,
+on large test sets.
 
 Run with ``OMP_NUM_THREADS=1 python benchmarks/false_alarms.py [--quick] [--jobs 2]
-[--models linear net] [--tables alarms power]``.
+[--models linear trees net] [--rows 50 100]``; finished cells are kept in a cache, and
+more data sets can be added with ``--sets``.
 """
 
 import argparse
+import json
 import sys
-from itertools import chain, product
+from itertools import product
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
-from scipy.optimize import brentq
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-from sklearn.model_selection import RepeatedStratifiedKFold
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
-from benchmarks.common import machine, report
-from skmm import FusionClassifier, ModalityDict
+from benchmarks.common import RESULTS, machine, report
+from skmm import FusionClassifier, FusionRegressor, ModalityDict
 from skmm.base.fit_many import fit_many
 from skmm.model_selection import compare_modalities
+from skmm.model_selection.statistics import LOSSES
 from skmm.nn import MLPEncoder, MLPHead
 
-WIDTHS = {"a": 5, "b": 5}
-NULLS = ("useless", "redundant", "permuted", "boundary")
+FEATURES_OF_A = 3
+ROWS, COLUMNS = (50, 100, 250, 1000), (1, 5, 20)
 REPEATS, FOLDS = 2, 5
-MOST = 16 / 200
-TEST_ROWS = 4000
-GAINS = (0.05, 0.1)  # nats, of the power
+STRENGTHS = np.array([0, 0.08, 0.16, 0.25, 0.35, 0.5, 0.75, 1, 1.5, 2, 3, 4])
+TEST_ROWS = 2000
+SCORINGS = {
+    "regression": ("neg_mean_squared_error", "neg_mean_absolute_error"),
+    "classification": ("neg_log_loss",),
+}
+NET = {"max_epochs": 30, "lr": 0.01, "batch_size": 64, "random_state": 0}
+FOREST = {"n_estimators": 10, "min_samples_leaf": 5, "random_state": 0}
 
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="20 data sets, n = 72")
+    parser.add_argument("--quick", action="store_true", help="linear, n = 50, 20 sets")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--models", nargs="+", default=["linear", "net"])
-    parser.add_argument("--tables", nargs="+", default=["alarms", "power"])
+    parser.add_argument("--models", nargs="+", default=["linear", "trees", "net"])
+    parser.add_argument("--rows", nargs="+", type=int, default=ROWS)
+    parser.add_argument("--sets", type=int, default=100, help="data sets of a cell")
+    path = RESULTS / "false_alarms.jsonl"
+    parser.add_argument("--cache", type=Path, default=path, help="JSON lines")
     return parser.parse_args()
 
 
@@ -56,127 +71,178 @@ def joined(X):
     return np.hstack([X[name] for name in X])
 
 
-def make_model(name):
-    """A linear model, or a small net."""
+def make_model(name, task):
+    """A linear model, a small forest, or a small net."""
+    first = task == "regression"
+    if name == "net":
+        kind = FusionRegressor if first else FusionClassifier
+        return kind(MLPEncoder((8,)), head=MLPHead(()), **NET)
     if name == "linear":
-        return make_pipeline(FunctionTransformer(joined), LogisticRegression())
-    return FusionClassifier(
-        MLPEncoder((8,)), head=MLPHead(()), max_epochs=40, lr=0.01, random_state=0
-    )
+        model = LinearRegression() if first else LogisticRegression()
+    else:
+        model = (RandomForestRegressor if first else RandomForestClassifier)(**FOREST)
+    return make_pipeline(FunctionTransformer(joined), model)
 
 
-def draw(kind, n, seed, strength=0.0):
-    """Rows of one data set; `strength` is that of b, and of a too if b is useful."""
+def draw(task, n, columns, skewed, strength, seed):
+    """One data set; b's effect has the direction of the sum of its features."""
     rng = np.random.default_rng(seed)
-    a, b = (rng.normal(size=(n, d)) for d in WIDTHS.values())
-    own = strength if kind == "useful" else 1.0
-    y = own * a[:, 0] + strength * b[:, 0] + rng.logistic(size=n) > 0
-    if kind == "redundant":
-        b = a @ rng.normal(size=(a.shape[1], b.shape[1])) / np.sqrt(a.shape[1])
-    if kind == "permuted":
-        b = (y[:, None] + rng.normal(size=b.shape))[rng.permutation(n)]
-    return ModalityDict(a=a, b=b), y.astype(int)
+
+    def features(width):
+        drawn = rng.exponential(size=(n, width)) - 1
+        return drawn if skewed else rng.normal(size=(n, width))
+
+    a, b = features(FEATURES_OF_A), features(columns)
+    effect = a[:, 0] + strength * b.sum(1) / np.sqrt(columns)
+    if task == "classification":
+        y = (effect + rng.logistic(size=n) > 0).astype(int)
+    else:
+        y = effect + (rng.exponential(size=n) - 1 if skewed else rng.normal(size=n))
+    return ModalityDict(a=a, b=b), y
 
 
-def true_gain(name, kind, n, strength, seeds):
-    """Mean gain of both over a on large test sets, over data sets of n rows."""
-    sets = [draw(kind, n + TEST_ROWS, seed, strength) for seed in seeds]
-    losses = {}
-    for names in (["a"], ["a", "b"]):
-        models = [make_model(name) for _ in sets]
-        data = [(X.select(names)[:n], y[:n], None) for X, y in sets]
-        if name == "net":
-            fit_many(models, data)
-        else:
-            models = [m.fit(*rows[:2]) for m, rows in zip(models, data, strict=True)]
-        losses[len(names)] = [
-            log_loss(y[n:], m.predict_proba(X.select(names)[n:]))
-            for m, (X, y) in zip(models, sets, strict=True)
-        ]
-    return float(np.mean(np.subtract(losses[1], losses[2])))
-
-
-def strength_for(name, kind, n, gain, sets):
-    """Strength at which both gain so much over a."""
-    seeds = range(10_000, 10_000 + sets)
-
-    def miss(strength):
-        return true_gain(name, kind, n, strength, seeds) - gain
-
-    return brentq(miss, 0.0, 6.0, xtol=0.02)
-
-
-def verdict(name, kind, n, seed, strength):
-    """First word of the verdict on one data set."""
-    X, y = draw(kind, n, seed, strength)
-    splitter = RepeatedStratifiedKFold(
-        n_splits=FOLDS, n_repeats=REPEATS, random_state=seed
-    )
-    found = compare_modalities(make_model(name), X, y, resampling=splitter)
-    return found.verdict.split(":")[0]
-
-
-def rates(name, kind, n, sets, strength, jobs):
-    """Shares of verdicts over data sets."""
-    calls = (delayed(verdict)(name, kind, n, seed, strength) for seed in range(sets))
-    parallel = Parallel(n_jobs=jobs, return_as="generator")
-    found = list(tqdm(parallel(calls), total=sets, desc=f"{name} {kind} {n}"))
-    return {word: found.count(word) / sets for word in ("helps", "harms")}
-
-
-def row(name, kind, n, sets, strength, jobs):
-    """One row of the table."""
-    found = rates(name, kind, n, sets, strength, jobs)
-    gain = true_gain(name, kind, n, strength, range(20_000, 20_000 + min(sets, 50)))
+def losses_on_test(name, task, sets, n, modalities):
+    """Mean losses on the samples after the first n of every set, by scoring."""
+    models = [make_model(name, task) for _ in sets]
+    data = [(X.select(modalities)[:n], y[:n], None) for X, y in sets]
+    if name == "net":
+        fit_many(models, data)
+    else:
+        models = [m.fit(*rows[:2]) for m, rows in zip(models, data, strict=True)]
+    tests = [(X.select(modalities)[n:], y[n:]) for X, y in sets]
     return {
-        "model": name,
-        "n": n,
-        "b": kind,
-        "data sets": sets,
-        "true gain": round(gain, 3),
-        "helps %": round(100 * found["helps"], 1),
-        "harms %": round(100 * found["harms"], 1),
+        scoring: np.mean(
+            [
+                LOSSES[scoring].losses(m, *test).mean()
+                for m, test in zip(models, tests, strict=True)
+            ]
+        )
+        for scoring in SCORINGS[task]
     }
 
 
-def false_alarm_rows(name, sizes, sets, jobs):
-    """False verdicts by null and number of rows."""
+def gain_curves(name, task, n, columns, skewed, sets):
+    """True mean gain of both modalities over a alone, at all strengths."""
+    n = n * (FOLDS - 1) // FOLDS
+    curves = {scoring: [] for scoring in SCORINGS[task]}
+    for strength in STRENGTHS:
+        drawn = [
+            draw(task, n + TEST_ROWS, columns, skewed, strength, 10_000 + seed)
+            for seed in range(sets)
+        ]
+        alone, both = (
+            losses_on_test(name, task, drawn, n, modalities)
+            for modalities in (["a"], ["a", "b"])
+        )
+        for scoring, curve in curves.items():
+            curve.append(float(alone[scoring] - both[scoring]))
+    return curves
+
+
+def strength_for(curve, gain):
+    """Weakest strength with that gain; NaN if none has it."""
+    above = np.flatnonzero(np.array(curve) >= gain)
+    if not len(above):
+        return np.nan
+    stop = max(above[0], 1) + 1
+    return float(np.interp(gain, curve[stop - 2 : stop], STRENGTHS[stop - 2 : stop]))
+
+
+def one_verdict(name, task, n, columns, skewed, strength, scoring, seed):
+    """What the comparison says of both modalities against a."""
+    X, y = draw(task, n, columns, skewed, strength, seed)
+    kind = RepeatedKFold if task == "regression" else RepeatedStratifiedKFold
+    splitter = kind(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
+    found = compare_modalities(
+        make_model(name, task), X, y, resampling=splitter, scoring=scoring
+    )
+    pair = found.paired.set_index("against").loc["a"]
+    return {
+        "verdict": found.verdict.split(":")[0],
+        **pair[["gain", "lower", "upper", "detectable"]].to_dict(),
+    }
+
+
+def summary(found, true_gain):
+    """One row of the table."""
+    covers = (found["lower"] <= true_gain) & (true_gain <= found["upper"])
+    return {
+        "true gain": round(true_gain, 4),
+        "mean gain": round(found["gain"].mean(), 4),
+        "helps %": round(100 * (found["lower"] > 0).mean(), 1),
+        "harms %": round(100 * (found["verdict"] == "harms").mean(), 1),
+        "coverage %": round(100 * covers.mean(), 1),
+        "stated": round(found["detectable"].median(), 4),
+    }
+
+
+def cell_rows(name, task, n, columns, skewed, sets, jobs):
+    """All strengths and losses of one cell."""
+    curves = gain_curves(name, task, n, columns, skewed, max(20, sets // 2))
     rows = []
-    for n in sizes:
-        boundary = strength_for(name, "boundary", n, 0.0, max(20, sets // 4))
-        for kind in NULLS:
-            strength = boundary if kind == "boundary" else 0.0
-            found = row(name, kind, n, sets, strength, jobs)
-            alarms = [found["helps %"]]
-            alarms += [found["harms %"]] if kind == "boundary" else []
-            found["false alarms <= 8 %"] = "yes" if max(alarms) <= 8 else "no"
-            rows.append(found)
+    for scoring, curve in curves.items():
+        stated = np.nan
+        for kind in ("none", "break-even", "stated"):
+            goal = {"none": curve[0], "break-even": 0.0, "stated": stated}[kind]
+            strength = 0.0 if kind == "none" else strength_for(curve, goal)
+            if not np.isfinite(strength):
+                continue
+            call = (name, task, n, columns, skewed, strength, scoring)
+            calls = (delayed(one_verdict)(*call, seed) for seed in range(sets))
+            found = pd.DataFrame(Parallel(n_jobs=jobs)(calls))
+            true_gain = float(np.interp(strength, STRENGTHS, curve))
+            row = {"model": name, "loss": LOSSES[scoring].name, "n": n, "b": columns}
+            row |= {"skewed": skewed, "effect": kind, "sets": sets}
+            rows.append(row | {"strength": round(strength, 3)})
+            rows[-1] |= summary(found, true_gain)
+            if kind == "break-even":
+                stated = found["detectable"].median()
     return rows
 
 
-def power_rows(name, sizes, sets, jobs):
-    """How often a gain is found."""
-    rows = []
-    for n, gain in product(sizes, GAINS):
-        strength = strength_for(name, "useful", n, gain, max(20, sets // 4))
-        rows.append(row(name, "useful", n, sets, strength, jobs))
-    return rows
+def goals(row):
+    """Which goals a row misses; an empty string if none."""
+    level = 5 + 200 * np.sqrt(0.05 * 0.95 / row["sets"])
+    missed = []
+    if row["effect"] != "stated" and row["helps %"] > level:
+        missed.append("level of helps")
+    if row["effect"] == "break-even" and row["harms %"] > level:
+        missed.append("level of harms")
+    if row["coverage %"] < 93:
+        missed.append("coverage")
+    if row["effect"] == "stated" and not 70 <= row["helps %"] <= 90:
+        missed.append("power")
+    return ", ".join(missed)
+
+
+def stored(path):
+    """Rows of finished cells by key."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {line["key"]: line["rows"] for line in map(json.loads, lines)}
 
 
 def main():
     chosen = options()
-    sets = 20 if chosen.quick else 200
-    sizes = (72,) if chosen.quick else (72, 250)
-    facts = machine("torch", "scikit-learn") | {"resampling": f"{REPEATS} x {FOLDS}"}
-    if "alarms" in chosen.tables:
-        rows = (false_alarm_rows(m, sizes, sets, chosen.jobs) for m in chosen.models)
-        report(list(chain.from_iterable(rows)), "false_alarms", facts, chosen.quick)
-    if "power" in chosen.tables:
-        sizes = sizes if chosen.quick else (*sizes, 1000)
-        rows = (power_rows(m, sizes, sets, chosen.jobs) for m in chosen.models)
-        report(
-            list(chain.from_iterable(rows)), "false_alarms_power", facts, chosen.quick
+    if chosen.quick:
+        chosen.models, chosen.rows, chosen.sets = ["linear"], [50], 20
+        chosen.cache = Path("/dev/null")
+    done, rows = stored(chosen.cache), []
+    cells = [
+        (model, task, n, columns, skewed)
+        for model, n, skewed, columns, task in product(
+            chosen.models, chosen.rows, (False, True), COLUMNS, SCORINGS
         )
+        if model == "linear" or not skewed
+    ]
+    for cell in tqdm(cells, unit="cell"):
+        key = json.dumps([*cell, chosen.sets])
+        if key not in done:
+            done[key] = cell_rows(*cell, chosen.sets, chosen.jobs)
+            with chosen.cache.open("a") as file:
+                file.write(json.dumps({"key": key, "rows": done[key]}) + "\n")
+        rows += [row | {"missed": goals(row)} for row in done[key]]
+    facts = machine("torch", "scikit-learn") | {"resampling": f"{REPEATS} x {FOLDS}"}
+    report(rows, "false_alarms", facts, chosen.quick)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ former are tested by samples, of the latter by splits:
 by samples   the loss of a sample, averaged over repeats, is one observation; with K
              folds the standard error is the larger one of the samples' and the folds',
              widened by sqrt(K / (K - 1)), because the models of all folds share most of
-             their training samples
+             their training samples, and by 1 + 20 / n, because with few samples losses
+             are skewed and the choice of the training samples matters more
 by splits    the score of a split is one observation; the variance of the mean is
              (1 / J + test samples / training samples) times their variance [1]_
 ===========  =======================================================================
@@ -19,6 +20,9 @@ loss is known.
 The folds matter where the models nearly agree: the variance over samples then vanishes
 faster than that of the mean difference, and the central limit theorem for
 cross-validation does not hold [2]_.
+
+The factor 1 + 20 / n is empirical: ``benchmarks/false_alarms.py`` measures level,
+coverage and power.
 
 .. [1] C. Nadeau, Y. Bengio. Inference for the generalization error. Machine Learning
    52, 239-281, 2003.
@@ -36,6 +40,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
 POWER = 0.8  # with which the detectable difference is found
+FEW_SAMPLES = 20  # n at which the standard error of folds is doubled
 SMALLEST = np.finfo(np.float64).eps  # probability
 
 
@@ -56,6 +61,8 @@ class Measure:
     slope : callable or None
         ``slope(loss)`` returns by how much the variance of paired differences grows per
         unit of gain over a model of that mean loss; None where that is not known.
+    bend : float
+        The growth at a gain as large as the loss, relative to that at zero, minus 1.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Measure:
     score: Callable | None = None
     reads_X: bool = False
     slope: Callable | None = None
+    bend: float = -0.5
 
 
 def log_losses(model, X, y):
@@ -91,11 +99,16 @@ def _regression_losses(penalty):
 # Log-loss: mean d = KL, var d = 2 KL. Squared: mean d = D^2, var d = 4 MSE D^2.
 # Absolute: mean d = f(0) D^2, var d = D^2, with the density f(0) = 1 / (pi MAE) of
 # normal residuals. Error rate: var d = mean d + 2 P(only the better model errs).
+# Losses that are bounded, or grow linearly, vary less at large gains. Squared errors
+# of normal predictors have var d = 4 MSE D^2 + 2 D^4.
 LOSSES = {  # scorers of scikit-learn that are a mean over samples
     "neg_log_loss": Measure("log-loss", log_losses, slope=lambda loss: 2.0),
     "accuracy": Measure("error rate", zero_one_losses, slope=lambda loss: 1.0),
     "neg_mean_squared_error": Measure(
-        "squared error", _regression_losses(np.square), slope=lambda loss: 4.0 * loss
+        "squared error",
+        _regression_losses(np.square),
+        slope=lambda loss: 4.0 * loss,
+        bend=0.5,
     ),
     "neg_mean_absolute_error": Measure(
         "absolute error", _regression_losses(np.abs), slope=lambda loss: np.pi * loss
@@ -151,12 +164,19 @@ class Difference:
     growth : float
         By how much the squared standard error grows per unit of gain; 0 where that is
         not known.
+    bend : float
+        The growth at a gain as large as the loss, relative to that at zero, minus 1.
+    widened : float
+        Factor by which the squared standard error is larger than that of independent
+        observations.
     """
 
     mean: float
     standard_error: float
     df: int
     growth: float = 0.0
+    bend: float = 0.0
+    widened: float = 1.0
 
     def p_above(self):
         """Two-sided p value where the difference is above zero, else 1."""
@@ -180,21 +200,21 @@ class Difference:
     def detectable(self, alpha, loss):
         r"""Smallest gain over a model of mean `loss` detected with about 80 % power.
 
-        Solves :math:`\delta = t SE(\delta) + z \sigma(\delta)`, where both squared
-        errors grow with :math:`\delta (1 - \delta / 2L)`, L the loss. The variance of
-        the mean without a gain is taken as half of the estimated one, which contains
-        the noise of what was fitted. NaN if no gain below `loss` would be detected, or
-        `growth` is not known.
+        Solves :math:`\delta = (t + z / \sqrt w) SE(\delta)`, where the squared error
+        grows with :math:`\delta (1 + b \delta / L)`; b is the bend, L the loss, and w
+        the factor by which the error is widened. NaN if no gain below `loss` would be
+        detected, or `growth` is not known.
         """
         if not (self.growth > 0 and loss > 0):
             return np.nan
-        t, z = stats.t.isf(alpha / 2, self.df), stats.norm.ppf(POWER)
+        quantiles = stats.t.isf(alpha / 2, self.df)
+        quantiles += stats.norm.ppf(POWER) / np.sqrt(self.widened)
         none = self.standard_error**2 - self.growth * max(self.mean, 0.0)
         none = max(none, self.standard_error**2 / 4)
 
         def missing(gain):
-            grown = self.growth * gain * (1 - gain / (2 * loss))
-            return t * np.sqrt(none + grown) + z * np.sqrt(none / 2 + grown) - gain
+            grown = self.growth * gain * (1 + self.bend * gain / loss)
+            return quantiles * np.sqrt(none + grown) - gain
 
         return brentq(missing, 0.0, loss) if missing(loss) < 0 else np.nan
 
@@ -225,8 +245,11 @@ def by_rows(values, n_folds=None, groups=None):
         values = np.bincount(members, values) / np.bincount(members)
     n = len(values)
     error = values.std(ddof=1) / np.sqrt(n)
-    error *= 1.0 if n_folds is None else np.sqrt(n_folds / (n_folds - 1))
-    return Difference(float(values.mean()), float(error), n - 1)
+    widened = 1.0
+    if n_folds is not None:
+        widened = n_folds / (n_folds - 1) * (1 + FEW_SAMPLES / n) ** 2
+    error *= np.sqrt(widened)
+    return Difference(float(values.mean()), float(error), n - 1, widened=widened)
 
 
 def by_folds(found, splits, sizes, n_folds):
@@ -244,7 +267,8 @@ def by_folds(found, splits, sizes, n_folds):
         Number of splits that test every sample once.
     """
     away = (splits - found.mean) * sizes / sizes.mean()
-    error = np.sqrt(np.square(away).sum() / (len(splits) - 1) / (n_folds - 1))
+    variance = np.square(away).sum() / (len(splits) - 1) / n_folds
+    error = np.sqrt(found.widened * variance)
     return replace(found, standard_error=max(found.standard_error, float(error)))
 
 

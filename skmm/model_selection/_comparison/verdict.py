@@ -65,7 +65,8 @@ class Statistics:
     def gain(self, outcome, reference):
         """Gain of an outcome over a reference; positive if it is better."""
         found = self.combined({1.0: outcome, -1.0: reference}.items())
-        return replace(found, growth=self._growth(found.df + 1, reference))
+        growth = self._growth(found, reference)
+        return replace(found, growth=growth, bend=self.measure.bend)
 
     def combined(self, terms):
         """Gain of a sum of (factor, outcome); positive if it is better."""
@@ -108,15 +109,14 @@ class Statistics:
         found = by_rows(rows, n_folds, self.groups)
         return by_folds(found, splits, self.splits.test_sizes, n_folds)
 
-    def _growth(self, n_observations, reference):
-        """Growth of the squared error of a gain, of models trained on other folds."""
+    def _growth(self, found, reference):
+        """Growth of the squared standard error per unit of gain over the reference."""
         if self.measure.slope is None:
             return 0.0
+        slope = self.measure.slope(reference.splits.mean())
         if reference.rows is None:
-            n_observations = self.splits.test_sizes.mean() / self.splits.ratio
-        else:
-            n_observations *= 1 - 1 / self.splits.n_folds
-        return self.measure.slope(reference.splits.mean()) / n_observations
+            return slope * self.splits.ratio / self.splits.test_sizes.mean()
+        return slope * found.widened / (found.df + 1)
 
 
 def table_of(outcomes, statistics, alpha):
