@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils._set_output import _get_output_config as output_config
 from sklearn.utils.validation import _check_feature_names as check_feature_names
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -33,6 +34,7 @@ __all__ = [
     "check_sample_weight",
     "fit_and_score",
     "num_samples",
+    "output_config",
     "safe_indexing",
     "score_of",
     "validate_parameter_constraints",

@@ -35,10 +35,10 @@ def _split_column(series):
     present = np.array([v is not None for v in values], dtype=bool)
     if present.all() or not present.any():
         return list(values), present
-    return [_blank(values[present]) if v is None else v for v in values], present
+    return [blank(values[present]) if v is None else v for v in values], present
 
 
-def _blank(values):
+def blank(values):
     """Placeholder for a missing cell: like the first present one, but empty."""
     if isinstance(values[0], str):
         return ""

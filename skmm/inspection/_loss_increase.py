@@ -53,7 +53,9 @@ class EvaluationData:
 def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
     """Return the `EvaluationData` of a user's arguments."""
     X = check_modalities(X, finite=False)
-    check_target(estimator, y, len(X))
+    y = check_target(
+        estimator, y, len(X), X, sample_weight=sample_weight, groups=groups
+    )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if groups is not None:

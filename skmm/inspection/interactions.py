@@ -193,7 +193,7 @@ def _checked(estimator, X, y, name):
 
 
 def _check_target(estimator, X, y):
-    check_target(estimator, y, len(X))
+    check_target(estimator, y, len(X), X)
     if not is_classifier(estimator):
         return
     check_known_classes(estimator, np.asarray(y))

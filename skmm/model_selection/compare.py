@@ -218,7 +218,7 @@ def compare_modalities(
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "compare_modalities")
     X = check_modalities(X, finite=False)
-    check_target(estimator, y, len(X))
+    y = check_target(estimator, y, len(X), X, groups=groups)
     y, groups = np.asarray(y), _check_groups(groups, len(X))
     seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)

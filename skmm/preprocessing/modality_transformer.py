@@ -16,6 +16,7 @@ from skmm._sklearn import (
 from skmm._views import as_table, naming
 from skmm._warnings import warn
 from skmm.data import ModalityDict, check_modalities, leaves
+from skmm.data.labels import check_row_labels
 from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
@@ -155,7 +156,7 @@ class ModalityTransformer(
         self._validate_params()
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         parts_in_use(self._given, self, "transformers")
-        _check_rows(X, y)
+        _check_rows(X, y, params)
         shares = routed(self, "fit_transform", params)
         fitted, parts, present = {}, {}, {}
         for name in X:
@@ -165,7 +166,7 @@ class ModalityTransformer(
         check_not_all_dropped(parts, fitted)
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
-        return ModalityDict._kept(parts, present)
+        return ModalityDict._kept(parts, present, X.index)
 
     def _fit_one(self, name, X, y, shares):
         """Return (fitted transformer, leaf, mask), or ("drop",)."""
@@ -226,7 +227,7 @@ class ModalityTransformer(
         for name in X:
             if (transformer := self.transformers_[name]) != "drop":
                 parts[name], present[name] = self._apply(transformer, name, X)
-        return ModalityDict._kept(parts, present)
+        return ModalityDict._kept(parts, present, X.index)
 
     def _apply(self, transformer, name, X):
         leaf, mask = as_table(X[name]), X.present[name]
@@ -283,7 +284,8 @@ def _whole(out, mask, name):
     return out if mask.all() else spread(out, mask, name)
 
 
-def _check_rows(X, y):
+def _check_rows(X, y, params):
+    check_row_labels(X, y=y, **params)
     if y is not None and num_samples(y) != len(X):
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {len(X)} and "
