@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import torch

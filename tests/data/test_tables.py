@@ -179,7 +179,7 @@ COMPLEX = {
 
 @pytest.mark.parametrize("kind", COMPLEX)
 def test_complex_numbers_are_refused_by_name(kind):
-    with pytest.raises(ValueError, match="'signal' .*Complex data not supported"):
+    with pytest.raises(ValueError, match=r"'signal' .*Complex data not supported"):
         model().fit({"signal": COMPLEX[kind]}, Y)
 
 
@@ -210,17 +210,15 @@ def test_times_are_refused_by_column(time):
 TENSOR = torch.tensor(FRAME.to_numpy())
 TENSORS = {
     "to_dense": TENSOR.to_sparse(),
-    "to_dense()": TENSOR.to_sparse_csr(),
     "meta": TENSOR.to("meta"),
 }
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CSR")
 @pytest.mark.parametrize("fix", TENSORS)
 def test_tensors_without_dense_values_are_refused_by_name(fix):
-    with pytest.raises(TypeError, match=f"'t' is a tensor .*{fix[:8]}"):
+    with pytest.raises(TypeError, match=f"'t' is a tensor .*{fix}"):
         model().fit({"t": TENSORS[fix]}, Y)
-    with pytest.raises(TypeError, match=f"X is a tensor .*{fix[:8]}"):
+    with pytest.raises(TypeError, match=f"X is a tensor .*{fix}"):
         model().fit(TENSORS[fix], Y)
 
 
