@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils import Bunch, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
-from skmm.base import takes_modalities
+from skmm.base import modalities_made, takes_modalities
 from skmm.data import check_modalities
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import check_names, plain_target
@@ -59,7 +59,7 @@ def over_learning(fused, unimodal, X, y):
     >>> found.error, found.over_learning_error, round(found.conditional_error, 2)
     (0.5, 0.5, 0.67)
     """
-    X = check_modalities(X)
+    X = check_modalities(modalities_made(fused, X))
     check_row_labels(X, y=y)
     y = column_or_1d(plain_target(y))
     if not unimodal:

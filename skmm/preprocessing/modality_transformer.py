@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import of_rows, routed, router
 from skmm._sklearn import (
     HasMethods,
@@ -23,6 +23,7 @@ from skmm.preprocessing._applying import (
     blank,
     check_not_all_dropped,
     check_transformer,
+    fit_text,
     fit_transformed,
     names_of,
     plain_output,
@@ -48,6 +49,8 @@ class ModalityTransformer(
     transformers : dict of str to transformer, "passthrough" or "drop", default=None
         A transformer with a method ``present(leaf)``, such as `MoleculeFingerprint`,
         can mark samples that it cannot read as missing: it returns a boolean mask.
+        Text has shape (n_samples,) for vectorizers, and (n_samples, 1) for transformers
+        of columns, such as ``OneHotEncoder``.
     modalities : list of str or None, default=None
         Modalities to keep; transformers of others are ignored. None keeps all.
     remainder : "passthrough", "drop" or transformer, default="passthrough"
@@ -83,6 +86,7 @@ class ModalityTransformer(
     """
 
     _nested = _by_modality = ("transformers",)
+    _as_columns = frozenset()  # names of text that is read as (n_samples, 1)
 
     _parameter_constraints = {
         "transformers": [dict, None],
@@ -141,6 +145,7 @@ class ModalityTransformer(
         self.fit_transform(X, y, **params)
         return self
 
+    @unchanged_on_error
     def fit_transform(self, X, y=None, **params):
         """Fit and apply every transformer, by its `fit_transform` if it has one.
 
@@ -159,6 +164,7 @@ class ModalityTransformer(
         _check_rows(X, y, params)
         shares = routed(self, "fit_transform", params)
         fitted, parts, present = {}, {}, {}
+        self._as_columns = set()
         for name in X:
             fitted[name], *result = self._fit_one(name, X, y, shares)
             if result:
@@ -184,8 +190,19 @@ class ModalityTransformer(
         target = None if y is None else safe_indexing(y, rows)
         params = of_rows(shares.get(self._key(name), {}), rows, len(mask))
         with naming(name):
-            out = fit_transformed(transformer, leaves.take(leaf, rows), target, params)
+            transformer, out = self._fit_part(
+                transformer, name, leaves.take(leaf, rows), target, params
+            )
         return transformer, _whole(out, mask, name), mask
+
+    def _fit_part(self, transformer, name, leaf, target, params):
+        """Return a fitted transformer and its output; note text read as a column."""
+        if leaves.kind(leaf) != "text":
+            return transformer, fit_transformed(transformer, leaf, target, params)
+        part, out, as_column = fit_text(transformer, leaf, target, params)
+        if as_column:
+            self._as_columns.add(name)
+        return part, out
 
     def _key(self, name):
         """Return the name of a modality's transformer in the metadata router."""
@@ -233,12 +250,14 @@ class ModalityTransformer(
         leaf, mask = as_table(X[name]), X.present[name]
         if transformer == "passthrough":
             return X[name], mask
+        is_column = name in self._as_columns
         with naming(name):
             mask = readable(transformer, leaf, mask)
         if not mask.any():
             return blank(len(X), self.shapes_out_[name]), mask
         with naming(name):
-            out = transformed(transformer, leaves.take(leaf, np.flatnonzero(mask)))
+            rows = leaves.take(leaf, np.flatnonzero(mask))
+            out = transformed(transformer, rows[:, None] if is_column else rows)
         return _whole(out, mask, name), mask
 
     def get_feature_names_out(self, input_features=None):
