@@ -409,9 +409,11 @@ def plain_target(y):
 
 def _check_no_missing(y):
     """Raise a ValueError that counts the samples without a target, for 1-D y."""
-    if isinstance(y, Mapping) or np.ndim(y) != 1:
+    if isinstance(y, (list, tuple)):
+        y = leaves.object_array(y)  # samples that are lists are never missing
+    if isinstance(y, Mapping) or np.asarray(y).ndim != 1:
         return
-    missing = np.flatnonzero(pd.isna(y))
+    missing = np.flatnonzero(pd.isna(np.asarray(y)))
     if len(missing):
         raise ValueError(
             f"Input y contains NaN in {len(missing)} of {len(y)} samples: "

@@ -142,7 +142,8 @@ def checked(estimator, X, y, **others):
     if y is None:
         check_row_labels(X, **others)
         return X, None
-    return X, indexable_target(check_target(estimator, y, num_samples(X), X, **others))
+    y = check_target(estimator, indexable(y), num_samples(X), X, **others)
+    return X, indexable_target(y)
 
 
 def _take(y, rows):

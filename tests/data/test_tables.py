@@ -12,7 +12,14 @@ from scipy import sparse
 import skmm
 from skmm import FusionClassifier, FusionRegressor, ModalityDict
 from skmm.data import check_modalities
-from skmm.model_selection import cross_validate_replicas
+from skmm.inspection import modality_importance
+from skmm.model_selection import (
+    ModalitySearchCV,
+    bootstrap_score,
+    compare_modalities,
+    cross_validate_replicas,
+    fit_replicas,
+)
 from skmm.preprocessing import ModalityTransformer
 
 N = 40
@@ -268,3 +275,20 @@ def test_holes_in_y_are_counted(classifier, hole):
             classifier.fit(FRAME, target)
         with pytest.raises(ValueError, match=f"y contains NaN in 3 of {N} samples"):
             cross_validate_replicas(classifier, FRAME, target, cv=2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda y: compare_modalities(model(), FRAME, y),
+        lambda y: bootstrap_score(model(), FRAME, y),
+        lambda y: fit_replicas(model(), FRAME, y, [np.arange(N)]),
+        lambda y: ModalitySearchCV(model(), {"lr": [0.1]}).fit(FRAME, y),
+        lambda y: modality_importance(model(), FRAME, y, cv=2),
+    ],
+)
+def test_functions_count_holes_in_y(call):
+    y = np.where(Y, "u", "v").astype(object)
+    y[3] = None
+    with pytest.raises(ValueError, match=f"y contains NaN in 1 of {N} samples: 3"):
+        call(y)

@@ -43,6 +43,9 @@ AS_ARRAY = "the output is a ModalityDict, not an array"
 DECLARED = dict.fromkeys(
     [
         "check_transformer_general",
+        "check_pipeline_consistency",
+        "check_estimators_pickle",
+        "check_fit_idempotent",
         "check_transformer_data_not_an_array",
         "check_transformer_preserve_dtypes",
         "check_methods_subset_invariance",
