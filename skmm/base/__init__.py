@@ -3,7 +3,6 @@
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin
 from skmm.base.modality_subset import (
-    modalities_made,
     restrict,
     takes_modalities,
 )
@@ -12,7 +11,6 @@ __all__ = [
     "ModalityEstimator",
     "NetClassifierMixin",
     "NetRegressorMixin",
-    "modalities_made",
     "restrict",
     "takes_modalities",
 ]

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._random import derive
 from skmm._sklearn import check_sample_weight
 from skmm._views import noting
-from skmm.base import modalities_made
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings

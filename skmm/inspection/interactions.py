@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
-from skmm.base import modalities_made
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows

@@ -4,7 +4,8 @@ import numpy as np
 from sklearn.utils import Bunch, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
-from skmm.base import modalities_made, takes_modalities
+from skmm.base import takes_modalities
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import check_names, plain_target

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
-from skmm.base import modalities_made
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.model_selection._comparison import plots
