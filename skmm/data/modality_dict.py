@@ -190,8 +190,16 @@ class ModalityDict(Mapping):
     def _take(self, index):
         parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
         masks = {name: mask[index] for name, mask in self._masks.items()}
-        labels = None if self._index is None else self._index[index]
-        return self._made(parts, masks, n_selected(index, len(self)), labels)
+        return self._made(
+            parts, masks, n_selected(index, len(self)), self._labels_at(index, parts)
+        )
+
+    def _labels_at(self, index, parts):
+        """Return the row labels at an index of `as_rows`, those of `parts` if any."""
+        if self._index is None:
+            return None
+        frame = next((p for p in parts.values() if isinstance(p, pd.DataFrame)), None)
+        return self._index[index] if frame is None else frame.index
 
     def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
         """``X[rows, ...]`` and ``X[rows, modalities]``, as scikit-learn indexes."""
