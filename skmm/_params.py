@@ -142,6 +142,9 @@ def _params_of(part):
     return {} if isinstance(part, type) else getattr(part, "get_params", dict)()
 
 
+FURTHER = "_net_to_train_further"  # method of estimators that hold a net
+
+
 def unchanged_on_error(fit):
     """Decorator of a fit method that restores the estimator if the fit fails.
 
@@ -151,7 +154,8 @@ def unchanged_on_error(fit):
 
     @wraps(fit)
     def wrapper(self, *args, **kwargs):
-        attributes, net = dict(vars(self)), self._net_to_train_further(fit.__name__)
+        attributes, trained = dict(vars(self)), getattr(self, FURTHER, None)
+        net = None if trained is None else trained(fit.__name__)
         state = None if net is None else net.snapshot()
         try:
             return fit(self, *args, **kwargs)

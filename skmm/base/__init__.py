@@ -2,7 +2,10 @@
 
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.mixins import NetClassifierMixin, NetRegressorMixin
-from skmm.base.modality_subset import restrict, takes_modalities
+from skmm.base.modality_subset import (
+    restrict,
+    takes_modalities,
+)
 
 __all__ = [
     "ModalityEstimator",

@@ -35,6 +35,7 @@ from skmm.base.training_data import (
     split_samples,
 )
 from skmm.data import check_modalities
+from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
     TensorRows,
     one_tensor,
@@ -253,7 +254,7 @@ class ModalityEstimator(
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Validate y and sample weights; learn the target unless `again`."""
-        check_target(self, y, len(X))
+        y = check_target(self, y, len(X), X, sample_weight=sample_weight)
         weight = combined_weight(len(X), y, sample_weight)
         if not again:
             self._target = self._learn_target(y, weight, classes)
@@ -405,7 +406,8 @@ class ModalityEstimator(
         ndarray of shape (n_samples, n_features_out), float32
         """
         fix = "override `transform`, or use `embed`, which returns each modality"
-        return one_tensor(self._outputs(X, "fuse"), fix).numpy()
+        out = one_tensor(self._outputs(X, "fuse"), fix).numpy()
+        return with_labels_of(X, out, self)
 
     def embed(self, X):
         """Compute the embedding of each modality, which are the input of the fusion.

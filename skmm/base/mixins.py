@@ -1,14 +1,30 @@
 """Classifier and regressor mixins for estimators of one net."""
 
+from functools import wraps
+
 from sklearn.base import ClassifierMixin, RegressorMixin
 
+from skmm.data.labels import check_row_labels
+from skmm.data.validation import plain_target
 from skmm.targets import ClassTarget, ValueTarget
+
+
+def joined_by_row(score):
+    """Decorator of a method ``score`` that rejects y with other row labels than X."""
+
+    @wraps(score)
+    def wrapper(self, X, y, sample_weight=None):
+        check_row_labels(X, y=y, sample_weight=sample_weight)
+        return score(self, X, plain_target(y), sample_weight)
+
+    return wrapper
 
 
 class NetClassifierMixin(ClassifierMixin):
     """Mixin for classifiers whose net returns logits."""
 
     _target_class = ClassTarget
+    score = joined_by_row(ClassifierMixin.score)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
@@ -83,6 +99,7 @@ class NetRegressorMixin(RegressorMixin):
     """Mixin for regressors whose net returns standardised values."""
 
     _target_class = ValueTarget
+    score = joined_by_row(RegressorMixin.score)
 
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.

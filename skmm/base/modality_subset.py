@@ -1,6 +1,11 @@
 """Parameters of the modalities in use, and estimators restricted to some."""
 
-from sklearn.base import clone
+from collections.abc import Mapping
+
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skmm import nn as blocks
 from skmm._resolver import resolve
@@ -191,6 +196,60 @@ def takes_modalities(estimator):
     bool
     """
     return bool(_places(estimator))
+
+
+def modalities_made(estimator, X):
+    """Return the modalities that the first step of a Pipeline makes of a flat table.
+
+    The step is a class with ``_makes_modalities = True``, such as
+    ``skmm.preprocessing.ColumnsToModalities``; it returns modalities unchanged, so that
+    the Pipeline accepts the result as X.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not; it may be a search around a Pipeline.
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
+
+    Returns
+    -------
+    ModalityDict, or X itself
+        X if it has modalities already, or no step makes any.
+
+    Raises
+    ------
+    TypeError
+        If the first step is a FunctionTransformer that makes modalities.
+    """
+    step = _first_step(estimator)
+    if isinstance(X, Mapping) and not issparse(X):
+        return X
+    if getattr(step, "_makes_modalities", False):
+        is_fitted = hasattr(step, "columns_")
+        return step.transform(X) if is_fitted else clone(step).fit_transform(X)
+    if isinstance(step, FunctionTransformer):
+        made = clone(step).fit_transform(X)
+        if isinstance(made, Mapping) and not issparse(made):
+            raise TypeError(
+                "the first step of the Pipeline, a FunctionTransformer, makes the "
+                f"modalities {list(made)} of X, which cannot be selected. Use "
+                "skmm.preprocessing.ColumnsToModalities({name: columns}) as first step."
+            )
+    return X
+
+
+def _first_step(estimator):
+    """First step of a Pipeline, also within searches and other Pipelines."""
+    while True:
+        inner = getattr(estimator, "estimator", None)
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[0][1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(inner, BaseEstimator):
+            estimator = inner
+        else:
+            return estimator
 
 
 def restrict(estimator, names):

@@ -125,12 +125,13 @@ def _balanced_column(y, sample_weight):
 
 def check_weight(n_samples, sample_weight):
     """Validated, non-negative float64 weights of shape (n_samples,); None is ones."""
-    return check_sample_weight(
+    weight = check_sample_weight(
         sample_weight,
         np.empty((n_samples, 1)),
         dtype=np.float64,
         ensure_non_negative=True,
     )
+    return np.require(weight, requirements="W")  # those of pandas are read-only
 
 
 def mean_one(weight):

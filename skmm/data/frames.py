@@ -14,7 +14,7 @@ def split(frame):
         return {name: frame[top] for name, top in named(tops).items()}, {}
     parts, masks = {}, {}
     for name, label in named(frame.columns).items():
-        parts[name], masks[name] = _split_column(frame[label])
+        parts[name], masks[name] = split_column(frame[label])
     return parts, masks
 
 
@@ -27,7 +27,8 @@ def named(labels):
     return dict(zip(names, labels, strict=True))
 
 
-def _split_column(series):
+def split_column(series):
+    """Return a column as a leaf, and its mask: None in text or arrays is missing."""
     everywhere = np.ones(len(series), dtype=bool)
     if series.dtype != object and not pd.api.types.is_string_dtype(series.dtype):
         return series, everywhere
@@ -35,10 +36,10 @@ def _split_column(series):
     present = np.array([v is not None for v in values], dtype=bool)
     if present.all() or not present.any():
         return list(values), present
-    return [_blank(values[present]) if v is None else v for v in values], present
+    return [blank(values[present]) if v is None else v for v in values], present
 
 
-def _blank(values):
+def blank(values):
     """Placeholder for a missing cell: like the first present one, but empty."""
     if isinstance(values[0], str):
         return ""

@@ -23,6 +23,8 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from skmm.data import tables
+
 _MISSING = {"none", "nan"}
 
 
@@ -35,14 +37,15 @@ def as_leaf(value, name):
     if isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         return _series_leaf(pd.Series(value), name)
     if isinstance(value, torch.Tensor):
+        check_tensor(value, f"modality {name!r}")
         return _with_rows(value.detach(), name)
     if isinstance(value, (list, tuple, range)):
         return _list_leaf(value, name)
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"modality {name!r} is a masked array; fill it, and mark whole rows "
-            "missing with ModalityDict(..., present=...)."
-        )
+    check_not_masked(value, f"modality {name!r}")
+    if not isinstance(value, np.ndarray):
+        value = tables.read(value, f"modality {name!r}")
+    if isinstance(value, pd.DataFrame):  # of another library than pandas
+        return value
     if hasattr(value, "__array__"):
         array = value if isinstance(value, np.memmap) else np.asarray(value)
         return _array_leaf(_with_rows(array, name), name)
@@ -62,6 +65,31 @@ def from_user(value, name):
         return leaf
     shapes = {row.shape for row in leaf}
     return np.stack(leaf) if len(shapes) == 1 and 0 not in shapes.pop() else leaf
+
+
+def check_not_masked(value, what):
+    """Raise a TypeError if an array is masked."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{what} is a masked array; fill it, and mark whole rows missing with "
+            "ModalityDict(..., present=...)."
+        )
+
+
+def check_tensor(value, what):
+    """Raise a TypeError if a tensor is not dense, or has no values of its own."""
+    ways = {
+        "quantised": (value.is_quantized, "pass X.dequantize()"),
+        "nested": (value.is_nested, "pass the list of its tensors, X.unbind()"),
+        f"of layout {value.layout}": (
+            value.layout != torch.strided,
+            "pass X.to_dense(), or a SciPy sparse matrix",
+        ),
+        "on the device 'meta'": (value.is_meta, "it has no values"),
+    }
+    for kind, (found, fix) in ways.items():
+        if found:
+            raise TypeError(f"{what} is a tensor {kind}: {fix}.")
 
 
 def _with_rows(array, name):
@@ -84,6 +112,11 @@ def _sparse_leaf(value, name):
 def _series_leaf(value, name):
     if isinstance(value.dtype, pd.CategoricalDtype):
         return value.to_frame(name)
+    if getattr(value.dtype, "kind", "O") in "mM":
+        raise TypeError(
+            f"modality {name!r} has times, of dtype {value.dtype}; convert them to "
+            "numbers, such as days since a date."
+        )
     if pd.api.types.is_numeric_dtype(value.dtype):
         whole = isinstance(value.dtype, np.dtype) or not value.isna().any()
         array = value.to_numpy() if whole else value.to_numpy(float, na_value=np.nan)
@@ -190,6 +223,8 @@ def _content(value):
         return "nan"
     if isinstance(value, bytes):  # np.bytes_ too, which is an np.generic
         return "bytes"
+    if isinstance(value, (complex, np.complexfloating)):
+        return "complex number"
     if isinstance(value, (Number, np.generic)):
         return "number"
     if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skmm.data import cells, frames, leaves
+from skmm.data import cells, frames, joins, leaves
+from skmm.data.labels import agreed, relabelled
 
 
 class ModalityDict(Mapping):
@@ -35,8 +36,9 @@ class ModalityDict(Mapping):
     Raises
     ------
     ValueError
-        If the modalities have different numbers of rows, a name is given twice, or a
-        mask has the wrong shape or dtype.
+        If the modalities have different numbers of rows, DataFrames or Series among
+        them have different row labels, a name is given twice, or a mask has the wrong
+        shape or dtype.
     TypeError
         If a leaf has an unsupported type, such as an object array of mixed types.
 
@@ -54,31 +56,48 @@ class ModalityDict(Mapping):
     """
 
     ndim = 2
+    _index = None  # of containers that an earlier release has pickled
 
     def __init__(self, data=None, /, *, present=None, **modalities):
         named, known = _by_name(data, modalities), getattr(data, "_leaves", {})
-        parts = {n: leaves.from_user(v, n) for n, v in named.items() if n not in known}
-        self._leaves = {str(n): known[n] if n in known else parts[n] for n in named}
-        if len(self._leaves) < len(named):
+        new = {n: v for n, v in named.items() if n not in known}
+        parts = {n: leaves.from_user(v, n) for n, v in new.items()}
+        merged = {str(n): known[n] if n in known else parts[n] for n in named}
+        if len(merged) < len(named):
             raise ValueError(f"names are equal as strings: {list(named)}.")
-        self._n_rows = leaves.common_length(self._leaves)
-        masks = {**getattr(data, "_masks", {}), **(present or {})}
-        self._masks = as_masks(masks, self._leaves, self._n_rows)
+        self._n_rows = leaves.common_length(merged)
+        given = [(f"modality {name!r}", value) for name, value in new.items()]
+        self._index = agreed(given, ("X", getattr(data, "_index", None)))
+        self._leaves = {n: relabelled(leaf, self._index) for n, leaf in merged.items()}
+        masks = getattr(data, "_masks", {})
+        masks = masks if present is None else {**masks, **present}
+        self._masks = as_masks(masks, self._leaves, self._n_rows, self._index)
 
     @classmethod
-    def _kept(cls, parts, present):
-        """Build from leaves without stacking ragged ones."""
-        parts = {name: leaves.as_leaf(v, name) for name, v in parts.items()}
+    def _kept(cls, parts, present, index=None):
+        """Build from leaves without stacking ragged ones; rows are labelled `index`."""
+        parts = {n: relabelled(leaves.as_leaf(v, n), index) for n, v in parts.items()}
         n_rows = leaves.common_length(parts)
-        return cls._made(parts, as_masks(present, parts, n_rows), n_rows)
+        return cls._made(parts, as_masks(present, parts, n_rows), n_rows, index)
 
     @classmethod
-    def _made(cls, parts, masks, n_rows):
+    def _made(cls, parts, masks, n_rows, index=None):
         """Build from leaves and masks that were already checked."""
         self = cls.__new__(cls)
-        self._leaves, self._n_rows = parts, n_rows
+        self._leaves, self._n_rows, self._index = parts, n_rows, index
         self._masks = {name: mask for name, mask in masks.items() if not mask.all()}
         return self
+
+    def __getstate__(self):
+        """Name a DataFrame that has the row labels, so that they are stored once."""
+        found = [n for n, leaf in self.items() if isinstance(leaf, pd.DataFrame)]
+        labelled = found and self._index is not None
+        return {**vars(self), "_index": found[0] if labelled else self._index}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if isinstance(self._index, str):
+            self._index = self._leaves[self._index].index
 
     # -- as a table ----------------------------------------------------------------
 
@@ -98,6 +117,11 @@ class ModalityDict(Mapping):
         """``{name: read-only bool array (n_rows,)}``, True where it is present."""
         masks = {name: np.ones(len(self), dtype=bool) for name in self} | self._masks
         return {name: _read_only(mask) for name, mask in masks.items()}
+
+    @property
+    def index(self):
+        """Row labels of its DataFrames and Series, a pandas Index; None without any."""
+        return self._index
 
     @property
     def has_missing(self):
@@ -143,7 +167,12 @@ class ModalityDict(Mapping):
             return self._row(int(key))
         if is_names(key):
             return self.select(key)
-        return self._take(as_rows(key, len(self)))
+        return self._take(self._rows(key))
+
+    def _rows(self, key):
+        """Convert a key for rows; a mask must not have other row labels."""
+        agreed([("mask", _mask_in(key))], ("X", self._index))
+        return as_rows(key, len(self))
 
     def _leaf(self, name):
         if name not in self._leaves:
@@ -161,7 +190,16 @@ class ModalityDict(Mapping):
     def _take(self, index):
         parts = {name: leaves.take(leaf, index) for name, leaf in self.items()}
         masks = {name: mask[index] for name, mask in self._masks.items()}
-        return self._made(parts, masks, n_selected(index, len(self)))
+        return self._made(
+            parts, masks, n_selected(index, len(self)), self._labels_at(index, parts)
+        )
+
+    def _labels_at(self, index, parts):
+        """Return the row labels at an index of `as_rows`, those of `parts` if any."""
+        if self._index is None:
+            return None
+        frame = next((p for p in parts.values() if isinstance(p, pd.DataFrame)), None)
+        return self._index[index] if frame is None else frame.index
 
     def _take_both(self, row_key=Ellipsis, column_key=Ellipsis):
         """``X[rows, ...]`` and ``X[rows, modalities]``, as scikit-learn indexes."""
@@ -172,7 +210,7 @@ class ModalityDict(Mapping):
         if isinstance(column_key, str):
             if is_integer(row_key):
                 return self._cell(column_key, int(row_key))
-            return leaves.take(self[column_key], as_rows(row_key, len(self)))
+            return leaves.take(self[column_key], self._rows(row_key))
         part = self.select(column_key)
         return part if row_key is Ellipsis else part[row_key]
 
@@ -193,7 +231,7 @@ class ModalityDict(Mapping):
         if len(parts) < len(names):
             raise ValueError(f"modalities are selected twice: {list(names)}.")
         masks = {name: self._masks[name] for name in parts if name in self._masks}
-        return self._made(parts, masks, len(self))
+        return self._made(parts, masks, len(self), self._index)
 
     def drop(self, *names):
         """Return a container without the modalities `names`."""
@@ -214,10 +252,13 @@ class ModalityDict(Mapping):
         new = ModalityDict(data, present=present, **modalities)
         if not new.keys():
             return self  # keeps the number of rows even if it has no leaves
+        check_masks(present, self._index)
         merged = {**self._leaves, **new._leaves}
-        kept = {n: m for n, m in self._masks.items() if n not in new}
+        masks = {n: m for n, m in self._masks.items() if n not in new} | new._masks
         n_rows = leaves.common_length(merged)
-        return self._made(merged, {**kept, **new._masks}, n_rows)
+        index = agreed([(f"modality {next(iter(new))!r}", new)], ("X", self._index))
+        merged = {name: relabelled(leaf, index) for name, leaf in merged.items()}
+        return self._made(merged, masks, n_rows, index)
 
     def with_missing(self, name, which=slice(None)):
         """Return a container in which modality `name` is missing in some rows.
@@ -230,12 +271,26 @@ class ModalityDict(Mapping):
         """
         self._leaf(name)
         mask = self.present[name].copy()
-        mask[as_rows(which, len(self))] = False
-        return self._made(self._leaves, {**self._masks, name: mask}, len(self))
+        mask[self._rows(which)] = False
+        masks = {**self._masks, name: mask}
+        return self._made(self._leaves, masks, len(self), self._index)
 
     def copy(self):
         """Return a deep copy."""
         return copy.deepcopy(self)
+
+    def with_index(self, index):
+        """Return a container with other row labels, in place; None removes them.
+
+        Parameters
+        ----------
+        index : Index, array-like of shape (n_rows,) or None
+        """
+        index = None if index is None else pd.Index(index)
+        if index is not None and len(index) != len(self):
+            raise ValueError(f"index has {len(index)} labels for {len(self)} rows.")
+        parts = {name: relabelled(leaf, index) for name, leaf in self.items()}
+        return self._made(parts, self._masks, len(self), index)
 
     # -- joining and converting ----------------------------------------------------
 
@@ -257,7 +312,49 @@ class ModalityDict(Mapping):
         names = list(parts[0])
         joined = {n: leaves.stack([part[n] for part in parts], n) for n in names}
         masks = {n: np.concatenate([part.present[n] for part in parts]) for n in names}
-        return ModalityDict._made(joined, masks, sum(map(len, parts)))
+        labelled = all(part.index is not None for part in parts)
+        index = (
+            parts[0].index.append([p.index for p in parts[1:]]) if labelled else None
+        )
+        return ModalityDict._made(joined, masks, sum(map(len, parts)), index)
+
+    @classmethod
+    def align(cls, data, how="inner"):
+        """Join DataFrames and Series by their row labels.
+
+        Parameters
+        ----------
+        data : dict of str to DataFrame or Series
+            By modality. Row labels may be in any order, and must not be repeated.
+        how : {"inner", "outer", "left"}, default="inner"
+            Rows of the result, as in ``DataFrame.join``: those that all modalities
+            have, those that any has, or those of the first modality. A modality is
+            marked as missing in the rows that it does not have.
+
+        Returns
+        -------
+        ModalityDict
+            Its `index` has the labels. Align y with it: ``y.loc[X.index]``.
+
+        Raises
+        ------
+        TypeError
+            If a modality has no row labels, such as an array.
+        ValueError
+            If labels are repeated within a modality, or `how` is unknown.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skmm import ModalityDict
+        >>> blood = pd.DataFrame({"iron": [5.0, 7.0]}, index=["ann", "bob"])
+        >>> notes = pd.Series(["limps", "well"], index=["bob", "cem"])
+        >>> X = ModalityDict.align({"blood": blood, "notes": notes}, how="outer")
+        >>> X.index.tolist(), X.present["notes"].tolist()
+        (['ann', 'bob', 'cem'], [False, True, True])
+        """
+        parts, present = joins.join(data, how)
+        return cls(parts, present=present)
 
     @classmethod
     def from_cells(cls, array):
@@ -274,13 +371,13 @@ class ModalityDict(Mapping):
         kept.
         """
         parts, present = frames.split(frame)
-        return cls(parts, present=present)
+        return cls(parts, present=present).with_index(frame.index)
 
     def to_frame(self):
         """Return a DataFrame with one column per modality; missing cells are None."""
         return pd.DataFrame(
             {name: frames.column(self[name], self.present[name]) for name in self},
-            index=range(len(self)),
+            index=range(len(self)) if self._index is None else self._index,
         )
 
     # -- comparing and showing -----------------------------------------------------
@@ -365,8 +462,21 @@ def _by_name(data, modalities):
     return {**data, **modalities}
 
 
-def as_masks(present, parts, n_rows):
+def _mask_in(key):
+    """Return the key for rows if it is a boolean mask, else None: positions."""
+    return key if getattr(key, "dtype", None) in (bool, "boolean") else None
+
+
+def check_masks(present, index):
+    """Check that masks that are Series do not have other row labels than `index`."""
+    if present is not None and index is not None:
+        named = [(f"present[{name!r}]", mask) for name, mask in present.items()]
+        agreed(named, ("X", index))
+
+
+def as_masks(present, parts, n_rows, index=None):
     """Check presence masks, and return those that are not True everywhere."""
+    check_masks(present, index)
     masks = {str(name): np.array(mask) for name, mask in present.items()}
     for name, mask in masks.items():
         if name not in parts:

@@ -5,13 +5,14 @@ import pandas as pd
 import torch
 
 from skmm.data import leaves
+from skmm.data.labels import relabelled
 from skmm.data.modality_dict import ModalityDict
 
 
 def recombined(X, rows):
     """Return a container in which each modality has its own selection of rows.
 
-    The presence mask is permuted with the values.
+    The presence mask is permuted with the values; row labels stay in place.
 
     Parameters
     ----------
@@ -37,7 +38,10 @@ def recombined(X, rows):
     for name, own in rows.items():
         parts[name] = leaves.take(X[name], own)
         masks[name] = masks[name][own]
-    return ModalityDict._made(parts, masks, leaves.common_length(parts))
+    n_rows = leaves.common_length(parts)
+    index = X.index if n_rows == len(X) else None
+    parts = {name: relabelled(leaf, index) for name, leaf in parts.items()}
+    return ModalityDict._made(parts, masks, n_rows, index)
 
 
 def with_changed(X, name, change):
@@ -77,7 +81,8 @@ def with_changed(X, name, change):
     rows = new[:, None] if new.ndim == 1 else new  # a view
     if mask.any():
         rows[mask] = change(rows[mask])
-    return ModalityDict._made({**X, name: _like(new, leaf)}, X.present, len(X))
+    parts = {**X, name: _like(new, leaf)}
+    return ModalityDict._made(parts, X.present, len(X), X.index)
 
 
 def _numbers(leaf, name):

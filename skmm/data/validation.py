@@ -11,8 +11,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmm import _sklearn
-from skmm.data import frames, leaves
+from skmm.data import frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
+from skmm.data.finite import check_finite, complex_message, first_rows, is_complex
+from skmm.data.labels import check_row_labels, labels_of
 from skmm.data.modality_dict import ModalityDict
 
 SINGLE = "X"  # name of the only modality if X is a plain array
@@ -25,9 +27,10 @@ def check_modalities(
 
     Parameters
     ----------
-    X : ModalityDict, mapping, DataFrame, or array-like
-        A DataFrame has one modality per column, or per entry of the first level of
-        MultiIndex columns. An array of two or more dimensions, a sparse matrix, or a
+    X : ModalityDict, mapping, list of dicts, DataFrame, or array-like
+        A list has one dict per sample. A DataFrame, also of Polars or PyArrow, has one
+        modality per column, or per entry of the first level of MultiIndex columns. An
+        array of two or more dimensions, a sparse matrix, or a
         DataFrame without column names is one modality called "X".
         ``np.asarray(ModalityDict)`` is converted back.
     estimator : object, optional
@@ -54,8 +57,8 @@ def check_modalities(
     Raises
     ------
     ValueError
-        If the numbers of samples differ, modalities are unknown or absent, shapes
-        differ from those in `fit`, X is empty, or values are not finite.
+        If the numbers or the labels of rows differ, modalities are unknown or absent,
+        shapes differ from those in `fit`, X is empty, or values are not finite.
     TypeError
         If the data have an unsupported type, or X is a list of views without names.
 
@@ -94,7 +97,11 @@ def _as_modality_dict(X, estimator, reset, absent):
         return ModalityDict.from_cells(X)
     if isinstance(X, Mapping) and not sparse.issparse(X):
         return ModalityDict(X)
-    return _from_array(X, estimator, reset)
+    if tables.is_rows(X):
+        return ModalityDict(tables.columns_of(X))
+    if (table := tables.read(X, "X")) is not X:
+        return _as_modality_dict(table, estimator, reset, absent).with_index(None)
+    return _from_array(X, estimator, reset).with_index(labels_of(X))
 
 
 def _tops(frame):
@@ -108,7 +115,7 @@ def _from_frame(X, estimator, reset, absent):
     if reset or not _may_lack(X, estimator, absent):
         _sklearn.check_feature_names(estimator, X, reset=reset)
     if not reset and _is_plain(estimator):
-        return ModalityDict({SINGLE: X.to_numpy()})
+        return ModalityDict({SINGLE: X.to_numpy()}).with_index(X.index)
     return ModalityDict.from_frame(X)
 
 
@@ -130,10 +137,16 @@ def _from_array(X, estimator, reset):
             "X is a list of tables, which could be views or rows. Name the modalities: "
             "X = {'image': ..., 'table': ...}."
         )
+    leaves.check_not_masked(X, SINGLE)
+    if is_complex(X):
+        raise ValueError(complex_message(SINGLE))
+    tables.check_indexable(X)
     if getattr(X, "ndim", 2) > 2:
         return ModalityDict({SINGLE: X})
     if isinstance(X, torch.Tensor):
+        leaves.check_tensor(X, SINGLE)
         X = X.detach().cpu()
+        X = X.float() if X.dtype == torch.bfloat16 else X
     checks = {"accept_sparse": "csr", "ensure_all_finite": False}
     if estimator is None:
         return ModalityDict({SINGLE: check_array(X, **checks)})
@@ -261,70 +274,6 @@ def _check_columns(name, leaf, estimator):
         )
 
 
-# -- finite values ---------------------------------------------------------------------
-
-
-def check_finite(X):
-    """Raise a ValueError if a present row of any modality is not finite."""
-    for name, leaf in X.items():
-        bad = _bad_rows(leaf)
-        if bad is not None and (bad := bad & X.present[name]).any():
-            raise ValueError(_not_finite(name, leaf, np.flatnonzero(bad)))
-
-
-def _not_finite(name, leaf, rows):
-    is_text = leaves.kind(leaf) == "text"
-    what = "None instead of text" if is_text else "NaN or infinity"
-    shown = ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
-    return (
-        f"Input X contains NaN or infinity: modality {name!r} has {what} in "
-        f"{len(rows)} row(s) ({shown}). Impute them, or mark these rows as missing: "
-        f"ModalityDict(..., present={{{name!r}: mask}})."
-    )
-
-
-def _bad_rows(leaf):
-    """Return a boolean array of the rows that are not finite, or None if all are."""
-    leaf_kind = leaves.kind(leaf)
-    if leaf_kind == "text":
-        return np.array([value is None for value in leaf])
-    if leaf_kind == "ragged":
-        return np.array([not np.isfinite(value).all() for value in leaf])
-    if leaf_kind == "frame":
-        return _bad_frame_rows(leaf)
-    if leaf_kind == "sparse":
-        return _bad_sparse_rows(leaf)
-    return _bad_dense_rows(leaf)
-
-
-def _bad_dense_rows(leaf):
-    lib = torch if isinstance(leaf, torch.Tensor) else np
-    if lib.is_complex(leaf) if lib is torch else leaf.dtype.kind == "c":
-        raise ValueError("Complex data not supported.")
-    if lib is np and leaf.dtype.kind != "f":
-        return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        if lib.isfinite(leaf.sum()):  # one pass without a copy, like scikit-learn
-            return None
-    good = lib.isfinite(leaf).reshape(leaf.shape[0], -1).all(1)
-    return ~np.asarray(good.cpu() if lib is torch else good)
-
-
-def _bad_sparse_rows(leaf):
-    if np.isfinite(leaf.data).all():
-        return None
-    coo = sparse.coo_array(leaf)
-    bad = np.zeros(leaf.shape[0], dtype=bool)
-    bad[coo.coords[0][~np.isfinite(coo.data)]] = True
-    return bad
-
-
-def _bad_frame_rows(leaf):
-    bad = leaf.isna().to_numpy().any(axis=1)
-    numeric = leaf.select_dtypes("number").to_numpy(float, na_value=np.nan)
-    return bad | ~np.isfinite(numeric).all(axis=1) if numeric.size else bad
-
-
 # -- names -----------------------------------------------------------------------------
 
 
@@ -410,15 +359,63 @@ def note_missing(estimator, X):
     estimator.optional_modalities_ = [*known, *new]
 
 
-def check_target(estimator, y, n_samples):
-    """Check that y is given and has as many samples as X."""
+def check_target(estimator, y, n_samples, X=None, **others):
+    """Check that y is given and fits X, sample by sample.
+
+    Parameters
+    ----------
+    estimator : estimator
+    y : array-like of shape (n_samples, ...), or dict of such
+    n_samples : int
+    X : ModalityDict, dict, DataFrame or array-like of n_samples, optional
+        y must not have other row labels; see `check_row_labels`.
+    **others : array-like of shape (n_samples,), or None
+        Such as sample_weight and groups, checked in the same way.
+
+    Returns
+    -------
+    array-like
+        y; tensors and columns of other libraries than pandas as ndarray.
+
+    Raises
+    ------
+    ValueError
+        If y is None, has another number of samples, other row labels or NaN.
+    """
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but "
             "the target y is None."
         )
+    check_row_labels(X, y=y, **others)
+    y = plain_target(y)
     if (n_targets := _sklearn.num_samples(y)) != n_samples:
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {n_samples} and "
             f"{n_targets}."
+        )
+    _check_no_missing(y)
+    return y
+
+
+def plain_target(y):
+    """Return y without a library of its own: tensors and Arrow columns as ndarray."""
+    if isinstance(y, torch.Tensor):
+        y = y.detach().cpu()
+        return (y.float() if y.dtype == torch.bfloat16 else y).numpy()
+    is_ours = isinstance(y, (np.ndarray, list, tuple, pd.Series, pd.DataFrame, Mapping))
+    return y if is_ours else tables.read(y, "y")
+
+
+def _check_no_missing(y):
+    """Raise a ValueError that counts the samples without a target, for 1-D y."""
+    if isinstance(y, (list, tuple)):
+        y = leaves.object_array(y)  # samples that are lists are never missing
+    if isinstance(y, Mapping) or np.asarray(y).ndim != 1:
+        return
+    missing = np.flatnonzero(pd.isna(np.asarray(y)))
+    if len(missing):
+        raise ValueError(
+            f"Input y contains NaN in {len(missing)} of {len(y)} samples: "
+            f"{first_rows(missing)}. Leave them out, or fill them in."
         )

@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import ModalityEstimator, NetClassifierMixin
 from skmm.base.modality_subset import encoders_in_use
+from skmm.data.labels import with_labels_of
 from skmm.data.validation import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
@@ -409,7 +410,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         -------
         ndarray of shape (n_samples, n_mixtures * width), float32
         """
-        return self._outputs(X, "fuse")["mixtures"].flatten(1).numpy()
+        out = self._outputs(X, "fuse")["mixtures"].flatten(1).numpy()
+        return with_labels_of(X, out, self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

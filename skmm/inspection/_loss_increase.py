@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._random import derive
 from skmm._sklearn import check_sample_weight
 from skmm._views import noting
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings
@@ -52,8 +53,10 @@ class EvaluationData:
 
 def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
     """Return the `EvaluationData` of a user's arguments."""
-    X = check_modalities(X, finite=False)
-    check_target(estimator, y, len(X))
+    X = check_modalities(modalities_made(estimator, X), finite=False)
+    y = check_target(
+        estimator, y, len(X), X, sample_weight=sample_weight, groups=groups
+    )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
     if groups is not None:

@@ -19,11 +19,12 @@ from skmm.base import takes_modalities
 from skmm.data.recombine import recombined, with_changed
 from skmm.data.tensors import TensorRows
 from skmm.data.validation import check_names
-from skmm.preprocessing import ModalityTransformer
+from skmm.preprocessing import ColumnsToModalities, ModalityTransformer
 
 METHODS = ("permute", "noise", "drop")
 REPEATS = 10  # by default
 JOINED = " + "
+SEPARATE = (ColumnsToModalities, ModalityTransformer)  # do not combine modalities
 
 
 def check_groups_of_modalities(modalities, X):
@@ -139,7 +140,7 @@ def with_embeddings(model, X):
     first, last = (), whole
     if isinstance(whole, Pipeline):
         first, last = [step for _, step in whole.steps[:-1]], whole.steps[-1][1]
-    separate = all(type(step) is ModalityTransformer for step in first)
+    separate = all(type(step) in SEPARATE for step in first)
     # not inherited: a subclass may read the modalities themselves
     if not separate or not vars(type(last)).get("_predicts_from_embeddings"):
         return model, X

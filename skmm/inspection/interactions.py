@@ -9,6 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
@@ -183,7 +184,7 @@ def interaction_decomposition(estimator, X):
 
 
 def _checked(estimator, X, y, name):
-    X = check_modalities(X, finite=False)
+    X = check_modalities(modalities_made(estimator, X), finite=False)
     check_fitted(estimator, name)
     if y is not None:
         _check_target(estimator, X, y)
@@ -193,7 +194,7 @@ def _checked(estimator, X, y, name):
 
 
 def _check_target(estimator, X, y):
-    check_target(estimator, y, len(X))
+    check_target(estimator, y, len(X), X)
     if not is_classifier(estimator):
         return
     check_known_classes(estimator, np.asarray(y))

@@ -5,8 +5,10 @@ from sklearn.utils import Bunch, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from skmm.base import takes_modalities
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
-from skmm.data.validation import check_names
+from skmm.data.labels import check_row_labels
+from skmm.data.validation import check_names, plain_target
 
 
 def over_learning(fused, unimodal, X, y):
@@ -58,7 +60,9 @@ def over_learning(fused, unimodal, X, y):
     >>> found.error, found.over_learning_error, round(found.conditional_error, 2)
     (0.5, 0.5, 0.67)
     """
-    X, y = check_modalities(X), column_or_1d(y)
+    X = check_modalities(modalities_made(fused, X))
+    check_row_labels(X, y=y)
+    y = column_or_1d(plain_target(y))
     if not unimodal:
         raise ValueError("unimodal must have at least one model; got none.")
     check_names(unimodal, X, "unimodal")

@@ -6,6 +6,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from skmm._sklearn import GroupsConsumerMixin
+from skmm.data.labels import check_row_labels
 
 MAX_DRAWS = 1000  # attempts at a split whose test samples can be scored
 
@@ -62,6 +63,7 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
         ValueError
             If no split can be scored, for instance because a class has only one sample.
         """
+        check_row_labels(X, y=y, groups=groups)
         y = self._classes(X, y, groups)
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):

@@ -7,7 +7,12 @@ from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 
-from skmm._sklearn import StrOptions, safe_indexing, validate_parameter_constraints
+from skmm._sklearn import (
+    StrOptions,
+    num_samples,
+    safe_indexing,
+    validate_parameter_constraints,
+)
 from skmm.data.validation import check_target
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import fit_replicas, indexable
@@ -98,7 +103,8 @@ def bootstrap_score(
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "bootstrap_score")
     X = indexable(X)
-    check_target(estimator, y, len(X))
+    weights = {"sample_weight": sample_weight, "groups": groups}
+    y = check_target(estimator, y, num_samples(X), X, **weights)
     y = np.asarray(y)
     rng = check_random_state(random_state)
     scorer = check_scoring(estimator, scoring)

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
+from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.model_selection._comparison import plots
@@ -238,8 +239,8 @@ def compare_modalities(
     ('helps:', ['a', 'b', 'a + b'])
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "compare_modalities")
-    X = check_modalities(X, finite=False)
-    check_target(estimator, y, len(X))
+    X = check_modalities(modalities_made(estimator, X), finite=False)
+    y = check_target(estimator, y, len(X), X, groups=groups)
     y, groups = np.asarray(y), _check_groups(groups, len(X))
     seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)

@@ -11,9 +11,12 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from skmm._sklearn import safe_indexing
+from skmm._sklearn import num_samples, safe_indexing
 from skmm.base.fit_many import MEMORY, train_prepared
 from skmm.data import ModalityDict
+from skmm.data.labels import check_row_labels
+from skmm.data.tables import columns_of, is_rows
+from skmm.data.validation import check_target, plain_target
 from skmm.training.replicas import can_be_stacked
 
 
@@ -72,14 +75,14 @@ def fit_replicas(
     >>> len(models), models[0].predict(X).shape
     (5, (40,))
     """
-    X = indexable(X)
+    X, y = checked(estimator, X, y, sample_weight=sample_weight)
     params = [{}] * len(samples) if params is None else list(params)
     if len(params) != len(samples):
         raise ValueError(
             f"params must have one dict per entry of samples, {len(samples)}; got "
             f"{len(params)}."
         )
-    y, weight = indexable_target(y), sample_weight
+    weight = sample_weight
     weight = None if weight is None else np.asarray(weight)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
@@ -110,14 +113,37 @@ def trains_together(estimator, X, y, rows):
 
 
 def indexable(X):
-    """Return a dict as a ModalityDict, which can be indexed by samples."""
+    """Return a dict, or a list of dicts, as a ModalityDict, to index by samples."""
+    if isinstance(X, (list, tuple)) and is_rows(X):
+        X = columns_of(X)
     is_dict = isinstance(X, Mapping) and not issparse(X)  # a dok_array is both
     return ModalityDict(X) if is_dict else X
 
 
 def indexable_target(y):
     """Return y as an array or ModalityDict; None stays None."""
-    return indexable(y) if y is None or isinstance(y, Mapping) else np.asarray(y)
+    if y is None or isinstance(y, Mapping):
+        return indexable(y)
+    return np.asarray(plain_target(y))
+
+
+def checked(estimator, X, y, **others):
+    """Return X and y such that they can be indexed, after a check that they match.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ModalityDict, dict, DataFrame or array-like of n_samples
+    y : array-like of shape (n_samples, ...), dict of such, or None
+    **others : array-like of shape (n_samples,), or None
+        Such as sample_weight and groups.
+    """
+    X = indexable(X)
+    if y is None:
+        check_row_labels(X, **others)
+        return X, None
+    y = check_target(estimator, indexable(y), num_samples(X), X, **others)
+    return X, indexable_target(y)
 
 
 def _take(y, rows):
@@ -251,7 +277,8 @@ def cross_validate_replicas(
     >>> sorted(cross_validate_replicas(model, X, y, cv=3))
     ['fit_time', 'score_time', 'test_score']
     """
-    X = indexable(X)
+    weights = {"sample_weight": sample_weight, "groups": groups}
+    X, y = checked(estimator, X, y, **weights)
     splits = list(
         check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
     )
@@ -282,7 +309,6 @@ def cross_validate_replicas(
 
 def _scores(scorer, models, X, y, splits, part):
     rows, times = [], []
-    y = indexable_target(y)
     for model, (train, test) in zip(models, splits, strict=True):
         index = train if part == "train" else test
         begun = time.perf_counter()

@@ -15,7 +15,10 @@ from skmm._sklearn import (
     Interval,
     StrOptions,
     check_method_params,
+    num_samples,
 )
+from skmm.data.labels import check_row_labels
+from skmm.data.validation import check_target
 from skmm.model_selection._optuna.evaluation import evaluation_of, prunes
 from skmm.model_selection._optuna.pruning import comparable
 from skmm.model_selection._optuna.setup import prepare_study
@@ -238,7 +241,7 @@ class ModalitySearchCV(BaseSearchCV):
         import_optuna()
         space = self._space()
         checked = Space(space)
-        X, y = sklearn.utils.indexable(indexable(X), indexable(y))
+        X, y = sklearn.utils.indexable(*_checked(self.estimator, X, y, params))
         params = check_method_params(X, params=params)
         evaluation = evaluation_of(self, X, y, params)
         self.n_splits_ = len(evaluation.splits)
@@ -257,6 +260,20 @@ class ModalitySearchCV(BaseSearchCV):
         if self.refit:
             self._refit(evaluation)
         return self
+
+    def score(self, X, y=None, **params):
+        """Score the best estimator, with `scorer_`.
+
+        Parameters
+        ----------
+        X, y, **params
+            See `fit`.
+
+        Returns
+        -------
+        float
+        """
+        return super().score(*_checked(self, X, y, params), **params)
 
     def set_callbacks(self, *callbacks):
         """Raise an error: trials do not call callbacks of scikit-learn."""
@@ -305,6 +322,15 @@ class ModalitySearchCV(BaseSearchCV):
         self.refit_time_ = time.time() - begun
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_
+
+
+def _checked(estimator, X, y, params):
+    """Return X and y such that they can be indexed, after a check that they match."""
+    X, y = indexable(X), indexable(y)
+    if y is None:
+        check_row_labels(X, **params)
+        return X, y
+    return X, check_target(estimator, y, num_samples(X), X, **params)
 
 
 def _check_scores(trials, timeout):

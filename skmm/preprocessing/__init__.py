@@ -1,5 +1,6 @@
 """Transformers for single modalities, and ModalityTransformer to combine them."""
 
+from skmm.preprocessing.columns import ColumnsToModalities
 from skmm.preprocessing.corruption import (
     DropCorruption,
     GaussianCorruption,
@@ -15,6 +16,7 @@ from skmm.preprocessing.molecules import MoleculeFingerprint
 from skmm.preprocessing.spectra import SpectrumBinner
 
 __all__ = [
+    "ColumnsToModalities",
     "ModalityTransformer",
     "MoleculeFingerprint",
     "MoleculeImager",

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._params import NestedParams
+from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import of_rows, routed, router
 from skmm._sklearn import (
     HasMethods,
@@ -16,12 +16,14 @@ from skmm._sklearn import (
 from skmm._views import as_table, naming
 from skmm._warnings import warn
 from skmm.data import ModalityDict, check_modalities, leaves
+from skmm.data.labels import check_row_labels
 from skmm.data.validation import parts_in_use
 from skmm.preprocessing._applying import (
     MissingEverywhere,
     blank,
     check_not_all_dropped,
     check_transformer,
+    fit_text,
     fit_transformed,
     names_of,
     plain_output,
@@ -47,6 +49,8 @@ class ModalityTransformer(
     transformers : dict of str to transformer, "passthrough" or "drop", default=None
         A transformer with a method ``present(leaf)``, such as `MoleculeFingerprint`,
         can mark samples that it cannot read as missing: it returns a boolean mask.
+        Text has shape (n_samples,) for vectorizers, and (n_samples, 1) for transformers
+        of columns, such as ``OneHotEncoder``.
     modalities : list of str or None, default=None
         Modalities to keep; transformers of others are ignored. None keeps all.
     remainder : "passthrough", "drop" or transformer, default="passthrough"
@@ -82,6 +86,7 @@ class ModalityTransformer(
     """
 
     _nested = _by_modality = ("transformers",)
+    _as_columns = frozenset()  # names of text that is read as (n_samples, 1)
 
     _parameter_constraints = {
         "transformers": [dict, None],
@@ -140,6 +145,7 @@ class ModalityTransformer(
         self.fit_transform(X, y, **params)
         return self
 
+    @unchanged_on_error
     def fit_transform(self, X, y=None, **params):
         """Fit and apply every transformer, by its `fit_transform` if it has one.
 
@@ -155,9 +161,10 @@ class ModalityTransformer(
         self._validate_params()
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         parts_in_use(self._given, self, "transformers")
-        _check_rows(X, y)
+        _check_rows(X, y, params)
         shares = routed(self, "fit_transform", params)
         fitted, parts, present = {}, {}, {}
+        self._as_columns = set()
         for name in X:
             fitted[name], *result = self._fit_one(name, X, y, shares)
             if result:
@@ -165,7 +172,7 @@ class ModalityTransformer(
         check_not_all_dropped(parts, fitted)
         self.transformers_ = fitted
         self.shapes_out_ = {n: leaves.shape_of_row(p) for n, p in parts.items()}
-        return ModalityDict._kept(parts, present)
+        return ModalityDict._kept(parts, present, X.index)
 
     def _fit_one(self, name, X, y, shares):
         """Return (fitted transformer, leaf, mask), or ("drop",)."""
@@ -183,8 +190,19 @@ class ModalityTransformer(
         target = None if y is None else safe_indexing(y, rows)
         params = of_rows(shares.get(self._key(name), {}), rows, len(mask))
         with naming(name):
-            out = fit_transformed(transformer, leaves.take(leaf, rows), target, params)
+            transformer, out = self._fit_part(
+                transformer, name, leaves.take(leaf, rows), target, params
+            )
         return transformer, _whole(out, mask, name), mask
+
+    def _fit_part(self, transformer, name, leaf, target, params):
+        """Return a fitted transformer and its output; note text read as a column."""
+        if leaves.kind(leaf) != "text":
+            return transformer, fit_transformed(transformer, leaf, target, params)
+        part, out, as_column = fit_text(transformer, leaf, target, params)
+        if as_column:
+            self._as_columns.add(name)
+        return part, out
 
     def _key(self, name):
         """Return the name of a modality's transformer in the metadata router."""
@@ -226,18 +244,20 @@ class ModalityTransformer(
         for name in X:
             if (transformer := self.transformers_[name]) != "drop":
                 parts[name], present[name] = self._apply(transformer, name, X)
-        return ModalityDict._kept(parts, present)
+        return ModalityDict._kept(parts, present, X.index)
 
     def _apply(self, transformer, name, X):
         leaf, mask = as_table(X[name]), X.present[name]
         if transformer == "passthrough":
             return X[name], mask
+        is_column = name in self._as_columns
         with naming(name):
             mask = readable(transformer, leaf, mask)
         if not mask.any():
             return blank(len(X), self.shapes_out_[name]), mask
         with naming(name):
-            out = transformed(transformer, leaves.take(leaf, np.flatnonzero(mask)))
+            rows = leaves.take(leaf, np.flatnonzero(mask))
+            out = transformed(transformer, rows[:, None] if is_column else rows)
         return _whole(out, mask, name), mask
 
     def get_feature_names_out(self, input_features=None):
@@ -283,7 +303,8 @@ def _whole(out, mask, name):
     return out if mask.all() else spread(out, mask, name)
 
 
-def _check_rows(X, y):
+def _check_rows(X, y, params):
+    check_row_labels(X, y=y, **params)
     if y is not None and num_samples(y) != len(X):
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {len(X)} and "

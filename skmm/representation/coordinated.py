@@ -13,6 +13,7 @@ from skmm.base import ModalityEstimator
 from skmm.base.modality_subset import encoders_in_use
 from skmm.base.training_data import combined_weight
 from skmm.data import ModalityDict, check_modalities
+from skmm.data.labels import check_row_labels
 from skmm.nn import IdentityHead, SideBySideFusion
 from skmm.objectives import BarlowTwins, ByPosition
 from skmm.objectives.base import check_objective
@@ -262,6 +263,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
             self._warn_single(next(iter(X)))
         self._target = NoTarget()
         n_rows = len(X)
+        check_row_labels(X, sample_weight=sample_weight)
         weight = combined_weight(n_rows, None, sample_weight, scaled=scaled)
         return np.zeros(n_rows), weight
 
@@ -346,8 +348,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         embedded = self.embed(X)
         if not hasattr(self, "feature_names_in_"):
             return embedded[self.modalities_in_[0]]
-        present = check_modalities(X, self, reset=False).present
-        return ModalityDict(embedded, present=present)
+        X = check_modalities(X, self, reset=False)
+        return ModalityDict(embedded, present=X.present).with_index(X.index)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the modalities, or of the features for a plain array.

@@ -7,6 +7,7 @@ import numpy as np
 from skmm.base.training_data import check_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
+from skmm.data.labels import check_row_labels
 from skmm.data.validation import check_names, check_target
 
 
@@ -24,8 +25,10 @@ def select_target(estimator, X, y, weight):
     Raises
     ------
     ValueError
-        If both y and `target` are given, or the target is missing in all samples.
+        If both y and `target` are given, row labels differ, or the target is missing
+        in all samples.
     """
+    check_row_labels(X, y=y, sample_weight=weight)
     if estimator.target is not None:
         X, y = _target_in(X, y, estimator.target)
     elif isinstance(y, Mapping) or is_cells(y):

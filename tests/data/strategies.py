@@ -24,6 +24,11 @@ def _one_hot(numbers):
     return table
 
 
+def _labels(numbers):
+    """Repeated row labels, in another order than the numbers."""
+    return pd.Index(np.asarray(numbers, dtype=int)[::-1] // 2)
+
+
 def _frame(numbers):
     return pd.DataFrame(
         {
@@ -31,7 +36,7 @@ def _frame(numbers):
             "parity": pd.Categorical(np.where(numbers % 2, "odd", "even")),
             "word": [f"w{i}" for i in numbers],
         },
-        index=numbers[::-1] // 2,  # repeated labels in another order
+        index=_labels(numbers),
     )
 
 
@@ -64,14 +69,15 @@ MAKE = {
     "text": lambda i: np.array([f"row {j}" for j in i], dtype=object),
     "unicode": lambda i: np.array([f"row {j}" for j in i], dtype=str),
     "holed text": lambda i: _objects(_holed_words(i)),
-    "string column": lambda i: pd.Series(_holed_words(i), dtype="str"),
+    "string column": lambda i: pd.Series(_holed_words(i), _labels(i), dtype="str"),
     "integer column": lambda i: pd.Series(
-        [pd.NA if j % 5 == 4 else j for j in i], dtype="Int64"
+        [pd.NA if j % 5 == 4 else j for j in i], _labels(i), dtype="Int64"
     ),
     "category": lambda i: pd.Series(
         pd.Categorical([f"row {j}" for j in i], categories=[f"row {j}" for j in i])
         if len(set(i)) == len(i)
-        else [f"row {j}" for j in i]
+        else [f"row {j}" for j in i],
+        _labels(i),
     ),
     "ragged": lambda i: _objects([np.full(j % 3 + 1, j) for j in i]),
     "ragged grids": lambda i: _objects([np.full((j % 2 + 1, 2), j) for j in i]),
@@ -162,7 +168,7 @@ def row_keys(draw, n):
             mask.filter(len),
             mask.map(lambda key: np.array(key, dtype=bool)),
             mask.filter(len).map(torch.tensor),
-            mask.map(lambda key: pd.Series(key, index=range(n, 0, -1), dtype=bool)),
+            mask.map(lambda key: pd.Index(key, dtype=bool)),
             integers,
             small,
             integers.map(lambda key: torch.tensor(key, dtype=torch.long)),

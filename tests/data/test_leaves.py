@@ -242,7 +242,7 @@ WRONG = {
     "scalar": (np.float64(3), ValueError, "single value; pass one"),
     "scalar tensor": (torch.tensor(3), ValueError, "single value; pass one"),
     "dates": (np.array(["2020"], "M8[Y]"), TypeError, "datetime64.*expected numbers"),
-    "date column": (pd.Series(pd.to_datetime(["2020"])), TypeError, "Timestamp"),
+    "date column": (pd.Series(pd.to_datetime(["2020"])), TypeError, "has times"),
     "masked": (np.ma.array([1.0], mask=[True]), TypeError, "masked array.*present"),
     "sparse vector": (
         sparse.coo_array([1, 2]),

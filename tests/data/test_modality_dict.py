@@ -221,6 +221,7 @@ OPERATIONS = {
     "drop": lambda X: X.drop("table"),
     "assign": lambda X: X.assign(table=np.zeros(len(X)), new=np.zeros(len(X))),
     "with_missing": lambda X: X.with_missing("table"),
+    "with_index": lambda X: X.with_index(range(len(X))),
     "copy": lambda X: X.copy(),
     "concat": lambda X: ModalityDict.concat([X, X]),
     "to_frame": lambda X: X.to_frame(),
@@ -231,7 +232,7 @@ OPERATIONS = {
     "equality": lambda X: X == X.drop("table"),
 }
 UNCHANGING = {"keys", "values", "items", "get"}  # what Mapping itself provides
-BUILDERS = {"from_frame", "from_cells"}
+BUILDERS = {"from_frame", "from_cells", "align"}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -25,6 +25,7 @@ from skmm._routing import (
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
+from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
@@ -121,7 +122,8 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         check_rule_params(self, self._rule_params)
         check_groups(self.rule, groups)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        check_target(self, y, len(X))
+        weights = {"sample_weight": sample_weight, "groups": groups}
+        y = check_target(self, y, len(X), X, **weights, **params)
         weight = combined_weight(len(X), y, sample_weight, scaled=False)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)
@@ -435,6 +437,7 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
     (60, 2)
     """
 
+    score = joined_by_row(ClassifierMixin.score)
     _rules = rules.CLASS_RULES
     _member_class, _final_class = FusionClassifier, LogisticRegression
     _parameter_constraints = {
@@ -564,6 +567,7 @@ class LateFusionRegressor(RegressorMixin, BaseLateFusion):
     (60,)
     """
 
+    score = joined_by_row(RegressorMixin.score)
     _rules = rules.VALUE_RULES
     _member_class, _final_class = FusionRegressor, RidgeCV
     _parameter_constraints = {

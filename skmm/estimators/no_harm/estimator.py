@@ -16,6 +16,7 @@ from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm._warnings import warn
 from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
+from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
@@ -119,7 +120,8 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
         X = check_modalities(X, self, modalities=self.modalities)
-        check_target(self, y, len(X))
+        weights = {"sample_weight": sample_weight, "groups": groups}
+        y = check_target(self, y, len(X), X, **weights)
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
         guarantees.check_enough(self, samples.y)
@@ -472,6 +474,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
     ('good', (100, 2))
     """
 
+    score = joined_by_row(ClassifierMixin.score)
     _task_class = ClassificationTask
 
     _parameter_constraints = {
@@ -628,6 +631,7 @@ class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
     ('good', (100,))
     """
 
+    score = joined_by_row(RegressorMixin.score)
     _task_class = RegressionTask
 
     _parameter_constraints = {
