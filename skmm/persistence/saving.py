@@ -8,10 +8,11 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._files import check_path, remove_leftovers, write_atomically
 from skmm._random import seeded
 from skmm._version import __version__
 from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
-from skmm.persistence.files import check_path, from_bytes, to_bytes, write_atomically
+from skmm.persistence.files import from_bytes, to_bytes
 from skmm.persistence.json_codec import Kind
 from skmm.persistence.legacy import upgrade
 
@@ -59,6 +60,7 @@ def save(estimator, path):
     except (KeyError, ValueError) as error:
         raise TypeError(f"safetensors cannot store a tensor: {error}") from error
     _verify(estimator, data, codec.classes.used)
+    remove_leftovers(path)
     write_atomically(path, data)
 
 

@@ -247,6 +247,20 @@ def test_a_damaged_journal_is_rejected(tmp_path):
         search(path, Untouched(), error_score="raise").fit(TABLE, Y)
 
 
+@pytest.mark.parametrize(
+    "record",
+    ['["op_code"]', '{"op_code": 0}', '{"op_code": 99}', '{"a": 1}', "null", "[1]"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_records_of_other_json_are_explained(record, first, tmp_path):
+    path = tmp_path / "study.log"
+    search(path, n_trials=1).fit(TABLE, Y)
+    path.write_text((path.read_text() * (not first)) + record + "\n")
+    message = r"storage=.*not a journal of Optuna, or is damaged"
+    with pytest.raises(ValueError, match=message):
+        search(path, Untouched(), error_score="raise").fit(TABLE, Y)
+
+
 @pytest.mark.parametrize("left", ["some", "all but its end"])
 def test_an_incomplete_last_line_is_repaired(left, tmp_path):
     path = tmp_path / "study.log"
