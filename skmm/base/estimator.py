@@ -47,6 +47,7 @@ from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
 from skmm.training import optimizers
 from skmm.training.fingerprint import digests
+from skmm.training.pickling import portable
 
 
 class ModalityEstimator(
@@ -457,7 +458,10 @@ class ModalityEstimator(
     def _n_features_out(self):
         return self.net_.module_.fused_features
 
-    # -- saving, searching, displaying ---------------------------------------------
+    # -- pickling, saving, searching, displaying -----------------------------------
+
+    def __getstate__(self):
+        return portable(super().__getstate__())
 
     def save(self, path):
         """Save the fitted estimator to a file, without pickle.

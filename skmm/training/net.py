@@ -4,7 +4,6 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
@@ -30,6 +29,7 @@ from skmm.training.optimizers import (
     per_part,
     step_schedule,
 )
+from skmm.training.pickling import PortableNet
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -39,7 +39,7 @@ from skmm.training.stages import (
 )
 
 
-class TensorNet(NeuralNet):
+class TensorNet(PortableNet):
     """A skorch net whose mini-batches are slices of tensors on the device.
 
     History, callbacks, checkpoints and ``save_params`` are those of skorch. The loop
