@@ -18,7 +18,7 @@ from skmm.estimators import (
     ResidualFusionClassifier,
     ResidualFusionRegressor,
 )
-from skmm.persistence import load
+from skmm.persistence import load, save
 from skmm.representation import CoordinatedEncoder, EncoderDecoderReconstructor
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "ResidualFusionRegressor",
     "load",
     "restrict",
+    "save",
 ]
 
 _SUBPACKAGES = (
