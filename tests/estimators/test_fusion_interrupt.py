@@ -1,5 +1,8 @@
 """Ctrl-C and out-of-memory errors during fit."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from skorch.callbacks import Callback
