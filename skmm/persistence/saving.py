@@ -110,7 +110,7 @@ def to_data(estimator):
         data = to_bytes(content, codec.tensors)
     except (KeyError, ValueError) as error:
         raise TypeError(f"safetensors cannot store a tensor: {error}") from error
-    _verify(estimator, content, data, codec.classes.used)
+    _verify(estimator, content, data, codec)
     return data, codec.classes.used
 
 
@@ -144,8 +144,8 @@ class Fitted:
 class EstimatorCodec(ObjectCodec):
     """`ObjectCodec` that also supports estimators, fitted or not."""
 
-    def __init__(self, classes=(), tensors=None):
-        super().__init__(classes, tensors)
+    def __init__(self, classes=(), tensors=None, modules=None):
+        super().__init__(classes, tensors, modules)
         self.kinds |= {"fitted": FITTED, **TRANSFORMERS}
 
     def is_storable(self, value):
@@ -184,7 +184,7 @@ def _unpack_fitted(codec, data):
 FITTED = Kind(lambda codec, value: type(value) is Fitted, _pack_fitted, _unpack_fitted)
 
 
-def load(path, *, classes=()):
+def load(path, *, classes=(), modules=None):
     """Load an estimator from a file written by `save`, without running code from it.
 
     Parameters
@@ -192,7 +192,13 @@ def load(path, *, classes=()):
     path : str or path-like
     classes : sequence of classes, default=()
         Your own Blocks, Objectives, modules, targets, estimators and optimizers that
-        the file may contain, besides those of skmm and torch. Nothing is imported.
+        the file may contain, besides those of skmm and torch. Of other packages, only
+        scikit-learn is imported.
+    modules : dict of str to callable, or callable, default=None
+        Functions without arguments that make the modules whose constructor cannot be
+        replayed, such as ``{"image": lambda: resnet18(num_classes=64)}`` for that of
+        the modality "image". Their weights are in the file. One function stands for
+        all; a module is copied. If one is missing, an error names it.
 
     Returns
     -------
@@ -204,7 +210,10 @@ def load(path, *, classes=()):
     ------
     ValueError
         If the file is damaged, was not written by `save`, is of a newer format, or
-        contains a class that is not in `classes`.
+        contains a class that is not in `classes`, or a module that is not in `modules`
+        or has other weights.
+    TypeError
+        If `classes` or `modules` are not what they should be.
     OSError
         If the file cannot be read.
 
@@ -235,18 +244,22 @@ def load(path, *, classes=()):
     >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
     True
     """
-    data = Path(path).read_bytes()
     try:
-        return read(data, classes)
+        path = Path(path)
+    except TypeError as error:
+        raise TypeError(f"path must be a str or path-like; got {path!r}.") from error
+    data = path.read_bytes()
+    try:
+        return read(data, classes, modules)
     except ValueError as error:
         reason = " ".join(str(error).split()).rstrip(" .")
         raise ValueError(f"cannot load {os.fspath(path)}: {reason}.") from error
 
 
-def read(data, classes=()):
+def read(data, classes=(), modules=None):
     """Estimator from the bytes of a file; the errors are those of `load`."""
-    entry, tensors = from_bytes(data)
-    codec = EstimatorCodec(classes, tensors)
+    codec = EstimatorCodec(classes, modules=modules)  # checks both
+    entry, codec.tensors = from_bytes(data)
     try:
         with seeded(0):  # weights are drawn before they are set
             estimator = codec.unpack(upgrade(entry["content"], entry["format"]))
@@ -257,13 +270,14 @@ def read(data, classes=()):
         ) from error
     if not isinstance(estimator, BaseEstimator) or isinstance(estimator, nn.Module):
         raise ValueError(f"it contains a {type(estimator).__name__}, not an estimator")
+    codec.factories.check_used()
     return estimator
 
 
-def _verify(estimator, content, data, classes):
+def _verify(estimator, content, data, packed):
     """Check that a copy made from the data has the same outputs or attributes."""
     try:
-        copy = read(data, classes)
+        copy = read(data, packed.classes.used, packed.opaque or None)
     except ValueError as error:
         raise TypeError(f"this estimator cannot be saved: {error}. {ADVICE}") from error
     if not is_savable(estimator):
