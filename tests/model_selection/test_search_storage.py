@@ -1,6 +1,7 @@
 """Studies on disk: resumed, rejected, and storages that cannot be used."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
+from skmm.model_selection._optuna import heartbeat
 from skmm.model_selection._optuna import storage as storage_module
 from skmm.model_selection._optuna.evaluation import Evaluation, Result
 from skmm.model_selection._optuna.storage import open_study
@@ -286,6 +288,19 @@ def test_a_trial_with_an_incomplete_result_runs_again(tmp_path):
         *["COMPLETE"] * 4,
         *("FAIL", "COMPLETE"),
     ]
+
+
+def test_a_trial_that_no_process_has_claimed_runs_again_soon(tmp_path, monkeypatch):
+    """As after a full disk at its start."""
+    monkeypatch.setattr(heartbeat, "UNCLAIMED", 2)
+    path = tmp_path / "study.log"
+    search(path, n_trials=2).fit(TABLE, Y)
+    open_study(str(path), None, None, None).ask()
+    start = time.monotonic()
+    with pytest.warns(RuntimeWarning, match=r"waiting for trial 2: its process"):
+        found = search(path, n_trials=3).fit(TABLE, Y)
+    assert time.monotonic() - start < heartbeat.SILENCE / 2
+    assert len(found.cv_results_["params"]) == 3
 
 
 def test_other_writers_continue_after_an_incomplete_line(tmp_path):
