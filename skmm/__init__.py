@@ -18,7 +18,7 @@ from skmm.estimators import (
     ResidualFusionClassifier,
     ResidualFusionRegressor,
 )
-from skmm.persistence import load
+from skmm.persistence import export, load, save
 from skmm.representation import CoordinatedEncoder, EncoderDecoderReconstructor
 
 __all__ = [
@@ -36,8 +36,10 @@ __all__ = [
     "NoHarmFusionRegressor",
     "ResidualFusionClassifier",
     "ResidualFusionRegressor",
+    "export",
     "load",
     "restrict",
+    "save",
 ]
 
 _SUBPACKAGES = (

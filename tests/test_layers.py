@@ -12,7 +12,7 @@ ORDER = ["data", "nn", "objectives", "training", "targets", "persistence", "base
 LEVEL = {room: level for level, room in enumerate(ORDER, start=1)}
 LEVEL |= {"estimators": 8, "representation": 8, "model_selection": 9, "inspection": 10}
 SIDE = {"preprocessing", "datasets", "metrics"}  # see data only
-MAY_USE_SIDE = {"model_selection", "inspection", "utils"}
+MAY_USE_SIDE = {"persistence", "model_selection", "inspection", "utils"}
 NETS = {"_random", *ORDER, "estimators", "utils"}
 ONLY_IN = {
     "skorch": {"training"},

@@ -12,7 +12,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skmm import objectives, persistence, training
+from skmm import objectives, training
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, seeded
 from skmm._resolver import resolve
@@ -46,10 +46,12 @@ from skmm.data.tensors import (
 from skmm.data.validation import check_target, note_missing
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
+from skmm.persistence.states import savable
 from skmm.training import optimizers
 from skmm.training.fingerprint import digests
 
 
+@savable
 class ModalityEstimator(
     NestedParams, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 ):
@@ -460,30 +462,6 @@ class ModalityEstimator(
         return self.net_.module_.fused_features
 
     # -- saving, searching, displaying ---------------------------------------------
-
-    def save(self, path):
-        """Save the fitted estimator to a file, without pickle.
-
-        Parameters
-        ----------
-        path : str or path-like
-            An existing file is replaced atomically.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        TypeError
-            If a parameter cannot be stored as data, such as a callback, a function or
-            an estimator of scikit-learn.
-        OSError
-            If the file cannot be written. An existing file is then unchanged.
-
-        See Also
-        --------
-        skmm.load : Load the file. Its notes list what is saved.
-        """
-        persistence.save(self, path)
 
     def _saved(self):
         return net_state.saved_attributes(self)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ CONSTRAINTS = {
     "alpha": [Interval(Real, 0, 1, closed="neither")],
     "n_jobs": [Integral, None],
     "replicas": [StrOptions({"auto"}), "boolean"],
+    "cache": [str, PathLike, None],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
 }
@@ -185,8 +187,8 @@ def compare_modalities(
     ------
     ValueError
         If names, shapes, groups or parameters do not match, a class is too small for
-        the folds, a score is NaN, or `cache` belongs to another comparison. Errors in
-        a fit or scorer name the subset and the split.
+        the folds, a score is NaN, or `cache` belongs to another comparison or is
+        damaged. Errors in a fit or scorer name the subset and the split.
 
     Notes
     -----

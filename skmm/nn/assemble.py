@@ -84,12 +84,12 @@ class MultimodalModule(nn.Module):
     def encode(self, x, present=None, encoded=()):
         """``{modality: (batch, width)}``; of encoders of tokens (batch, T, width)."""
         masks = [None] * len(self.widths) if present is None else present.unbind(-1)
-        parts = zip(self.widths, self.encoders.children(), masks, strict=True)
-        return {
+        parts = [*self.encoders.children()]
+        return {  # torch 2.6 cannot compile a strict zip that calls `_encode`
             name: x[name]
             if name in encoded
-            else self._encode(name, part, x[name], mask)
-            for name, part, mask in parts
+            else self._encode(name, parts[i], x[name], masks[i])
+            for i, name in enumerate(self.widths)
         }
 
     def encode_one(self, name, rows, mask=None):

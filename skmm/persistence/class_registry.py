@@ -1,6 +1,7 @@
 """Names of the classes that a file may contain: of skmm, of torch and of the user."""
 
 import inspect
+from collections.abc import Iterable
 from functools import cache
 
 import torch
@@ -28,6 +29,8 @@ class ClassRegistry:
     def __init__(self, user=()):
         if inspect.isclass(user):
             raise TypeError(f"classes must be a list; pass [{user.__name__}].")
+        if isinstance(user, (str, dict)) or not isinstance(user, Iterable):
+            raise TypeError(f"classes must be a list of classes; got {user!r}.")
         self.own = {**CLASSES, **torch_classes()}
         self.names = {cls: name for name, cls in self.own.items()}
         self.user = {_check_class(cls).__name__: cls for cls in user}

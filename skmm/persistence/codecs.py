@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from torch import nn
-from torch.nn.modules.lazy import LazyModuleMixin
 from torch.optim import Optimizer
 
 from skmm.nn import Block
 from skmm.objectives import Objective
-from skmm.persistence.class_registry import ClassRegistry, torch_classes
+from skmm.persistence.class_registry import ClassRegistry
 from skmm.persistence.json_codec import JsonCodec, Kind
+from skmm.persistence.modules import MODULES, Factories, pack_state, restored
 from skmm.targets import Target
 
 OF_TARGETS = "skmm.targets."  # files hold the short names of our targets
@@ -28,10 +28,18 @@ class ObjectCodec(JsonCodec):
         The user's classes that may be restored.
     tensors : dict of str to Tensor, optional
         Filled by `pack`, read by `unpack`.
+    modules : callable or dict of str to callable, optional
+        Make the modules that `pack` could not store as class and arguments.
+
+    Attributes
+    ----------
+    opaque : dict of str to Module
+        These modules, after `pack`.
     """
 
-    def __init__(self, classes=(), tensors=None):
+    def __init__(self, classes=(), tensors=None, modules=None):
         super().__init__()
+        self.factories, self.opaque = Factories(modules), {}
         self.kinds |= OBJECTS
         self.classes = ClassRegistry(classes)
         self.tensors = {} if tensors is None else tensors
@@ -94,90 +102,16 @@ def _pack_object(codec, value, where):
     data = pack_params(codec, value, where)
     if isinstance(value, Block) and value.is_built:
         data["in_shape"] = codec.pack(value.in_shape_, where)
-        data["state"] = _pack_state(codec, value, where)
+        data["state"] = pack_state(codec, value, where)
     return data
 
 
 def _unpack_object(codec, data):
-    value = unpack_params(codec, data)
-    if "state" in data:
-        value.build(codec.unpack(data["in_shape"]))
-        _unpack_state(codec, value, data["state"])
-    return value
-
-
-# -- weights -----------------------------------------------------------------------
-
-
-def _pack_state(codec, module, where):
-    """Keys of weights and buffers, and names of frozen weights."""
-    state = module.state_dict().items()
-    frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
-    return {
-        "tensors": {name: codec.keep(t, f"{where}.{name}") for name, t in state},
-        "frozen": frozen,
-    }
-
-
-def _unpack_state(codec, module, data):
-    state = {name: codec.tensors[key] for name, key in data["tensors"].items()}
-    module.load_state_dict(state, strict=True)
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(name not in data["frozen"])
-
-
-# -- plain modules -----------------------------------------------------------------
-
-
-def _pack_module(codec, module, where):
-    data = {"class": codec.classes.name(type(module))}
-    if type(module) is nn.Sequential:
-        parts = module.named_children()
-        data["parts"] = [[n, codec.pack(p, f"{where}.{n}")] for n, p in parts]
-        return data
-    data["params"] = codec.pack(_arguments(module, where), where)
-    if not (isinstance(module, LazyModuleMixin) and module.has_uninitialized_params()):
-        data["state"] = _pack_state(codec, module, where)
-    return data
-
-
-def _unpack_module(codec, data):
-    cls = codec.classes.find(data["class"], nn.Module)
-    if cls is nn.Sequential:
-        module = nn.Sequential()
-        for name, part in data["parts"]:
-            module.add_module(name, codec.unpack(part))
-        return module
-    module = cls(**codec.unpack(data["params"]))
-    if "state" in data:
-        _unpack_state(codec, module, data["state"])
-    return module
-
-
-def _arguments(module, where):
-    """Constructor arguments, read from the attributes of the same names."""
-    parameters = inspect.signature(type(module)).parameters.values()
-    names = [
-        p.name
-        for p in parameters
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-        and not p.name.startswith("_")
-        and p.name not in ("device", "dtype")
-    ]
-    return {name: _argument(module, name, where) for name in names}
-
-
-def _argument(module, name, where):
-    if name in module._parameters and type(module) in torch_classes().values():
-        return module._parameters[name] is not None  # bias=True
-    value = getattr(module, name, module)
-    if isinstance(value, (nn.Module, nn.Parameter)):
-        raise TypeError(
-            f"{where} cannot be saved: {type(module).__name__} does not store the "
-            f"argument {name!r} of its constructor as an attribute. Make it a subclass "
-            "of skmm.nn.Block, or pickle the estimator."
-        )
-    return value
+    if "state" not in data:
+        return unpack_params(codec, data)
+    in_shape = codec.unpack(data["in_shape"])
+    make = lambda: unpack_params(codec, data).build(in_shape)  # noqa: E731
+    return restored(codec, make, data["state"])
 
 
 # -- the rest ----------------------------------------------------------------------
@@ -222,9 +156,7 @@ def _unpack_random_state(codec, data):
 
 OBJECTS = {
     "object": Kind(_has_params, _pack_object, _unpack_object),
-    "module": Kind(
-        lambda codec, value: isinstance(value, nn.Module), _pack_module, _unpack_module
-    ),
+    **MODULES,
     "tensor": Kind(
         lambda codec, value: type(value) is torch.Tensor,
         lambda codec, value, where: codec.keep(value, where),

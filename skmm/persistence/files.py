@@ -4,16 +4,13 @@ The metadata of the file have one entry, "skmm": JSON with the version of the fo
 checksum of the whole file, and the content.
 """
 
-import hashlib
 import json
-import os
-import secrets
-from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from skmm._files import checksum
 from skmm._version import __version__
 
 FORMAT = 2  # to be raised, with a step in legacy.py, if new files differ
@@ -42,7 +39,7 @@ def to_bytes(content, tensors):
     """
     entry = {"sha256": BLANK, "format": FORMAT, "skmm": __version__, "content": content}
     data = save_tensors(tensors, {"skmm": json.dumps(entry, allow_nan=False)})
-    digest = hashlib.sha256(data).hexdigest()
+    digest = checksum(data)
     return data.replace(BLANK.encode(), digest.encode(), 1)
 
 
@@ -67,7 +64,7 @@ def from_bytes(data):
             f"this version of skmm reads formats up to {FORMAT}; update skmm"
         )
     blank = data.replace(entry["sha256"].encode(), BLANK.encode(), 1)
-    if hashlib.sha256(blank).hexdigest() != entry["sha256"]:
+    if checksum(blank) != entry["sha256"]:
         raise ValueError("it is damaged or truncated (wrong checksum)")
     try:
         return entry, load_tensors(data)
@@ -112,34 +109,3 @@ def _foreign(data):
         if data.startswith(start):
             return name
     return f"a file of unknown type (it begins with {data[:8]!r})"
-
-
-def write_atomically(path, data):
-    """Write a file atomically.
-
-    Raises
-    ------
-    OSError
-        If writing fails. An existing file is then unchanged.
-    """
-    path = check_path(path)
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with open(part, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def check_path(path):
-    """Resolve links, and check that a file can be written."""
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file():
-        raise IsADirectoryError(f"{path} is a directory; add a file name.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the directory {path.parent} does not exist.")
-    return path

@@ -127,6 +127,8 @@ def _pack_array(codec, array, where):
     head = {"dtype": array.dtype.str, "shape": list(array.shape)}
     if array.dtype.kind == "O":
         return {**head, "items": _pack_all(codec, list(array.flat), where)}
+    if array.flags.fnc:  # matrix products depend on the order by rounding errors
+        head["order"] = "F"
     return {**head, "base64": base64.b64encode(array.tobytes()).decode("ascii")}
 
 
@@ -140,7 +142,7 @@ def _unpack_array(codec, data):
     content = base64.b64decode(data["base64"], validate=True)
     if len(content) != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"an array of shape {shape} has {len(content)} bytes")
-    return np.ndarray(shape, dtype, buffer=content).copy()
+    return np.ndarray(shape, dtype, buffer=content).copy(data.get("order", "C"))
 
 
 KINDS = {

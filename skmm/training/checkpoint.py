@@ -1,16 +1,24 @@
-"""A file from which an interrupted fit is resumed, with the same result."""
+"""A file from which an interrupted fit is resumed, with the same result.
 
+The file is a line that names the format, a line with a checksum of the rest, and what
+``torch.save`` writes.
+"""
+
+import io
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from skorch.callbacks import Callback
 
+from skmm._files import checksum, remove_leftovers, write_atomically
 from skmm.data.tensors import tensors_in
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import describe, digest
 
-VERSION = 4
+VERSION = 5
+MAGIC = b"skmm checkpoint"
 HASH_ROWS = 4096
 START = "random_state or structure"  # in a key, the weights before training
 
@@ -35,33 +43,40 @@ class ResumeFile(Callback):
 
     def on_train_begin(self, net, **kwargs):
         """Resume from the file, if there is one."""
-        if not Path(self.path).absolute().parent.is_dir():
-            raise ValueError(
-                f"checkpoint={str(self.path)!r}: its folder does not exist."
-            )
-        if os.path.exists(self.path):
-            self._go_on(net, self._read())
+        check_checkpoint(self.path)
+        with self._naming_file("read"):
+            remove_leftovers(self.path)
+            try:
+                data = Path(self.path).read_bytes()
+            except FileNotFoundError:  # also if another fit has just ended
+                return
+        self._go_on(net, self._checked(data))
 
     def on_epoch_end(self, net, **kwargs):
         """Write the file."""
-        temporary = Path(f"{self.path}.part")
-        torch.save(self._state(net), temporary)
-        os.replace(temporary, self.path)
+        data = to_bytes(self._state(net))
+        with self._naming_file("written"):
+            write_atomically(self.path, data)
 
     def on_train_end(self, net, **kwargs):
         """Remove the file, unless training was interrupted."""
         if net.finished_:
             Path(self.path).unlink(missing_ok=True)
 
-    def _read(self):
+    @contextmanager
+    def _naming_file(self, done):
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            version, key = int(state["version"]), dict(state["key"])
-        except Exception as error:
-            raise ValueError(
-                f"checkpoint={str(self.path)!r} is not a valid skmm checkpoint "
-                f"({type(error).__name__}); remove it, or use another path."
+            yield
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"checkpoint={str(self.path)!r} cannot be {done} "
+                f"({error.strerror or error}); free space, or use another path",
             ) from error
+
+    def _checked(self, data):
+        """State of training in the bytes of the file, if it belongs to this fit."""
+        version = self._version(data)
         if version != VERSION:
             age = "an older" if version < VERSION else "a newer"
             raise ValueError(
@@ -69,12 +84,28 @@ class ResumeFile(Callback):
                 f"(format {version}; this version reads {VERSION}). Remove it, or use "
                 "another path."
             )
+        state = from_bytes(data)
+        if state is None:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is damaged or truncated (wrong "
+                "checksum). Remove it to start again, or use another path."
+            )
+        key = dict(state["key"])
         if other := self._differing(key):
             raise ValueError(
                 f"checkpoint={str(self.path)!r} belongs to another fit: it has other "
                 f"{' and '.join(other)}. Remove it, or use another path."
             )
         return state
+
+    def _version(self, data):
+        try:
+            return version_of(data)
+        except Exception as error:
+            raise ValueError(
+                f"checkpoint={str(self.path)!r} is not a valid skmm checkpoint, or is "
+                f"damaged ({type(error).__name__}); remove it, or use another path."
+            ) from error
 
     def _differing(self, key):
         """Names of what differs; the start only if no parameter explains it."""
@@ -85,7 +116,6 @@ class ResumeFile(Callback):
 
     def _state(self, net):
         return {
-            "version": VERSION,
             "key": self.key,
             "stage": net.stage_,
             "module": net.learner_.state_dict(),
@@ -119,6 +149,51 @@ class ResumeFile(Callback):
             generator.set_state(random)
         done = sum(row.get("stage", 1) == net.stage_ for row in net.history)
         net.epochs_ = 0 if state["stopped"] else max(0, net.epochs_ - done)
+
+
+def check_checkpoint(path):
+    """Check that a path may be that of a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If the path is empty or a folder, or its folder does not exist.
+    """
+    path, shown = os.fspath(path), f"checkpoint={str(path)!r}"
+    if not path:
+        raise ValueError(f"{shown} must be the path of a file, or None.")
+    if Path(path).is_dir():
+        raise ValueError(f"{shown} is a folder; add the name of a file.")
+    if not Path(path).absolute().parent.is_dir():
+        raise ValueError(f"{shown}: its folder does not exist.")
+
+
+def to_bytes(state):
+    """Bytes of a file with a state of training."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getvalue()
+    return b"%b %d\n%b\n" % (MAGIC, VERSION, checksum(data).encode()) + data
+
+
+def from_bytes(data):
+    """State of training from the bytes of a file; None if the checksum is wrong."""
+    _, digest, data = data.split(b"\n", 2)
+    if digest != checksum(data).encode():
+        return None
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+def version_of(data):
+    """Format of the bytes of a file; before format 5 it had no checksum."""
+    if data.startswith(b"PK"):  # what torch.save writes
+        file = io.BytesIO(data)
+        return min(4, int(torch.load(file, weights_only=True)["version"]))
+    first, digest, _ = data.split(b"\n", 2)
+    name, _, version = first.rpartition(b" ")
+    if name != MAGIC or len(digest) != 64:
+        raise ValueError
+    return int(version)
 
 
 def _stoppers(net):

@@ -71,6 +71,12 @@ def digests(params, without=()):
     }
 
 
+def same_but_for_weights(one, other):
+    """Whether two objects have the same class, parameters and shapes of weights."""
+    first, second = (digest(describe(value, weights=False)) for value in (one, other))
+    return first == second
+
+
 class _Digests:
     """Digests of values. Each object is described only once.
 

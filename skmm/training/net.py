@@ -4,11 +4,11 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm._warnings import warn
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import Batches, mean_loss, slice_rows
@@ -18,6 +18,7 @@ from skmm.training.callbacks import (
     raised_on_purpose,
 )
 from skmm.training.embeddings import EmbeddingCache
+from skmm.training.fingerprint import same_but_for_weights
 from skmm.training.optimizers import (
     LR,
     Learner,
@@ -30,6 +31,7 @@ from skmm.training.optimizers import (
     per_part,
     step_schedule,
 )
+from skmm.training.pickling import PortableNet
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -39,7 +41,7 @@ from skmm.training.stages import (
 )
 
 
-class TensorNet(NeuralNet):
+class TensorNet(PortableNet):
     """A skorch net whose mini-batches are slices of tensors on the device.
 
     History, callbacks, checkpoints and ``save_params`` are those of skorch. The loop
@@ -178,9 +180,9 @@ class TensorNet(NeuralNet):
         ----------
         earlier : TensorNet
             Its history and random state are continued, and so are the weights of the
-            objective if their shapes match, and the state of the optimizer if it is of
-            the same class. Learning rate, weight decay, batch size and callbacks are
-            those of this net.
+            objective if it has the same parameters, and the state of the optimizer if
+            it is of the same class. Learning rate, weight decay, batch size and
+            callbacks are those of this net.
 
         Returns
         -------
@@ -193,13 +195,13 @@ class TensorNet(NeuralNet):
         return self
 
     def _share_objective(self, earlier):
-        """Copy the weights of the objective of an earlier net if shapes match."""
+        """Copy the weights of the objective of an earlier net if it is the same one."""
         weights = earlier.criterion_.state_dict(keep_vars=True)
-        mine = self.criterion_.state_dict()
-        shapes = [{n: w.shape for n, w in state.items()} for state in (mine, weights)]
-        if mine and shapes[0] == shapes[1]:
+        if weights and same_but_for_weights(self.criterion, earlier.criterion):
             self.criterion_.load_state_dict(weights, assign=True)
             self._make_optimizer(self.lr)
+        elif weights and self.criterion_.state_dict():
+            warn("objective changed since the first fit; its weights start again.")
 
     def best_epoch(self):
         """Epoch of the weights kept by early stopping, counted from 1."""

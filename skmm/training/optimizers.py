@@ -8,7 +8,9 @@ underscores stands for all parts of this kind. An objective with weights is the 
 
 import inspect
 import math
+from functools import cache
 from numbers import Real
+from threading import Thread
 
 import torch
 from torch import nn
@@ -50,6 +52,7 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         If a part is unknown, nothing can be trained, or the optimizer does not support
         weight decay.
     """
+    import_compiler()
     cls = optimizer_class(optimizer)
     accepted = inspect.signature(cls).parameters
     decay = _decay(cls, accepted, weight_decay)
@@ -65,6 +68,22 @@ def make_optimizer(optimizer, module, lr, weight_decay):
         )
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
     return cls(groups, lr=max(group["lr"] for group in groups), **extra)
+
+
+@cache
+def import_compiler():
+    """Import what optimizers of torch import at their first use, also after Ctrl-C.
+
+    An interrupted import would leave torch unusable. Only the main thread can be
+    interrupted, so another one imports.
+    """
+    thread = Thread(target=_import_compiler)
+    thread.start()
+    thread.join()
+
+
+def _import_compiler():
+    import torch._dynamo  # noqa: F401
 
 
 def optimizer_class(optimizer):

@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+import skmm
 from skmm import FusionClassifier
+from skmm.nn import MLPEncoder
+from skmm.preprocessing import ModalityTransformer
 from tests.toys import two_tables
 
 X, Y = two_tables(30)
@@ -24,3 +29,13 @@ def test_samples_of_zero_weight_are_dropped_from_the_validation_mask(zero):
         assert torch.equal(target, labels)
         assert torch.equal(rows.weight, expected.weight)
         assert all(torch.equal(rows.x[name][:], expected.x[name][:]) for name in X)
+
+
+@pytest.mark.parametrize("key", [3, 2.5, True, ("a", 1)])
+def test_diagrams_with_names_that_are_no_text(key):
+    net = FusionClassifier({key: MLPEncoder()})
+    late = skmm.LateFusionClassifier({key: net})
+    no_harm = skmm.NoHarmFusionClassifier({key: MLPEncoder()})
+    transformer = ModalityTransformer({key: StandardScaler()})
+    for estimator in (net, late, no_harm, transformer, make_pipeline(net)):
+        assert "<div" in estimator._repr_html_()

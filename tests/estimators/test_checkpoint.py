@@ -1,11 +1,13 @@
 """checkpoint=: an interrupted fit reaches the weights of the uninterrupted one."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ import torch
 from skorch.callbacks import Callback
 
 from skmm import FusionClassifier
+from skmm._files import remove_leftovers, write_atomically
 from skmm.nn import ConcatFusion, MLPEncoder
-from skmm.training import Stage, TensorNet
-from skmm.training.checkpoint import START, VERSION
+from skmm.training import Stage, TensorNet, checkpoint
+from skmm.training.checkpoint import START, VERSION, from_bytes, to_bytes
 
 RNG = np.random.default_rng(0)
 X = {"a": RNG.normal(size=(60, 4))}
@@ -90,14 +93,14 @@ def test_a_killed_process_goes_on(tmp_path):
     time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    state = torch.load(path, weights_only=True)
+    state = from_bytes(path.read_bytes())
     done = len(state["progress"]["history"])
     assert done > 0
     # the killed fit would have gone on for long: finish it at three epochs more
     epochs = model(None, max_epochs=done + 3, checkpoint=None)
     whole = epochs.fit(X, Y)
     state["key"] = key_of(epochs, tmp_path)
-    torch.save(state, path)
+    path.write_bytes(to_bytes(state))
     resumed = epochs.set_params(checkpoint=path).fit(X, Y)
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
     assert resumed.n_iter_ == done + 3
@@ -149,8 +152,8 @@ def test_only_what_differs_is_named(change, names, tmp_path, monkeypatch):
     path = tmp_path / "fit.ckpt"
     interrupted(path, monkeypatch)
     if not change:
-        state = torch.load(path)
-        torch.save(state | {"key": state["key"] | {START: "0"}}, path)
+        state = from_bytes(path.read_bytes())
+        path.write_bytes(to_bytes(state | {"key": state["key"] | {START: "0"}}))
     with pytest.raises(ValueError, match=f"it has other {names}. Remove it"):
         model(path, **change).fit(X, Y)
 
@@ -160,15 +163,108 @@ def test_only_what_differs_is_named(change, names, tmp_path, monkeypatch):
     [
         (VERSION - 1, f"was written by an older version .*format {VERSION - 1}"),
         (VERSION + 1, f"was written by a newer version .*format {VERSION + 1}"),
-        ("four", "not a valid skmm checkpoint"),
     ],
 )
 def test_checkpoints_of_other_versions(version, message, tmp_path, monkeypatch):
     path = tmp_path / "fit.ckpt"
-    interrupted(path, monkeypatch)
-    torch.save(torch.load(path) | {"version": version}, path)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "VERSION", version)
+        interrupted(path, patch)
     with pytest.raises(ValueError, match=message):
         model(path).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"version": 4}, "was written by an older version .*format 4"),
+        ({"version": "four"}, "not a valid skmm checkpoint"),
+        ({"weights": torch.ones(2)}, "not a valid skmm checkpoint"),
+    ],
+)
+def test_files_without_a_checksum(state, message, tmp_path):
+    path = tmp_path / "fit.ckpt"
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=message):
+        model(path).fit(X, Y)
+
+
+def test_no_damaged_file_is_resumed(tmp_path, monkeypatch):
+    path, rng = tmp_path / "fit.ckpt", np.random.default_rng(0)
+    interrupted(path, monkeypatch)
+    whole = path.read_bytes()
+    for place in [*range(100), *rng.integers(len(whole), size=300)]:
+        damaged = bytearray(whole)
+        damaged[place : place + rng.integers(1, 9)] = rng.bytes(3)
+        path.write_bytes(damaged if damaged != whole else whole[:-1])
+        with pytest.raises(ValueError, match=r"checkpoint=.*fit\.ckpt.*[Rr]emove it"):
+            model(path).fit(X, Y)
+    for stop in rng.integers(1, len(whole), size=50):
+        path.write_bytes(whole[:stop])
+        with pytest.raises(ValueError, match=r"checkpoint=.*damaged.*[Rr]emove it"):
+            model(path).fit(X, Y)
+    path.write_bytes(whole)
+    model(path).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", ["replace", "fsync"])
+def test_a_checkpoint_that_cannot_be_written_is_named(name, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, name, fail)
+    path = tmp_path / "fit.ckpt"
+    with pytest.raises(OSError, match=r"checkpoint=.*fit\.ckpt.*No space left") as e:
+        model(path).fit(X, Y)
+    assert e.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("", "must be the path of a file"), ("{}", "folder"), ("{}/no/fit", "folder")],
+)
+def test_paths_that_cannot_be_a_checkpoint(path, message, tmp_path):
+    with pytest.raises(ValueError, match=f"^checkpoint=.*{message}"):
+        model(path.format(tmp_path)).fit(X, Y)
+
+
+def test_leftovers_of_killed_processes_are_removed(tmp_path):
+    path, script = tmp_path / "fit.ckpt", tmp_path / "write.py"
+    script.write_text(
+        "import os, signal, sys; from skmm._files import write_atomically\n"
+        "os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomically(sys.argv[1], b'something')\n"
+    )
+    subprocess.run([sys.executable, script, path])
+    other = tmp_path / ".other.part"
+    other.write_bytes(b"not ours")
+    assert len(list(tmp_path.glob(".fit.ckpt.*.part"))) == 1
+    model(path).fit(X, Y)
+    assert {*tmp_path.iterdir()} == {script, other}
+
+
+def test_a_file_that_is_being_written_is_no_leftover(tmp_path, monkeypatch):
+    path, fsync, seen = tmp_path / "fit.ckpt", os.fsync, []
+
+    def meanwhile(file):
+        remove_leftovers(path)
+        seen.extend(tmp_path.iterdir())
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(path, b"content")
+    assert len(seen) == 1 and path.read_bytes() == b"content"
+
+
+def test_fits_that_share_a_path(tmp_path):
+    """They end without an error, and as if they were alone."""
+    path = tmp_path / "fit.ckpt"
+    whole = model(None, max_epochs=30).fit(X, Y).predict_proba(X)
+    with ThreadPoolExecutor(4) as pool:
+        fits = [pool.submit(model(path, max_epochs=30).fit, X, Y) for _ in range(4)]
+        found = [fit.result().predict_proba(X).shape for fit in fits]
+    assert found == [whole.shape] * 4 and not list(tmp_path.iterdir())
 
 
 def interrupted(path, monkeypatch):

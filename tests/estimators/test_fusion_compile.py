@@ -48,3 +48,29 @@ def test_a_compiled_net_learns_the_same(kind, settings, tmp_path):
         skmm.load(tmp_path / "model.safetensors"),
     ):
         np.testing.assert_allclose(copy.predict_proba(X), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, settings",
+    [
+        (FUSION, {}),
+        (FUSION, {"fusion": "gated"}),
+        (RESIDUAL, {}),
+        (skmm.MulMixClassifier, {}),
+        (skmm.DynamicFusionClassifier, {}),
+    ],
+)
+def test_no_strict_zip_is_open_where_the_graph_breaks(kind, settings, monkeypatch):
+    """torch 2.6 cannot compile it: "unsafe constant"."""
+    from torch._dynamo.variables.iter import ZipVariable
+
+    original, found = ZipVariable.reconstruct, []
+
+    def reconstruct(self, codegen):
+        found.append(self.strict)
+        return original(self, codegen)
+
+    monkeypatch.setattr(ZipVariable, "reconstruct", reconstruct)
+    X, y = two_tables(60)
+    model(kind, compile=True, **settings).fit(with_holes(X), y)
+    assert not any(found)

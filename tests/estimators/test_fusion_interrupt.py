@@ -1,5 +1,8 @@
 """Ctrl-C and out-of-memory errors during fit."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from skorch.callbacks import Callback
@@ -64,3 +67,34 @@ def test_an_interrupt_before_the_first_epoch_changes_nothing(early_stopping):
         model.set_params(callbacks=[Interrupts()]).fit(X, Y)
     assert vars(model) == before | {"callbacks": model.callbacks}
     assert (model.predict_proba(X) == predicted).all()
+
+
+INTERRUPTED_IMPORT = """
+import os, signal, sys, time
+import subprocess
+import sys
+
+import numpy as np
+import skmm
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "sympy":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+sys.meta_path.insert(0, Interrupting())
+X = {"a": np.random.default_rng(0).normal(size=(30, 3))}
+model = skmm.FusionClassifier(max_epochs=1)
+try:
+    model.fit(X, X["a"][:, 0] > 0)
+except KeyboardInterrupt:
+    print("interrupted", hasattr(model, "net_"))
+print(model.fit(X, X["a"][:, 0] > 0).n_iter_)
+"""
+
+
+def test_an_interrupted_import_of_torch_breaks_no_later_fit():
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.split() == ["interrupted", "False", "1"], done.stderr

@@ -1,6 +1,9 @@
 """compare_modalities from end to end: verdicts, pairing, cache, errors."""
 
+import errno
 import json
+import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -456,6 +459,73 @@ def test_damaged_cache_files(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="not a file of compare_modalities"):
             compare_modalities(linear(), X, y, **call)
+
+
+def test_no_damaged_cache_gives_other_means(tmp_path):
+    X, y = draw(60)
+    path, rng = tmp_path / "fits.jsonl", np.random.default_rng(0)
+    call = {"resampling": 3, "cache": path, "random_state": 0}
+    expected = compare_modalities(linear(), X, y, **call).table
+    whole, refused = path.read_bytes(), 0
+    places = [*range(0, len(whole), 400), *rng.integers(len(whole), size=40)]
+    for place in places:
+        damaged = bytearray(whole)
+        digit = damaged[place : place + 1].isdigit()
+        damaged[place] = ord("1") + (damaged[place] == ord("1")) if digit else place % 7
+        path.write_bytes(damaged)
+        try:
+            found = compare_modalities(linear(), X, y, **call).table
+        except ValueError as error:
+            assert re.search(r"^cache='.*damaged.*(Remove|remove) th", str(error))
+            refused += 1
+        else:
+            assert found.equals(expected)
+    assert refused > 0.9 * len(places)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"of": {', '"og": {'), ('"split": 1', '"split": 2'), ('"result"', '"resulu"')],
+)
+def test_damaged_keys_of_a_cache_are_refused(old, new, tmp_path):
+    X, y = draw(60)
+    path = tmp_path / "fits.jsonl"
+    call = {"resampling": 3, "cache": path, "random_state": 0}
+    compare_modalities(linear(), X, y, **call)
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(ValueError, match=r"^cache=.*is damaged in line \d+"):
+        compare_modalities(linear(), X, y, **call)
+
+
+def test_a_cache_of_an_earlier_version_is_resumed(tmp_path, monkeypatch):
+    X, y = draw(60)
+    path = tmp_path / "fits.jsonl"
+    call = {"resampling": 3, "cache": path, "random_state": 0}
+    expected = compare_modalities(linear(), X, y, **call).table
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    old = [{k: v for k, v in one.items() if k not in ("sha256", "format")}
+           for one in lines]  # fmt: skip
+    path.write_text("".join(json.dumps(one) + "\n" for one in old[:-1]))
+    for _ in range(2):  # also with a line that was appended by this version
+        assert compare_modalities(linear(), X, y, **call).table.equals(expected)
+    path.write_text(json.dumps(old[0]) + '\n{"subset": 1, "results": {}}\n')
+    with pytest.raises(ValueError, match=r"^cache=.*is damaged in line 2"):
+        compare_modalities(linear(), X, y, **call)
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    X, y = draw(60)
+    call = {"resampling": 3, "random_state": 0}
+    for path in ("", tmp_path, tmp_path / "no" / "fits"):
+        with pytest.raises(ValueError, match=r"^cache=.*(path of a file|folder)"):
+            compare_modalities(linear(), X, y, cache=path, **call)
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"cache=.*fits.*No space left"):
+        compare_modalities(linear(), X, y, cache=tmp_path / "fits", **call)
 
 
 def test_a_report_leaves_no_figure_open(tmp_path):

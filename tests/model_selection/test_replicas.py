@@ -17,6 +17,7 @@ from skmm import (
     LateFusionClassifier,
     ModalityDict,
 )
+from skmm.base.fit_many import fit_many
 from skmm.model_selection import (
     BootstrapOutOfBag,
     cross_validate_replicas,
@@ -215,4 +216,42 @@ def test_bad_input():
             y,
             bootstraps(y, 2),
             params=[{}, {"lr": 1e30}],
+        )
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "nadam", "rmsprop", "adagrad"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weight_decay": 0.01},
+        {"early_stopping": True, "patience": 2, "warm_start": True, "lr": 0.05},
+        {"encoders": MLPEncoder((6,)), "lr_schedule": "cosine"},
+    ],
+    ids=["decay", "stopping", "schedule"],
+)
+def test_a_replica_trains_on_like_a_single_fit(optimizer, settings):
+    """With the state of the optimizer that a single fit has."""
+    rng = np.random.default_rng(0)
+    X = {"a": rng.normal(size=(60, 4)), "b": rng.normal(size=(60, 3))}
+    y = (X["a"][:, 0] + X["b"][:, 0] > 0).astype(int)
+    model = FusionClassifier(
+        **{"optimizer": optimizer, "max_epochs": 12, "random_state": 0, **settings}
+    )
+    again = "fit" if "early_stopping" in settings else "partial_fit"
+    parts = [np.arange(60), np.arange(40), np.arange(15, 60)]
+    data = [({name: X[name][rows] for name in X}, y[rows], None) for rows in parts]
+    many = fit_many([clone(model).set_params(random_state=s) for s in range(3)], data)
+    for seed, (replica, (X, y, _)) in enumerate(zip(many, data, strict=True)):
+        single = clone(model).set_params(random_state=seed).fit(X, y)
+        found = list(replica.net_.optimizer_.state.values())
+        wanted = list(single.net_.optimizer_.state.values())
+        assert len(found) == len(wanted) > 0
+        for one, other in zip(found, wanted, strict=True):
+            assert {*one} == {*other}
+            for name in one:
+                torch.testing.assert_close(one[name], other[name], rtol=1e-3, atol=1e-5)
+        for each in (replica, single):
+            getattr(each, again)(X, y)
+        np.testing.assert_allclose(
+            replica.predict_proba(X), single.predict_proba(X), atol=1e-3
         )

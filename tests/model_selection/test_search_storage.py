@@ -1,6 +1,7 @@
 """Studies on disk: resumed, rejected, and storages that cannot be used."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from skmm import FusionClassifier
 from skmm.model_selection import ModalitySearchCV
+from skmm.model_selection._optuna import heartbeat
 from skmm.model_selection._optuna import storage as storage_module
 from skmm.model_selection._optuna.evaluation import Evaluation, Result
 from skmm.model_selection._optuna.storage import open_study
@@ -247,6 +249,20 @@ def test_a_damaged_journal_is_rejected(tmp_path):
         search(path, Untouched(), error_score="raise").fit(TABLE, Y)
 
 
+@pytest.mark.parametrize(
+    "record",
+    ['["op_code"]', '{"op_code": 0}', '{"op_code": 99}', '{"a": 1}', "null", "[1]"],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_records_of_other_json_are_explained(record, first, tmp_path):
+    path = tmp_path / "study.log"
+    search(path, n_trials=1).fit(TABLE, Y)
+    path.write_text((path.read_text() * (not first)) + record + "\n")
+    message = r"storage=.*not a journal of Optuna, or is damaged"
+    with pytest.raises(ValueError, match=message):
+        search(path, Untouched(), error_score="raise").fit(TABLE, Y)
+
+
 @pytest.mark.parametrize("left", ["some", "all but its end"])
 def test_an_incomplete_last_line_is_repaired(left, tmp_path):
     path = tmp_path / "study.log"
@@ -272,6 +288,19 @@ def test_a_trial_with_an_incomplete_result_runs_again(tmp_path):
         *["COMPLETE"] * 4,
         *("FAIL", "COMPLETE"),
     ]
+
+
+def test_a_trial_that_no_process_has_claimed_runs_again_soon(tmp_path, monkeypatch):
+    """As after a full disk at its start."""
+    monkeypatch.setattr(heartbeat, "UNCLAIMED", 2)
+    path = tmp_path / "study.log"
+    search(path, n_trials=2).fit(TABLE, Y)
+    open_study(str(path), None, None, None).ask()
+    start = time.monotonic()
+    with pytest.warns(RuntimeWarning, match=r"waiting for trial 2: its process"):
+        found = search(path, n_trials=3).fit(TABLE, Y)
+    assert time.monotonic() - start < heartbeat.SILENCE / 2
+    assert len(found.cv_results_["params"]) == 3
 
 
 def test_other_writers_continue_after_an_incomplete_line(tmp_path):

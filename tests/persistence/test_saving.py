@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save as save_tensors
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 from skorch.callbacks import EpochScoring
 from torch import nn
 
@@ -522,7 +522,6 @@ UNSUPPORTED = {
     "callbacks": ({"callbacks": [EpochScoring("accuracy")]}, "callbacks=None"),
     "function": ({"objective": my_objective}, "objective cannot be saved.*subclass"),
     "factory": ({"optimizer": lambda p, lr: torch.optim.SGD(p, lr)}, "optimizer canno"),
-    "module": ({"encoders": {"a": Forgetful(4)}}, "encoders.a cannot.*'wide'.*Block"),
     "changed": ({"encoders": {"a": Liar(0.5)}}, "predictions of a copy.* differ"),
 }
 
@@ -540,13 +539,129 @@ def test_error_for_an_unsupported_parameter(params, message, path):
     assert not list(path.parent.iterdir())
 
 
-def test_error_for_members_of_scikit_learn(path):
+def test_error_for_members_with_trees(path):
     X, y = two_tables()
-    given = {"b": LogisticRegression()}
-    for members in (given, LogisticRegression()):
+    given = {"b": DecisionTreeClassifier()}
+    for members in (given, DecisionTreeClassifier()):
         model = LateFusionClassifier(members).fit(X, y)
-        with pytest.raises(TypeError, match=r"modality '[ab]' is a LogisticRegression"):
+        with pytest.raises(TypeError, match=r"estimators(.b)? cannot be.*DecisionTree"):
             model.save(path)
+
+
+class Star(nn.Module):
+    """A plain module with any number of arguments."""
+
+    def __init__(self, *widths):
+        super().__init__()
+        sizes = zip((3, *widths), widths, strict=False)
+        self.layers = nn.Sequential(*[nn.Linear(a, b) for a, b in sizes])
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class Layers(nn.Sequential):
+    """A Sequential of the user."""
+
+
+class Wrapped(nn.Module):
+    """A plain module that stores another one."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class OnlyKeywords(Star):
+    """A plain module with any keywords."""
+
+    def __init__(self, **settings):
+        super().__init__(settings["width"])
+
+
+OPAQUE = {
+    "forgetful": lambda: Forgetful(4),
+    "arguments": lambda: Star(5, 4),
+    "sequential": lambda: Layers(nn.Linear(3, 4), nn.BatchNorm1d(4)),
+    "keywords": lambda: OnlyKeywords(width=6),
+}
+
+
+@pytest.mark.parametrize("make", OPAQUE.values(), ids=OPAQUE)
+def test_modules_that_cannot_be_replayed_come_from_a_factory(make, path):
+    X, y = two_tables()
+    given = {"a": make()}
+    next(given["a"].parameters()).requires_grad_(False)
+    model = classifier(given).fit(X, y)
+    model.save(path)
+    kind = type(given["a"]).__name__
+    with pytest.raises(ValueError, match=rf"'a', a {kind},.*modules=.*'a': make"):
+        skmm.load(path)
+    for modules in ({"a": make}, make, {"a": make()}):
+        loaded = skmm.load(path, modules=modules)
+        np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+        assert_same_state(state_of(loaded.encoders["a"]), state_of(given["a"]))
+        weight = next(loaded.net_.module_.encoders["a"].parameters())
+        assert not weight.requires_grad
+    a, b = (m.partial_fit(X, y).predict_proba(X) for m in (loaded, model))
+    np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match=r"modules\['a'\] is another module"):
+        skmm.load(path, modules={"a": lambda: Star(7)})
+    with pytest.raises(ValueError, match=r"modules\['a'\] returned 3"):
+        skmm.load(path, modules={"a": lambda: 3})
+    with pytest.raises(ValueError, match=r"no module of the name 'b'"):
+        skmm.load(path, modules={"a": make, "b": make})
+
+
+def test_factories_of_parts_of_modules_and_of_members(path):
+    X, y = two_tables()
+    inner = nn.Sequential(nn.Linear(3, 3), Forgetful(4))
+    model = classifier({"a": inner}).fit(X, y)
+    model.save(path)
+    with pytest.raises(ValueError, match=r"modules=\{'a\.1': make"):
+        skmm.load(path)
+    loaded = skmm.load(path, modules={"a.1": lambda: Forgetful(4)})
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    late = LateFusionClassifier({"a": classifier({"a": Star(4)})}).fit(X, y)
+    late.save(path)
+    loaded = skmm.load(path, modules={"a": lambda: Star(4)})
+    np.testing.assert_array_equal(loaded.predict_proba(X), late.predict_proba(X))
+
+
+REPLAYED = {
+    "hardtanh": nn.Sequential(nn.Linear(3, 4), nn.Hardtanh(-0.5, 0.3), nn.ReLU6()),
+    "wrapped": Wrapped(nn.Sequential(nn.Linear(3, 4), nn.Tanh())),
+    "wrapped twice": Wrapped(Wrapped(nn.Linear(3, 2))),
+}
+
+
+@pytest.mark.parametrize("module", REPLAYED.values(), ids=REPLAYED)
+def test_modules_that_are_replayed(module, path):
+    X, y = two_tables()
+    model = classifier({"a": module}).fit(X, y)
+    loaded = again(model, path, classes=[Wrapped])
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"classes": 5}, "classes must be a list of classes; got 5"),
+        ({"classes": "Own"}, "classes must be a list of classes; got 'Own'"),
+        ({"classes": [5]}, "classes must be classes of Blocks.*got 5"),
+        ({"modules": 5}, "modules must be a dict .* got 5"),
+        ({"modules": {"a": 5}}, "modules must be a dict .* got {'a': 5}"),
+        ({"path": 5}, "path must be a str or path-like; got 5"),
+    ],
+)
+def test_wrong_arguments_of_load_are_named(arguments, message, path):
+    X, y = two_tables()
+    classifier().fit(X, y).save(path)
+    with pytest.raises(TypeError, match=message):
+        skmm.load(**{"path": path, **arguments})
 
 
 class Unsaved(Ridge):
@@ -837,6 +952,29 @@ FORGED = {
 def test_forged_content(old, new, message, saved):
     data = forged(saved, lambda text: text.replace(old, new))
     assert_load_fails(saved, data, message)
+
+
+FORGED_SIZES = [
+    ('"hidden": {"$": "tuple", "value": [4]}', "[40000, 40000, 40000]"),
+    ('"in_shape": {"$": "tuple", "value": [3]}', "[4000000000]"),
+]
+
+
+@pytest.mark.parametrize(("old", "sizes"), FORGED_SIZES)
+def test_forged_sizes_take_no_memory(old, sizes, saved, monkeypatch):
+    data = forged(
+        saved, lambda text: text.replace(old, old.split("[")[0] + sizes + "}")
+    )
+    built = []
+    original = nn.Linear.__init__
+
+    def linear(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        built.append(self.weight.is_meta or self.weight.numel() < 1e6)
+
+    monkeypatch.setattr(nn.Linear, "__init__", linear)
+    assert_load_fails(saved, data, "does not match|mismatch")
+    assert built and all(built)
 
 
 @pytest.mark.parametrize("content", [None, 1, [], {}, "skmm", {"$": "fitted"}])

@@ -140,6 +140,19 @@ def test_early_stopping_restores_the_weights_of_the_objective():
     assert noise(model) == noise(best)
 
 
+@pytest.mark.parametrize("wrap", [lambda o: o, lambda o: WeightedSum([(o, 1.0)])])
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_weights_of_a_changed_objective_start_again(way, wrap):
+    settings = {"warm_start": True, "lr": {"objective": 1e-9}, **FAST}
+    model = FusionRegressor(objective=wrap(Own(1.0)), **settings).fit(X, Y)
+    getattr(model, way)(X, Y)  # no warning: equal parameters
+    model.set_params(objective=wrap(Own(2.0)))
+    with pytest.warns(UserWarning, match=r"objective changed .*start again"):
+        getattr(model, way)(X, Y)
+    (found,) = model.net_.criterion_.state_dict().values()
+    assert float(found) == pytest.approx(2.0, abs=1e-3)
+
+
 def test_warm_start_and_partial_fit_go_on_with_the_weights():
     model = FusionRegressor(objective=Own(), warm_start=True, **FAST).fit(X, Y)
     whole = clone(model).set_params(max_epochs=6).fit(X, Y)

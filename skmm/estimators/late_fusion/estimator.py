@@ -13,7 +13,6 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import (
     check_accepts_sample_weight,
@@ -44,6 +43,7 @@ from skmm.estimators.late_fusion.members import (
     search_space_of_members,
 )
 from skmm.persistence.saving import set_attributes
+from skmm.persistence.states import savable
 from skmm.targets.classes import read_labels
 
 DEFAULT = "estimators"  # key of the router for models that are not named
@@ -51,6 +51,7 @@ FINAL = "final_estimator"
 FINAL_KEY = None  # key among the names of modalities
 
 
+@savable
 class BaseLateFusion(NestedParams, BaseEstimator):
     """Fit one model per modality and combine their predictions.
 
@@ -311,21 +312,6 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         """
         space = {"rule": with_present(self.rule, possible_rules(self))}
         return space | search_space_of_members(self.estimators, self.modalities)
-
-    def save(self, path):
-        """Write the fitted estimator to one file, without pickle.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A file that exists is replaced atomically.
-
-        Raises
-        ------
-        NotFittedError, TypeError, OSError
-            See :meth:`FusionClassifier.save`.
-        """
-        persistence.save(self, path)
 
     def _saved(self):
         return saved_members(self)

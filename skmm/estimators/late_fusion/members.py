@@ -145,30 +145,21 @@ def read_weights(params):
 
 
 def saved_members(estimator):
-    """Attributes of a fitted late fusion as data, with its models marked as fitted.
-
-    Raises
-    ------
-    TypeError
-        If the model of a modality cannot be saved.
-    """
-    for name, member in estimator.estimators_.items():
-        if not is_savable(member):
-            raise TypeError(
-                f"the model of modality {name!r} is a {type(member).__name__}, which "
-                "cannot be saved without pickle. Use estimators of skmm, such as "
-                "FusionClassifier, or save all of it with pickle or joblib."
-            )
+    """Attributes of a fitted late fusion as data, with its models marked as fitted."""
     saved = fitted_attributes(estimator)
-    saved["estimators_"] = {n: Fitted(m) for n, m in saved["estimators_"].items()}
-    if is_savable(saved.get("final_estimator_")):  # the codec raises for others
-        saved["final_estimator_"] = Fitted(saved["final_estimator_"])
+    saved["estimators_"] = {n: _marked(m) for n, m in saved["estimators_"].items()}
+    if "final_estimator_" in saved:
+        saved["final_estimator_"] = _marked(saved["final_estimator_"])
     return saved
+
+
+def _marked(model):
+    return Fitted(model) if is_savable(model) else model  # or one of scikit-learn
 
 
 def probe_members(estimator):
     """Outputs of all models for some random samples."""
     members = [*estimator.estimators_.values()]
     final = getattr(estimator, "final_estimator_", None)
-    members += [final] if is_savable(final) else []
+    members = filter(is_savable, [*members, final])
     return [output for member in members for output in member._probe()]

@@ -9,7 +9,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from skmm import persistence
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
@@ -38,6 +37,7 @@ from skmm.estimators.no_harm.thesis import (
 )
 from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
+from skmm.persistence.states import savable
 from skmm.targets.classes import read_labels
 
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
@@ -48,6 +48,7 @@ FIT = {
 }
 
 
+@savable
 class BaseNoHarmFusion(NestedParams, BaseEstimator):
     """Fit and predict; a final class reads targets and names its task."""
 
@@ -248,21 +249,6 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         return NoHarmDisplay.from_estimator(self).plot(axes)
 
     # -- saving, searching, scikit-learn -------------------------------------------
-
-    def save(self, path):
-        """Write the fitted estimator to one file, without pickle.
-
-        Parameters
-        ----------
-        path : str or path-like
-            A file that exists is replaced atomically.
-
-        Raises
-        ------
-        NotFittedError, TypeError, OSError
-            See :meth:`FusionClassifier.save`.
-        """
-        persistence.save(self, path)
 
     def _saved(self):
         singles = {name: _as_fitted(models) for name, models in self.unimodal_.items()}

@@ -2,7 +2,9 @@
 
 On the same machine ``/proc`` shows at once that a process has ended. A process on
 another machine increases a number in each of its trials every `BEAT` seconds; after
-`SILENCE` seconds without a change, by the clock of the observer, it counts as dead.
+`SILENCE` seconds without a change, by the clock of the observer, it counts as dead. A
+process that has started a trial but not stored which it is, because the disk was full,
+counts as dead after `UNCLAIMED` seconds.
 """
 
 import os
@@ -13,9 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from skmm._warnings import warn
+
 WORKER, BEATS = "worker", "beats"  # attributes of a trial
 BEAT = 15
 SILENCE = 150
+UNCLAIMED = 10
 PROC = Path("/proc")
 RUNS = set()  # identifiers of the searches that this process is running
 
@@ -75,7 +80,7 @@ class Watch:
     """Remember when the heartbeat of each trial last changed."""
 
     def __init__(self):
-        self.seen = {}
+        self.seen, self.named = {}, set()
 
     def is_lost(self, trial):
         """Whether no process runs a trial any more whose state is "running".
@@ -90,7 +95,23 @@ class Watch:
         beats, now = attributes.get(BEATS), time.monotonic()
         last, since = self.seen.get(trial.number, (None, now))
         self.seen[trial.number] = (beats, since if beats == last else now)
-        return now - self.seen[trial.number][1] > SILENCE
+        quiet = now - self.seen[trial.number][1]
+        limit = SILENCE if WORKER in attributes else UNCLAIMED
+        if quiet > limit / 5 and trial.number not in self.named:
+            self.named.add(trial.number)
+            _warn_waiting(trial, limit)
+        return quiet > limit
+
+
+def _warn_waiting(trial, limit):
+    worker = trial.user_attrs.get(WORKER)
+    host = worker["host"].partition(" ")[0] if worker else None
+    process = f"process {worker['pid']} on {host}" if worker else "its process"
+    warn(
+        f"waiting for trial {trial.number}: {process} has shown no sign of life for "
+        f"{limit / 5:.0f} s. The trial runs again after {limit} s without one.",
+        RuntimeWarning,
+    )
 
 
 class Heartbeat:

@@ -22,6 +22,13 @@ HOW_TO_FIX = (
     'URL of a database that can be reached, such as "sqlite:///study.db".'
 )
 TIMEOUT = 60  # seconds that a writer waits for other writers of an SQLite file
+UNREADABLE = (  # raised by Optuna for records that are not its own
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    json.JSONDecodeError,
+)
 BLOCK = 2**12  # bytes that are read at once from the end of a journal
 
 
@@ -74,6 +81,8 @@ def _explaining(storage):
     except Exception as error:
         shown = re.sub(r"://[^@/]*@", "://***@", str(storage))
         reason = " ".join(str(error).split())[:300].rstrip(".")
+        if isinstance(error, UNREADABLE):
+            reason = f"the file is not a journal of Optuna, or is damaged ({reason})"
         raise ValueError(
             f"storage={shown!r} cannot be used: {type(error).__name__}: {reason}. "
             f"{HOW_TO_FIX}"
@@ -105,6 +114,7 @@ def claim(study, key):
             )
         study.set_user_attr(KEY, key)
         known = study.user_attrs[KEY]  # another process may have stored it
+    known = known if isinstance(known, dict) else {}
     other = [part for part, digest in key.items() if known.get(part) != digest]
     if other:
         raise ValueError(
@@ -204,6 +214,7 @@ def incomplete_line(path):
 
 def _is_record(line):
     try:
-        return "op_code" in json.loads(line)
-    except (ValueError, TypeError):
+        record = json.loads(line)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(record, dict) and "op_code" in record

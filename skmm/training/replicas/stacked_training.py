@@ -28,6 +28,10 @@ class Progress:
         History of each replica.
     best_loss, best_epoch : list
     running : list of bool
+    moments : dict of int to list of dict
+        State of the optimizer of the replicas that have stopped, by parameter.
+    orders : dict of int to Tensor
+        Random state of their order of samples.
     """
 
     rows: list
@@ -35,6 +39,8 @@ class Progress:
     best_epoch: torch.Tensor
     running: torch.Tensor
     best: list = field(default_factory=list)
+    moments: dict = field(default_factory=dict)
+    orders: dict = field(default_factory=dict)
 
 
 class StackedTraining:
@@ -168,10 +174,44 @@ class StackedTraining:
         rows = better.nonzero()[:, 0].to(tensors[0].device)
         for best, tensor in zip(state.best, tensors, strict=True):
             best[rows] = tensor[rows]
-        state.running &= epoch - state.best_epoch < self.stopper.patience
+        stops = state.running & (epoch - state.best_epoch >= self.stopper.patience)
+        state.running &= ~stops
+        for b in stops.nonzero()[:, 0].tolist():  # its row goes on changing
+            state.moments[b] = self.optimizer.row(b)
+            state.orders[b] = self.nets[b].generator_.get_state()
+
+    @torch.no_grad()
+    def _hand_back_moments(self):
+        """Set the state of each optimizer to the row of its replica.
+
+        The modules of the nets bring the moments into the shapes of their weights.
+        """
+        modules = [net.module_ for net in self.nets]
+        rows = [
+            self.progress.moments.get(b) or self.optimizer.row(b)
+            for b in range(len(self.nets))
+        ]
+        states = [[{} for _ in module.parameters()] for module in modules]
+        for name in rows[0][0] if rows[0] else ():
+            is_moment = rows[0][0][name].ndim > 0
+            for i, p in enumerate(self.parameters if is_moment else ()):
+                p.copy_(torch.stack([row[i][name] for row in rows]))
+            unstack(self.module, modules)
+            for module, row, state in zip(modules, rows, states, strict=True):
+                for p, mine in zip(module.parameters(), state, strict=True):
+                    mine[name] = (p.detach() if is_moment else row[0][name]).clone()
+        for net, module, state in zip(self.nets, modules, states, strict=True):
+            pairs = zip(module.parameters(), state, strict=True)
+            net.optimizer_.state.update((p, mine) for p, mine in pairs if mine)
 
     @torch.no_grad()
     def _hand_back(self):
+        weights = [p.clone() for p in self.parameters]
+        self._hand_back_moments()
+        for b, order in self.progress.orders.items():
+            self.nets[b].generator_.set_state(order)
+        for p, weight in zip(self.parameters, weights, strict=True):
+            p.copy_(weight)
         for best, tensor in zip(
             self.progress.best, self.module.state_dict().values(), strict=False
         ):
@@ -230,6 +270,18 @@ class _StackedOptimizer:
     def lr_share(self):
         """Factor of the schedule on the learning rate, 1 at the start."""
         return self.inner.param_groups[0]["lr"] / self.largest
+
+    def row(self, index):
+        """Copy of the state of one replica, a dict of tensors for each parameter."""
+        states = [self.inner.state.get(p, {}) for p in self.parameters]
+        return [
+            {
+                n: (v[index] if v.ndim else v).clone()
+                for n, v in state.items()
+                if v is not None
+            }
+            for state in states
+        ]
 
     def zero_grad(self):
         """Delete the gradients."""
