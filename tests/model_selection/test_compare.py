@@ -96,7 +96,12 @@ def test_numbers_are_those_of_a_loop_by_hand():
     d = losses["b"] - losses["a + b"]
     pair = found.paired.set_index("against").loc["b"]
     assert pair["gain"] == pytest.approx(d.mean())
-    expected = d.std(ddof=1) / np.sqrt(90) * np.sqrt(4 / 3)
+    sizes = np.array([23, 23, 22, 22]) / 22.5
+    away = (scores["b"] - scores["a + b"] - d.mean()) * sizes
+    by_fold = np.sqrt(np.square(away).sum() / 3 / 4)
+    expected = (
+        max(d.std(ddof=1) / np.sqrt(90), by_fold) * np.sqrt(4 / 3) * (1 + 20 / 90)
+    )
     assert pair["standard_error"] == pytest.approx(expected)
 
 
