@@ -390,7 +390,7 @@ class ModalityEstimator(
         check_is_fitted(self, "net_")
         rows = self._rows(X)
         found = training.predict_outputs(self.net_.module_, rows, method="encode")
-        device = next(iter(rows.x.values()))[:1].device
+        device = next(iter(rows.x.values())).device
         return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
 
     def transform(self, X):

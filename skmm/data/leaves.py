@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+HALF = (torch.bfloat16, torch.float16)
 _MISSING = {"none", "nan"}
 
 
@@ -35,7 +36,7 @@ def as_leaf(value, name):
     if isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         return _series_leaf(pd.Series(value), name)
     if isinstance(value, torch.Tensor):
-        return _with_rows(value.detach(), name)
+        return _tensor_leaf(value.detach(), name)
     if isinstance(value, (list, tuple, range)):
         return _list_leaf(value, name)
     if isinstance(value, np.ma.MaskedArray):
@@ -79,6 +80,32 @@ def _sparse_leaf(value, name):
             "a sparse modality must be two-dimensional."
         )
     return value.tocsr()
+
+
+def _tensor_leaf(value, name):
+    if value.layout != torch.strided:
+        return _sparse_tensor_leaf(value, name)
+    if value.is_meta or value.is_quantized:
+        what = "a meta tensor, which has no values" if value.is_meta else "quantized"
+        raise TypeError(
+            f"modality {name!r} is {what}; pass a tensor of numbers"
+            + ("." if value.is_meta else ": tensor.dequantize().")
+        )
+    return _with_rows(value, name)
+
+
+def _sparse_tensor_leaf(value, name):
+    """SciPy matrix of a sparse tensor of two dimensions."""
+    value = value.cpu().to_sparse_coo().coalesce()
+    if value.sparse_dim() != 2 or value.dense_dim():
+        raise TypeError(
+            f"modality {name!r} is a sparse tensor of shape {tuple(value.shape)}; a "
+            "sparse modality must be two-dimensional. Use tensor.to_dense()."
+        )
+    numbers = value.values()
+    numbers = numbers.float() if numbers.dtype in HALF else numbers  # unknown to SciPy
+    indices = tuple(value.indices().numpy())
+    return sparse.csr_array((numbers.numpy(), indices), shape=tuple(value.shape))
 
 
 def _series_leaf(value, name):

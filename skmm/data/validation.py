@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from math import prod
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from skmm import _sklearn
 from skmm.data import frames, leaves
 from skmm.data.cells import Cell, is_cells
 from skmm.data.modality_dict import ModalityDict
+from skmm.data.sources import PIECE, slices
 
 SINGLE = "X"  # name of the only modality if X is a plain array
 
@@ -132,8 +134,10 @@ def _from_array(X, estimator, reset):
         )
     if getattr(X, "ndim", 2) > 2:
         return ModalityDict({SINGLE: X})
-    if isinstance(X, torch.Tensor):
-        X = X.detach().cpu()
+    if isinstance(X, torch.Tensor) and X.ndim:
+        X = leaves.as_leaf(X, SINGLE)  # which reads or refuses every kind of tensor
+    if isinstance(X, torch.Tensor):  # NumPy does not have the dtype bfloat16
+        X = (X.float() if X.dtype == torch.bfloat16 else X).cpu()
     checks = {"accept_sparse": "csr", "ensure_all_finite": False}
     if estimator is None:
         return ModalityDict({SINGLE: check_array(X, **checks)})
@@ -267,7 +271,7 @@ def _check_columns(name, leaf, estimator):
 def check_finite(X):
     """Raise a ValueError if a present row of any modality is not finite."""
     for name, leaf in X.items():
-        bad = _bad_rows(leaf)
+        bad = _bad_rows_in_slices(leaf)
         if bad is not None and (bad := bad & X.present[name]).any():
             raise ValueError(_not_finite(name, leaf, np.flatnonzero(bad)))
 
@@ -281,6 +285,19 @@ def _not_finite(name, leaf, rows):
         f"{len(rows)} row(s) ({shown}). Impute them, or mark these rows as missing: "
         f"ModalityDict(..., present={{{name!r}: mask}})."
     )
+
+
+def _bad_rows_in_slices(leaf):
+    """Do the same as `_bad_rows`, without a mask or copy of all values of the leaf."""
+    n_rows, n_values = leaf.shape[0], prod(leaf.shape)
+    if n_values <= PIECE or leaves.kind(leaf) in ("text", "ragged"):
+        return _bad_rows(leaf)
+    bad = np.zeros(n_rows, dtype=bool)
+    for part in slices(n_rows, n_values):
+        found = _bad_rows(leaves.take(leaf, part))
+        if found is not None:
+            bad[part] = found
+    return bad
 
 
 def _bad_rows(leaf):
@@ -301,7 +318,8 @@ def _bad_dense_rows(leaf):
     lib = torch if isinstance(leaf, torch.Tensor) else np
     if lib.is_complex(leaf) if lib is torch else leaf.dtype.kind == "c":
         raise ValueError("Complex data not supported.")
-    if lib is np and leaf.dtype.kind != "f":
+    is_float = leaf.is_floating_point() if lib is torch else leaf.dtype.kind == "f"
+    if not is_float:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         if lib.isfinite(leaf.sum()):  # one pass without a copy, like scikit-learn

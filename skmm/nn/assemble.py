@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._warnings import warn
 from skmm.data.validation import check_names
-from skmm.nn.block import Block, PerModality
+from skmm.nn.block import Block, PerModality, text_readers
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
 from skmm.nn.row_independence import check_rows_independent
@@ -63,6 +63,11 @@ class MultimodalModule(nn.Module):
         """Dtype that each encoder reads; None for plain modules without a choice."""
         parts = zip(self.widths, self.encoders.children(), strict=True)
         return {name: getattr(part, "in_dtype", None) for name, part in parts}
+
+    @property
+    def text_readers(self):
+        """Blocks among the encoders, by modality."""
+        return text_readers(self.encoders)
 
     def parts(self):
         """Submodules by the names that training uses."""

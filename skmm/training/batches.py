@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 
+from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 
@@ -67,15 +68,10 @@ def slice_rows(rows, least=1):
     least : int, default=1
         Minimum.
     """
-    bytes_each = sum(_row_bytes(source) for source in rows.x.values())
-    device = next(iter(rows.x.values()))[:1].device.type
+    bytes_each = sum(row_nbytes(source) for source in rows.x.values())
+    device = next(iter(rows.x.values())).device.type
     fitting = SLICE_BYTES.get(device, SLICE_BYTES_ELSEWHERE) // max(1, bytes_each)
     return max(least, min(fitting, SLICE_ROWS))
-
-
-def _row_bytes(source):
-    whole = isinstance(source, torch.Tensor)  # others have to be read
-    return source.nbytes // max(1, len(source)) if whole else source[:1].nbytes
 
 
 def predict_outputs(module, rows, batch_size=None, method="forward"):
@@ -94,6 +90,11 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     Returns
     -------
     Tensor (n_samples, ...), or dict of str to such, on the CPU
+
+    Raises
+    ------
+    FloatingPointError
+        If an output is NaN or infinite.
     """
     if module.training:  # walks over all parts, which is slow for small predictions
         module.eval()
@@ -105,11 +106,45 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
             known = {"encoded": part.encoded} if part.encoded else {}
             outputs = call(part.x, part.present, **known)
             if stop - start == len(rows):
-                return map_tensors(torch.Tensor.cpu, outputs)
+                return _finite(outputs, module)
             # into one tensor: many small ones would keep the freed memory in pieces
             whole = _room(outputs, len(rows)) if whole is None else whole
             map_tensors(partial(_put, start), whole, outputs)
-    return map_tensors(torch.Tensor.cpu, whole)
+    return _finite(whole, module)
+
+
+def _finite(outputs, module):
+    """Outputs on the CPU, after checking that they are finite."""
+    outputs = map_tensors(torch.Tensor.cpu, outputs)
+    for values in tensors_in(outputs):
+        if values.is_floating_point() and not torch.isfinite(values.sum()):
+            _check_finite(values, module)
+    return outputs
+
+
+def _check_finite(values, module):
+    finite = torch.isfinite(values).reshape(len(values), -1).all(1)
+    if finite.all():  # only their sum is infinite
+        return
+    bad = (~finite).nonzero()[:, 0].tolist()
+    check_weights(module)
+    raise FloatingPointError(
+        f"the outputs are NaN or infinite for {len(bad)} of {len(values)} sample(s), "
+        f"the first in row {bad[0]}: their values are too large for the net. Scale "
+        "them, for example with a StandardScaler in a ModalityTransformer."
+    )
+
+
+def check_weights(module):
+    """Raise a FloatingPointError if a weight of a module is NaN or infinite."""
+    weights = [p.detach() for p in module.parameters() if p.is_floating_point()]
+    for part, weight in zip(weights, torch._foreach_norm(weights), strict=True):
+        if not torch.isfinite(weight) and not torch.isfinite(part).all():
+            raise FloatingPointError(
+                "the weights of the net are NaN or infinite: training diverged. Fit "
+                "again with a smaller lr, with gradient_clip, or with scaled inputs "
+                "(put a StandardScaler into a ModalityTransformer)."
+            )
 
 
 def _room(outputs, n_rows):

@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, mean_loss, slice_rows
+from skmm.training.batches import Batches, check_weights, mean_loss, slice_rows
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
@@ -272,6 +272,8 @@ class TensorNet(NeuralNet):
             weights so far with early stopping.
         MemoryError
             If the device is out of memory; the message contains the batch size.
+        FloatingPointError
+            If a loss, or a weight after the last step, is NaN or infinite.
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
@@ -289,6 +291,7 @@ class TensorNet(NeuralNet):
             ) from error
         finally:
             self.module_.eval()  # predictions need not walk over all parts
+        check_weights(self.module_)
         return self
 
     def _run_stages(self, train, valid, epochs):

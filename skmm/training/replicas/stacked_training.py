@@ -8,6 +8,7 @@ import torch
 from skmm.data.tensors import map_tensors
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
+from skmm.training.batches import check_weights
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.optimizers import (
     make_schedule,
@@ -86,6 +87,8 @@ class StackedTraining:
             if not self.progress.running.any():
                 break
         self._hand_back()
+        for net in self.nets:
+            check_weights(net.module_)
 
     def _train_epoch(self):
         self.module.train()
