@@ -10,7 +10,7 @@ import skmm
 from tests.tools.way import CALLS, own_classes, walk
 
 MOST_FILES = {  # entered by one call
-    "FusionClassifier.fit": 24,
+    "FusionClassifier.fit": 25,
     "FusionClassifier.predict_proba": 12,
     "NoHarmFusionClassifier.fit": 36,
     "compare_modalities": 37,

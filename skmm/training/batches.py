@@ -17,16 +17,17 @@ class Batches:
     rows : TensorRows
     target : Tensor, shape (n_samples, ...), or dict of such
     batch_size : int
-        A trailing mini-batch of one sample is merged into the previous one, since
-        BatchNorm needs two samples.
     generator : torch.Generator, optional
         Draws a new order of the samples in every epoch; None keeps the order.
+    least : int, default=2
+        A smaller trailing mini-batch is merged into the previous one: BatchNorm needs
+        two samples, and an objective that compares samples needs more.
     """
 
-    def __init__(self, rows, target, batch_size, generator=None):
+    def __init__(self, rows, target, batch_size, generator=None, least=2):
         self.rows = rows
         self.target = target
-        self.bounds = batch_bounds(len(rows), batch_size)
+        self.bounds = batch_bounds(len(rows), batch_size, least)
         self.generator = generator
 
     def __len__(self):
@@ -46,12 +47,18 @@ class Batches:
         return self.rows.take(index), rows_at(self.target, index)
 
 
-def batch_bounds(n_rows, batch_size):
-    """(start, stop) of each mini-batch; a trailing single sample is merged."""
+def batch_bounds(n_rows, batch_size, least=2):
+    """(start, stop) of each mini-batch; one of less than `least` samples is merged."""
     starts = list(range(0, n_rows, batch_size))
-    if len(starts) > 1 and n_rows - starts[-1] == 1:
+    if len(starts) > 1 and n_rows - starts[-1] < min(least, batch_size):
         starts.pop()
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
+
+
+def least_samples(objective, batch_size):
+    """Least number of samples of a trailing mini-batch: half if they are compared."""
+    compared = getattr(objective, "compares_samples", False)
+    return max(2, batch_size // 2) if compared else 2
 
 
 SLICE_BYTES = {"cpu": 2**22}  # inputs; activations take many times more

@@ -9,9 +9,16 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm.nn.norms import running_statistics
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, check_weights, mean_loss, slice_rows
+from skmm.training.batches import (
+    Batches,
+    check_weights,
+    least_samples,
+    mean_loss,
+    slice_rows,
+)
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
@@ -153,6 +160,9 @@ class TensorNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Compute the outputs for a mini-batch."""
+        if len(x) == 1 and self.module_.training:
+            with running_statistics(self.module_):
+                return self.module_(x.x, x.present, x.encoded or ())
         if x.encoded:
             return self.module_(x.x, x.present, x.encoded)
         return self.module_(x.x, x.present)
@@ -326,8 +336,8 @@ class TensorNet(NeuralNet):
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
-        batches = Batches(*train, self.batch_size, self.generator_)
-        checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
+        batches = self._batches(*train, self.batch_size, self.generator_)
+        checks = valid and self._batches(*valid, slice_rows(valid[0], self.batch_size))
         self._keep_start(valid)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
@@ -345,6 +355,10 @@ class TensorNet(NeuralNet):
                 break
             if self.stop_training:
                 break
+
+    def _batches(self, rows, target, size, generator=None):
+        least = least_samples(self.criterion, size)
+        return Batches(rows, target, size, generator, least)
 
     def _keep_start(self, valid):
         """Evaluate the initial weights if a callback may keep them."""
@@ -383,7 +397,7 @@ class TensorNet(NeuralNet):
         rows : TensorRows
         target : Tensor
         """
-        batches = Batches(rows, target, slice_rows(rows, self.batch_size))
+        batches = self._batches(rows, target, slice_rows(rows, self.batch_size))
         return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
     def _lean_epoch(self, iterator, training):
