@@ -14,7 +14,7 @@ from torch import nn
 
 from skmm import objectives, persistence, training
 from skmm._params import NestedParams, unchanged_on_error
-from skmm._random import base_seed, derive, seeded
+from skmm._random import base_seed, derive, float32_default, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state, warm_start
@@ -180,6 +180,7 @@ class ModalityEstimator(
         further = self.warm_start or method != "fit"
         return vars(self).get("net_") if further else None
 
+    @float32_default()
     def prepare(
         self,
         X,
@@ -298,6 +299,7 @@ class ModalityEstimator(
         """Seed of all random numbers in training but the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
+    @float32_default()
     def make_net(self, module, objective=None):
         """Make an initialised, untrained net from a module and the parameters.
 

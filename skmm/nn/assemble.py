@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm._random import float32_default
 from skmm._warnings import warn
 from skmm.data.validation import check_names
-from skmm.nn.block import Block, PerModality, text_readers
+from skmm.nn.block import Block, PerModality
 from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
 from skmm.nn.heads import MLPHead
 from skmm.nn.row_independence import check_rows_independent
@@ -67,7 +68,8 @@ class MultimodalModule(nn.Module):
     @property
     def text_readers(self):
         """Blocks among the encoders, by modality."""
-        return text_readers(self.encoders)
+        parts = zip(self.widths, self.encoders.children(), strict=True)
+        return {name: part for name, part in parts if isinstance(part, Block)}
 
     def parts(self):
         """Submodules by the names that training uses."""
@@ -220,6 +222,7 @@ def choose_head(head, fusion):
     return next((h for h in (head, own) if h is not None), MLPHead())
 
 
+@float32_default()
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     """Build clones of the templates, and return them as one module.
 

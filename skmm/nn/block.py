@@ -302,10 +302,5 @@ class PerModality(nn.Module):
         return [(name, self._modules[key]) for name, key in self.keys_.items()]
 
 
-def text_readers(encoders):
-    """Blocks among some encoders, by modality, which may say how text is read."""
-    return {name: part for name, part in encoders.items() if isinstance(part, Block)}
-
-
 def _escaped(name):
     return name.replace("%", "%25").replace(".", "%2E")

@@ -8,7 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._random import seeded
+from skmm._random import float32_default, seeded
 from skmm._version import __version__
 from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
 from skmm.persistence.files import check_path, from_bytes, to_bytes, write_atomically
@@ -29,6 +29,7 @@ ADVICE = (
 )
 
 
+@float32_default()
 def save(estimator, path):
     """Save a fitted estimator to a file, without pickle.
 
@@ -123,6 +124,7 @@ def _unpack_fitted(codec, data):
 FITTED = Kind(lambda codec, value: type(value) is Fitted, _pack_fitted, _unpack_fitted)
 
 
+@float32_default()
 def load(path, *, classes=()):
     """Load an estimator from a file written by `save`, without running code from it.
 

@@ -142,6 +142,18 @@ def _check_finite(values, module):
     )
 
 
+def check_losses(losses, prefix, epoch, rate):
+    """Raise a FloatingPointError if the loss of a mini-batch is NaN or infinite."""
+    if torch.isfinite(losses).all():
+        return
+    batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
+    raise FloatingPointError(
+        f"the {prefix} loss is {float(losses[batch - 1])} in epoch {epoch}, batch "
+        f"{batch} of {len(losses)}. Likely causes: lr (now {rate()}) is too large, or "
+        "inputs are not scaled (put a StandardScaler into a ModalityTransformer)."
+    )
+
+
 def check_weights(module):
     """Raise a FloatingPointError if a weight of a module is NaN or infinite."""
     weights = [p.detach() for p in module.parameters() if p.is_floating_point()]

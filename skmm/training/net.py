@@ -9,11 +9,13 @@ from skorch.callbacks import Callback, EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm._random import float32_default
 from skmm.nn.norms import running_statistics
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import (
     Batches,
+    check_losses,
     check_weights,
     least_samples,
     mean_loss,
@@ -160,12 +162,11 @@ class TensorNet(NeuralNet):
 
     def infer(self, x, **fit_params):
         """Compute the outputs for a mini-batch."""
+        inputs = (x.x, x.present, x.encoded) if x.encoded else (x.x, x.present)
         if len(x) == 1 and self.module_.training:
             with running_statistics(self.module_):
-                return self.module_(x.x, x.present, x.encoded or ())
-        if x.encoded:
-            return self.module_(x.x, x.present, x.encoded)
-        return self.module_(x.x, x.present)
+                return self.module_(*inputs)
+        return self.module_(*inputs)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Compute the objective plus the penalties of the parts."""
@@ -266,6 +267,7 @@ class TensorNet(NeuralNet):
 
     # -- the loop ------------------------------------------------------------------
 
+    @float32_default()
     def run(self, train, valid=None, epochs=None):
         """Train for some epochs, starting from the current weights.
 
@@ -356,9 +358,8 @@ class TensorNet(NeuralNet):
             if self.stop_training:
                 break
 
-    def _batches(self, rows, target, size, generator=None):
-        least = least_samples(self.criterion, size)
-        return Batches(rows, target, size, generator, least)
+    def _batches(self, rows, target, size, order=None):
+        return Batches(rows, target, size, order, least_samples(self.criterion, size))
 
     def _keep_start(self, valid):
         """Evaluate the initial weights if a callback may keep them."""
@@ -426,8 +427,7 @@ class TensorNet(NeuralNet):
         return self.get_loss(self.infer(rows), target, rows)
 
     def _record_loss(self, losses, bounds, prefix):
-        if not torch.isfinite(losses).all():
-            self._raise_not_finite(losses, prefix)
+        check_losses(losses, prefix, len(self.history), self._rate)
         mean = mean_loss(losses, bounds)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
@@ -437,15 +437,6 @@ class TensorNet(NeuralNet):
         rows = reversed(self.history)
         best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
         self.history.record(key + "_best", loss < best)
-
-    def _raise_not_finite(self, losses, prefix):
-        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
-        raise FloatingPointError(
-            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
-            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
-            f"(now {self._rate()}) is too large, or inputs are not scaled (put a "
-            "StandardScaler into a ModalityTransformer)."
-        )
 
     def _rate(self):
         """Learning rate, or the lowest and highest of the parts."""

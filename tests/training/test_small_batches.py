@@ -46,7 +46,9 @@ MODELS = [
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_mini_batches_of_one_sample(model):
     model = clone(model).fit(X, y)
-    outputs = (model.predict if hasattr(model, "predict") else model.cross_correlation)(X)
+    outputs = (model.predict if hasattr(model, "predict") else model.cross_correlation)(
+        X
+    )
     assert np.isfinite(outputs).all()
 
 

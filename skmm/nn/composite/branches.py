@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import nn
 
-from skmm.nn.block import text_readers
+from skmm.nn.block import Block
 from skmm.nn.shape_inference import check_plain
 
 
@@ -63,7 +63,7 @@ class Branches(nn.Module):
     @property
     def text_readers(self):
         """Blocks among the encoders, by modality."""
-        return text_readers(self.encoders)
+        return {n: e for n, e in self.encoders.items() if isinstance(e, Block)}
 
     def _readers(self, name):
         pairs = zip(self.members, self.branches, strict=True)

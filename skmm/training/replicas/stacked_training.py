@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skmm._random import float32_default
 from skmm.data.tensors import map_tensors
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
@@ -67,6 +68,7 @@ class StackedTraining:
             running=torch.ones(count, dtype=torch.bool),
         )
 
+    @float32_default()
     def run(self, epochs):
         """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
