@@ -42,6 +42,7 @@ from skmm.data.tensors import (
     to_device,
     to_rows,
 )
+from skmm.data.torch_datasets import with_target
 from skmm.data.validation import check_target, note_missing
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
@@ -128,15 +129,16 @@ class ModalityEstimator(
     # -- fitting -------------------------------------------------------------------
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the net.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
-            Modalities; see ``skmm.data.check_modalities``.
+            Modalities; see ``skmm.data.check_modalities``. May be a map-style torch
+            Dataset of (modalities, target), which is read once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Target.
+            Target. None is that of a Dataset.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
 
@@ -214,6 +216,8 @@ class ModalityEstimator(
         """
         self._validate_params()
         device = resolve_device(self.device)
+        if y is None and self.__sklearn_tags__().target_tags.required:
+            X, y = with_target(X)
         if again:
             warm_start.check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))

@@ -2,7 +2,29 @@
 
 from sklearn.base import ClassifierMixin, RegressorMixin
 
+from skmm.data.torch_datasets import with_target
 from skmm.targets import ClassTarget, ValueTarget
+
+
+class DatasetScoreMixin:
+    """Mixin for classifiers and regressors whose `score` reads a torch Dataset."""
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the mean accuracy, or the coefficient of determination.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,)
+            Target. None is that of a torch Dataset.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        X, y = with_target(X) if y is None else (X, y)
+        return super().score(X, y, sample_weight)
 
 
 class NetClassifierMixin(ClassifierMixin):
@@ -10,7 +32,7 @@ class NetClassifierMixin(ClassifierMixin):
 
     _target_class = ClassTarget
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
         Parameters
@@ -73,6 +95,23 @@ class NetClassifierMixin(ClassifierMixin):
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the mean accuracy of the predictions.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target. None is that of a torch Dataset.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        X, y = with_target(X) if y is None else (X, y)
+        return super().score(X, y, sample_weight)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -84,7 +123,7 @@ class NetRegressorMixin(RegressorMixin):
 
     _target_class = ValueTarget
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
         y is standardised by the mean and standard deviation of the first call.
@@ -114,6 +153,23 @@ class NetRegressorMixin(RegressorMixin):
         """
         outputs = self._outputs(X)
         return self._target.decode(outputs)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the coefficient of determination of the predictions.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target. None is that of a torch Dataset.
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        float
+        """
+        X, y = with_target(X) if y is None else (X, y)
+        return super().score(X, y, sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

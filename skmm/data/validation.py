@@ -16,6 +16,7 @@ from skmm.data import frames, leaves
 from skmm.data.cells import Cell, is_cells
 from skmm.data.modality_dict import ModalityDict
 from skmm.data.sources import PIECE, slices
+from skmm.data.torch_datasets import is_dataset, read_dataset
 
 SINGLE = "X"  # name of the only modality if X is a plain array
 
@@ -30,7 +31,8 @@ def check_modalities(
     X : ModalityDict, mapping, DataFrame, or array-like
         A DataFrame has one modality per column, or per entry of the first level of
         MultiIndex columns. An array of two or more dimensions, a sparse matrix, or a
-        DataFrame without column names is one modality called "X".
+        DataFrame without column names is one modality called "X". A map-style torch
+        Dataset of (modalities, target), or a list of such samples, is read once.
         ``np.asarray(ModalityDict)`` is converted back.
     estimator : object, optional
         Estimator on which the attributes `modalities_in_` (the modalities used),
@@ -96,6 +98,8 @@ def _as_modality_dict(X, estimator, reset, absent):
         return ModalityDict.from_cells(X)
     if isinstance(X, Mapping) and not sparse.issparse(X):
         return ModalityDict(X)
+    if is_dataset(X):
+        return read_dataset(X)[0]
     return _from_array(X, estimator, reset)
 
 

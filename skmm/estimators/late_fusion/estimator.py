@@ -25,9 +25,11 @@ from skmm._routing import (
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
+from skmm.base.mixins import DatasetScoreMixin
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
+from skmm.data.torch_datasets import with_target
 from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
@@ -90,7 +92,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._store(locals())
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None, groups=None, **params):
+    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
         """Fit one model per modality, on the samples in which it is present.
 
         Parameters
@@ -120,6 +122,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._validate_params()
         check_rule_params(self, self._rule_params)
         check_groups(self.rule, groups)
+        X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         check_target(self, y, len(X))
         weight = combined_weight(len(X), y, sample_weight, scaled=False)
@@ -349,7 +352,7 @@ def _requesting(default):
     return default.set_fit_request(sample_weight=True) if routing_enabled() else default
 
 
-class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
+class LateFusionClassifier(DatasetScoreMixin, ClassifierMixin, BaseLateFusion):
     r"""Combine the class probabilities of one model per modality.
 
     Parameters
@@ -503,7 +506,7 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
         return self.classes_[scores.argmax(axis=1)]
 
 
-class LateFusionRegressor(RegressorMixin, BaseLateFusion):
+class LateFusionRegressor(DatasetScoreMixin, RegressorMixin, BaseLateFusion):
     """Combine the predictions of one model per modality.
 
     Parameters

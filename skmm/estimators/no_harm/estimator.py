@@ -16,9 +16,11 @@ from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm._warnings import warn
 from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
+from skmm.base.mixins import DatasetScoreMixin
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
+from skmm.data.torch_datasets import with_target
 from skmm.data.validation import check_names, check_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
@@ -89,7 +91,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
     }
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y=None, sample_weight=None, groups=None):
         """Fit single-modality and fused nets, and choose the weight of the latter.
 
         Parameters
@@ -118,6 +120,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._forget()
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
+        X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities)
         check_target(self, y, len(X))
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
@@ -317,7 +320,7 @@ def _as_fitted(models):
     return [*map(Fitted, models)] if isinstance(models, list) else Fitted(models)
 
 
-class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
+class NoHarmFusionClassifier(DatasetScoreMixin, ClassifierMixin, BaseNoHarmFusion):
     """Interpolate between the best single-modality model and the fused model.
 
     The weight of the fused model is chosen on held-out samples; without evidence that
@@ -566,7 +569,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
         return self._predict_candidates(X)
 
 
-class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
+class NoHarmFusionRegressor(DatasetScoreMixin, RegressorMixin, BaseNoHarmFusion):
     """Interpolate between the best single-modality model and the fused model.
 
     The weight of the fused model is chosen on held-out samples; without evidence that
