@@ -38,6 +38,8 @@ def read(leaf, name, reader, device):
     if tokenize is None:
         tokens, lengths = _bytes(texts, name, limit)
     else:
+        for i, text in enumerate(texts):
+            leaves.utf8(text, i, name)
         tokens, lengths = tokenize(texts)
     tokens, lengths = torch.from_numpy(tokens), torch.from_numpy(lengths).long()
     rows = TokenRows(tokens.to(device), lengths.to(device))

@@ -10,7 +10,12 @@ from skmm._random import float32_default
 from skmm._warnings import warn
 from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
-from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
+from skmm.nn.encoders import (
+    Conv1dEncoder,
+    ConvEncoder,
+    HashedNGramEncoder,
+    MLPEncoder,
+)
 from skmm.nn.heads import MLPHead
 from skmm.nn.row_independence import check_rows_independent
 from skmm.nn.shape_inference import (
@@ -158,16 +163,16 @@ def complete(encoders, shapes):
 def choose(name, shape):
     """Return the default encoder for samples of a shape.
 
-    ================================  ===================
+    ================================  ========================
     samples                           encoder
-    ================================  ===================
+    ================================  ========================
     (d,), a table                     ``MLPEncoder()``
     (channels, length), 20 or longer  ``Conv1dEncoder()``
     (channels, height, width)         ``ConvEncoder()``
     other shapes                      ``MLPEncoder()``
-    text                              ``LSTMEncoder()``
+    text                              ``HashedNGramEncoder()``
     several lengths                   error
-    ================================  ===================
+    ================================  ========================
 
     Shapes that may be images of another form warn: two sides of at least 20, neither
     more than twice the other, which are read as a sequence; and two sides of at least 8
@@ -180,7 +185,7 @@ def choose(name, shape):
             "with skmm.preprocessing.ModalityTransformer."
         )
     if shape == ():
-        return LSTMEncoder()
+        return HashedNGramEncoder()
     if len(shape) == 3:
         _warn_channels_last(name, shape)
         return ConvEncoder()

@@ -243,7 +243,7 @@ def _raise_for_type(part, where):
 def _raise_for_text(part, where):
     raise ValueError(
         f"{where}: {type(part).__name__} expects numbers; got text. Use an encoder of "
-        "characters, such as LSTMEncoder(), or convert the text to numbers first with "
+        "text, such as HashedNGramEncoder(), or convert the text to numbers first with "
         "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
     )
 
