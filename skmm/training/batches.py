@@ -207,7 +207,9 @@ class StackedRows:
         masked = rows[0].present is not None
         some = next(iter(x.values()))
         weights = [
-            part.weight if part.weight is not None else some.new_ones(len(part))
+            part.weight
+            if part.weight is not None
+            else torch.ones(len(part), device=some.device)
             for part in rows
         ]
         return cls(
@@ -270,12 +272,16 @@ class StackedRows:
 
 
 def _pad(tensors, n_rows):
-    """Stack tensors (n_b, ...) to (B, n_rows, ...), padded with zeros."""
-    if all(len(tensor) == n_rows for tensor in tensors):
+    """Stack tensors (n_b, ...) to (B, n_rows, ...), padded with zeros.
+
+    Texts may have other lengths in other replicas.
+    """
+    shape = [n_rows, *map(max, zip(*(t.shape[1:] for t in tensors), strict=True))]
+    if all(list(tensor.shape) == shape for tensor in tensors):
         return torch.stack(tensors)
-    out = tensors[0].new_zeros(len(tensors), n_rows, *tensors[0].shape[1:])
+    out = tensors[0].new_zeros(len(tensors), *shape)
     for row, tensor in zip(out, tensors, strict=True):
-        row[: len(tensor)] = tensor
+        row[tuple(map(slice, tensor.shape))] = tensor
     return out
 
 

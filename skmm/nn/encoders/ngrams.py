@@ -3,7 +3,7 @@
 ==================  ==========================================  ====================
 encoder             formula                                     parameters (defaults)
 ==================  ==========================================  ====================
-HashedNGramEncoder  s(W mean_g E[hash(g)] + b) over the         266,368: (B + 1) w
+HashedNGramEncoder  s(W mean_g E[hash(g)] + b) over the         266,304: B w
                     n-grams g of a text                         + (w + 1) w
 ==================  ==========================================  ====================
 
@@ -22,6 +22,7 @@ from skmm.nn.block import Block
 
 __all__ = ["HashedNGramEncoder"]
 
+ROWS = 1024  # texts whose n-grams are counted at once
 POSITIVE = Interval(Integral, 1, None, closed="left")
 
 
@@ -77,6 +78,7 @@ class HashedNGramEncoder(Block):
     """
 
     in_dtype = torch.int64
+    stackable = True
 
     search_space = {
         "width": [32, 64, 128],
@@ -133,9 +135,8 @@ class HashedNGramEncoder(Block):
                 f"{self.ngram_range!r}."
             )
         width = int(self.width)
-        self.bag = nn.EmbeddingBag(
-            int(self.n_buckets) + 1, width, mode=self.pooling, padding_idx=0
-        )
+        # a linear map of counts is faster to train than EmbeddingBag
+        self.table = nn.Linear(int(self.n_buckets), width, bias=False)
         self.layers = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Dropout(self.dropout)
         )
@@ -176,4 +177,15 @@ class HashedNGramEncoder(Block):
 
     def forward(self, x):
         """(batch, n) to (batch, width)."""
-        return self.layers(self.bag(x))
+        pooled = [self._pooled(part) for part in x.split(ROWS, -2)]
+        return self.layers(torch.cat(pooled, -2))
+
+    def _pooled(self, x):
+        """Mean or sum of the embeddings of each text."""
+        ones = torch.ones(x.shape, device=x.device)
+        counts = ones.new_zeros(*x.shape[:-1], self.n_buckets + 1)
+        counts = counts.scatter_add_(-1, x, ones)[..., 1:]  # without padding
+        total = self.table(counts)
+        if self.pooling == "sum":
+            return total
+        return total / (x > 0).sum(-1, keepdim=True).clamp(min=1)

@@ -5,7 +5,9 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 
 import skmm
+from skmm.model_selection import fit_replicas
 from skmm.nn import HashedNGramEncoder, LSTMEncoder, SequenceTokens
+from skmm.nn.composite.stack import can_stack
 
 TEXTS = ["good", "so good", "bad", "too bad", "", "good good"]
 FAST = {"max_epochs": 2, "random_state": 0}
@@ -16,7 +18,8 @@ def test_the_result_is_a_layer_on_the_pooled_embeddings():
     for pooling, scale in (("mean", len(grams)), ("sum", 1)):
         encoder = HashedNGramEncoder(4, n_buckets=2**20, pooling=pooling).build(())
         tokens = [_hash(encoder, gram, size) for gram, size in grams.items()]
-        expected = encoder.layers(encoder.bag.weight[tokens].sum(0) / scale)
+        table = encoder.table.weight.T
+        expected = encoder.layers(table[[t - 1 for t in tokens]].sum(0) / scale)
         torch.testing.assert_close(encoder(torch.tensor([tokens]))[0], expected)
 
 
@@ -105,3 +108,26 @@ def test_texts_are_cut_before_they_are_stored(encoder):
     ):
         rows = model.prepare({"t": texts[:2]}, y[:2]).train[0].x["t"]
     assert rows.shape[1] <= 3 * 2**14
+
+
+def test_replicas_of_texts_of_other_lengths_train_as_alone():
+    X, y = {"text": [*TEXTS * 4, "a long one"]}, np.array([1, 0] * 12 + [1])
+    model = skmm.FusionClassifier(HashedNGramEncoder(8, n_buckets=256), **FAST)
+    rows = [np.arange(24), np.arange(1, 25)]
+    stacked = fit_replicas(model, X, y, rows)
+    for one, part in zip(stacked, rows, strict=True):
+        params = {"random_state": one.random_state}
+        texts = {"text": [X["text"][i] for i in part]}
+        alone = clone(model).set_params(**params).fit(texts, y[part])
+        np.testing.assert_allclose(
+            one.predict_proba(X), alone.predict_proba(X), atol=1e-5
+        )
+    assert can_stack(stacked[0].net_.module_)
+
+
+def test_long_predictions_are_counted_in_parts(monkeypatch):
+    encoder = HashedNGramEncoder(4).build(())
+    rows = torch.randint(50, (9, 6))
+    expected = encoder(rows)
+    monkeypatch.setattr("skmm.nn.encoders.ngrams.ROWS", 4)
+    torch.testing.assert_close(encoder(rows), expected)
