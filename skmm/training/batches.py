@@ -206,10 +206,11 @@ class StackedRows:
         }
         masked = rows[0].present is not None
         some = next(iter(x.values()))
+        dtype = some.dtype if some.is_floating_point() else torch.float32
         weights = [
             part.weight
             if part.weight is not None
-            else torch.ones(len(part), device=some.device)
+            else torch.ones(len(part), dtype=dtype, device=some.device)
             for part in rows
         ]
         return cls(
