@@ -12,6 +12,8 @@ TokenRows    the tokens of all texts, one after another  long texts
 All keep the dtype in which they are stored, and cast the samples of a mini-batch.
 """
 
+from math import isfinite
+
 import numpy as np
 import pandas as pd
 import torch
@@ -250,7 +252,7 @@ def slices(n_rows, n_values):
 
 
 def _infinite_rows(cast):
-    if torch.isfinite(cast.sum()):  # one pass without a copy
+    if isfinite(cast.sum()):  # one pass without a copy
         return np.empty(0, dtype=int)
     finite = torch.isfinite(cast).reshape(len(cast), -1).all(1)
     return np.flatnonzero(~finite.cpu().numpy())

@@ -171,8 +171,9 @@ def to_device(named, device):
 def to_rows(X, module, device, weight=None):
     """Convert a validated ModalityDict to tensors for the encoders of `module`."""
     dtypes = {n: d or _default_dtype(X[n]) for n, d in module.in_dtypes.items()}
+    readers = module.text_readers if torch.int64 in dtypes.values() else {}
     try:
-        rows = to_tensors(X, dtypes, device, module.text_readers)
+        rows = to_tensors(X, dtypes, device, readers)
     except torch.OutOfMemoryError as error:
         raise MemoryError(
             f"the data do not fit on {device}. Give fewer samples, or memory-map the "

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import torch
 
@@ -124,7 +125,7 @@ def _finite(outputs, module):
     """Outputs on the CPU, after checking that they are finite."""
     outputs = map_tensors(torch.Tensor.cpu, outputs)
     for values in tensors_in(outputs):
-        if values.is_floating_point() and not torch.isfinite(values.sum()):
+        if values.is_floating_point() and not isfinite(values.sum()):
             _check_finite(values, module)
     return outputs
 
