@@ -1,4 +1,4 @@
-"""Seeds derived from names, and seeding of torch's global generators."""
+"""Seeds derived from names; the global generators and default dtype of torch."""
 
 import random
 import threading
@@ -94,3 +94,42 @@ def restored_generators(device="cpu"):
         finally:
             np.random.set_state(numpy_state)
             random.setstate(python_state)
+
+
+# -- default dtype ---------------------------------------------------------------------
+
+_DTYPE_LOCK = threading.Lock()
+_dtype = {"entered": 0, "outer": torch.float32}
+
+
+@contextmanager
+def float32_default():
+    """Set torch's default dtype to float32, and restore it when the last call exits.
+
+    Threads share the dtype: it is restored when none of them needs it any more.
+    """
+    changed = _enter()
+    try:
+        yield
+    finally:
+        if changed:
+            _leave()
+
+
+def _enter():
+    """Whether the dtype was not float32 before the first call that is still active."""
+    with _DTYPE_LOCK:
+        if not _dtype["entered"]:
+            _dtype["outer"] = torch.get_default_dtype()
+            if _dtype["outer"] == torch.float32:
+                return False
+            torch.set_default_dtype(torch.float32)
+        _dtype["entered"] += 1
+        return True
+
+
+def _leave():
+    with _DTYPE_LOCK:
+        _dtype["entered"] -= 1
+        if not _dtype["entered"]:
+            torch.set_default_dtype(_dtype["outer"])

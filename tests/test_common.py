@@ -197,6 +197,7 @@ ENCODERS = {
     "Conv1dEncoder": (nn.Conv1dEncoder((4, 5), kernel_size=3), (3, 40), (SEQUENCES,)),
     "ConvEncoder": (nn.ConvEncoder((3,), hidden=(5,)), (1, 6, 6), (IMAGES,)),
     "Flatten": (nn.Flatten(), (1, 6, 6), (IMAGES,)),
+    "HashedNGramEncoder": (nn.HashedNGramEncoder(5, n_buckets=300), (), (TEXTS,)),
     "LSTMEncoder": (nn.LSTMEncoder(5, layers=2), (), (TEXTS,)),
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
     "PatchTokens": (nn.PatchTokens(4, width=5), (1, 6, 6), (IMAGES,)),

@@ -14,7 +14,7 @@ from torch import nn
 
 from skmm import objectives, training
 from skmm._params import NestedParams, unchanged_on_error
-from skmm._random import base_seed, derive, seeded
+from skmm._random import base_seed, derive, float32_default, seeded
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, Interval, StrOptions
 from skmm.base import net_state, warm_start
@@ -43,7 +43,7 @@ from skmm.data.tensors import (
     to_device,
     to_rows,
 )
-from skmm.data.validation import check_target, note_missing
+from skmm.data.validation import check_target, note_missing, with_target
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
 from skmm.persistence.states import savable
@@ -131,15 +131,16 @@ class ModalityEstimator(
     # -- fitting -------------------------------------------------------------------
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Fit the net.
 
         Parameters
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
-            Modalities; see ``skmm.data.check_modalities``.
+            Modalities; see ``skmm.data.check_modalities``. May be a map-style torch
+            Dataset of (modalities, target), which is read once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Target.
+            Target. None is that of a Dataset.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
 
@@ -183,6 +184,7 @@ class ModalityEstimator(
         further = self.warm_start or method != "fit"
         return vars(self).get("net_") if further else None
 
+    @float32_default()
     def prepare(
         self,
         X,
@@ -216,6 +218,8 @@ class ModalityEstimator(
         """
         self._validate_params()
         device = resolve_device(self.device)
+        if y is None and self.__sklearn_tags__().target_tags.required:
+            X, y = with_target(X)
         if again:
             warm_start.check_same_structure(self)
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
@@ -301,6 +305,7 @@ class ModalityEstimator(
         """Seed of all random numbers in training but the order of the samples."""
         return derive(self._seed, "training", len(net.history))
 
+    @float32_default()
     def make_net(self, module, objective=None):
         """Make an initialised, untrained net from a module and the parameters.
 
@@ -393,7 +398,7 @@ class ModalityEstimator(
         check_is_fitted(self, "net_")
         rows = self._rows(X)
         found = training.predict_outputs(self.net_.module_, rows, method="encode")
-        device = next(iter(rows.x.values()))[:1].device
+        device = next(iter(rows.x.values())).device
         return rows.with_embeddings({n: out.to(device) for n, out in found.items()})
 
     def transform(self, X):

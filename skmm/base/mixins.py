@@ -5,15 +5,19 @@ from functools import wraps
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 from skmm.data.labels import check_row_labels
-from skmm.data.validation import plain_target
+from skmm.data.validation import plain_target, with_target
 from skmm.targets import ClassTarget, ValueTarget
 
 
 def joined_by_row(score):
-    """Decorator of a method ``score`` that rejects y with other row labels than X."""
+    """Decorator of a method ``score`` that rejects y with other row labels than X.
+
+    y may be None if X is a torch Dataset with targets.
+    """
 
     @wraps(score)
-    def wrapper(self, X, y, sample_weight=None):
+    def wrapper(self, X, y=None, sample_weight=None):
+        X, y = with_target(X) if y is None else (X, y)
         check_row_labels(X, y=y, sample_weight=sample_weight)
         return score(self, X, plain_target(y), sample_weight)
 
@@ -26,7 +30,7 @@ class NetClassifierMixin(ClassifierMixin):
     _target_class = ClassTarget
     score = joined_by_row(ClassifierMixin.score)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
         Parameters
@@ -101,7 +105,7 @@ class NetRegressorMixin(RegressorMixin):
     _target_class = ValueTarget
     score = joined_by_row(RegressorMixin.score)
 
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
         y is standardised by the mean and standard deviation of the first call.

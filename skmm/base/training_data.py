@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
 from skmm._warnings import warn
+from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 
@@ -34,7 +35,7 @@ class TrainingData:
     def nbytes(self):
         """Size of the training samples as dense arrays, in bytes."""
         rows = self.train[0]
-        return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
+        return sum(len(rows) * row_nbytes(source) for source in rows.x.values())
 
     def split(self, train, valid):
         """Split the training samples into a training and a validation set.

@@ -1,18 +1,21 @@
 """Whether the values of all modalities are finite real numbers, or text."""
 
+from math import prod
+
 import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
 
 from skmm.data import leaves
+from skmm.data.sources import PIECE, slices
 
 
 def check_finite(X):
     """Raise a ValueError if a present row of any modality is not finite."""
     for name, leaf in X.items():
         _check_dtypes(name, leaf)
-        bad = _bad_rows(leaf)
+        bad = _bad_rows_in_slices(leaf)
         if bad is not None and (bad := bad & X.present[name]).any():
             raise ValueError(_not_finite(name, leaf, np.flatnonzero(bad)))
 
@@ -66,6 +69,19 @@ def first_rows(rows):
     return ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")
 
 
+def _bad_rows_in_slices(leaf):
+    """Do the same as `_bad_rows`, without a mask or copy of all values of the leaf."""
+    n_rows, n_values = leaf.shape[0], prod(leaf.shape)
+    if n_values <= PIECE or leaves.kind(leaf) in ("text", "ragged"):
+        return _bad_rows(leaf)
+    bad = np.zeros(n_rows, dtype=bool)
+    for part in slices(n_rows, n_values):
+        found = _bad_rows(leaves.take(leaf, part))
+        if found is not None:
+            bad[part] = found
+    return bad
+
+
 def _bad_rows(leaf):
     """Return a boolean array of the rows that are not finite, or None if all are."""
     leaf_kind = leaves.kind(leaf)
@@ -82,7 +98,8 @@ def _bad_rows(leaf):
 
 def _bad_dense_rows(leaf):
     lib = torch if isinstance(leaf, torch.Tensor) else np
-    if lib is np and leaf.dtype.kind != "f":
+    is_float = leaf.is_floating_point() if lib is torch else leaf.dtype.kind == "f"
+    if not is_float:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         if lib.isfinite(leaf.sum()):  # one pass without a copy, like scikit-learn

@@ -25,6 +25,7 @@ from scipy import sparse
 
 from skmm.data import tables
 
+HALF = (torch.bfloat16, torch.float16)
 _MISSING = {"none", "nan"}
 
 
@@ -37,8 +38,7 @@ def as_leaf(value, name):
     if isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         return _series_leaf(pd.Series(value), name)
     if isinstance(value, torch.Tensor):
-        check_tensor(value, f"modality {name!r}")
-        return _with_rows(value.detach(), name)
+        return _tensor_leaf(value.detach(), name)
     if isinstance(value, (list, tuple, range)):
         return _list_leaf(value, name)
     check_not_masked(value, f"modality {name!r}")
@@ -77,14 +77,10 @@ def check_not_masked(value, what):
 
 
 def check_tensor(value, what):
-    """Raise a TypeError if a tensor is not dense, or has no values of its own."""
+    """Raise a TypeError if a tensor is quantised or nested, or has no values."""
     ways = {
         "quantised": (value.is_quantized, "pass X.dequantize()"),
         "nested": (value.is_nested, "pass the list of its tensors, X.unbind()"),
-        f"of layout {value.layout}": (
-            value.layout != torch.strided,
-            "pass X.to_dense(), or a SciPy sparse matrix",
-        ),
         "on the device 'meta'": (value.is_meta, "it has no values"),
     }
     for kind, (found, fix) in ways.items():
@@ -107,6 +103,27 @@ def _sparse_leaf(value, name):
             "a sparse modality must be two-dimensional."
         )
     return value.tocsr()
+
+
+def _tensor_leaf(value, name):
+    check_tensor(value, f"modality {name!r}")
+    if value.layout != torch.strided:
+        return _sparse_tensor_leaf(value, name)
+    return _with_rows(value, name)
+
+
+def _sparse_tensor_leaf(value, name):
+    """SciPy matrix of a sparse tensor of two dimensions."""
+    value = value.cpu().to_sparse_coo().coalesce()
+    if value.sparse_dim() != 2 or value.dense_dim():
+        raise TypeError(
+            f"modality {name!r} is a sparse tensor of shape {tuple(value.shape)}; a "
+            "sparse modality must be two-dimensional. Use tensor.to_dense()."
+        )
+    numbers = value.values()
+    numbers = numbers.float() if numbers.dtype in HALF else numbers  # unknown to SciPy
+    indices = tuple(value.indices().numpy())
+    return sparse.csr_array((numbers.numpy(), indices), shape=tuple(value.shape))
 
 
 def _series_leaf(value, name):

@@ -7,21 +7,35 @@ dense      tensor of the encoder's `in_dtype`; a memmap stays on disk
 tensor     cast to this dtype
 sparse     stays sparse; mini-batches become dense
 frame      tensor, if every column is numeric
-text       int64 tensor (n_rows, longest): UTF-8 bytes plus one, padded with 0
+text       int64 tensor (n_rows, longest): tokens plus one, padded with 0
 ragged     an error: a transformer must give all rows the same length
 =========  ==================================================================
 
-Missing rows become zeros, so that their values have no influence.
+Large leaves keep their dtype, on the device too, and mini-batches are cast. Missing
+rows become zeros, so that their values have no influence.
 """
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import torch
-from scipy import sparse
 
-from skmm.data import leaves
+from skmm.data import leaves, texts
+from skmm.data.sources import (
+    SMALL,
+    LazyRows,
+    PickedRows,
+    check_cast,
+    check_range,
+    in_memory,
+    narrows,
+    rows_at,
+    subset_of,
+    two_d,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,8 @@ class TensorRows:
 
     Attributes
     ----------
-    x : dict of str to Tensor, PickedRows or LazyRows, each of shape (n_rows, ...)
+    x : dict of str to Tensor or a source of ``skmm.data.sources``
+        Each of shape (n_rows, ...).
     present : bool Tensor of shape (n_rows, n_modalities), or None
         None if nothing is missing.
     weight : Tensor of shape (n_rows,), or None
@@ -80,7 +95,7 @@ class TensorRows:
             Other modalities keep their rows; names that are not in `x` are ignored.
         """
         rows = {name: index for name, index in rows.items() if name in self.x}
-        x = {name: rows_at(self.x[name], index) for name, index in rows.items()}
+        x = {name: _moved(self.x[name], index) for name, index in rows.items()}
         present = self.present
         if present is not None:
             columns = zip(self.x, present.unbind(1), strict=True)
@@ -89,64 +104,9 @@ class TensorRows:
         return replace(self, x={**self.x, **x}, present=present)
 
 
-class LazyRows:
-    """Rows of a memory-mapped or sparse leaf, converted one mini-batch at a time.
-
-    Parameters
-    ----------
-    leaf : memmap, or sparse matrix in CSR
-    mask : bool ndarray of shape (n_rows,) or None
-        Rows where it is False become zeros.
-    dtype : torch.dtype
-    device : torch.device
-    rows : ndarray of int, optional
-        Only these rows of the leaf.
-    """
-
-    def __init__(self, leaf, mask, dtype, device, rows=None):
-        self.leaf = leaf
-        self.mask = None if mask is None or mask.all() else mask
-        self.dtype = dtype
-        self.device = device
-        self.rows = rows
-
-    def __len__(self):
-        return self.leaf.shape[0] if self.rows is None else len(self.rows)
-
-    def __getitem__(self, index):
-        index = index.cpu().numpy() if isinstance(index, torch.Tensor) else index
-        index = index if self.rows is None else self.rows[index]
-        part = _in_memory(leaves.take(self.leaf, index), isinstance(index, slice))
-        if self.mask is not None:
-            part[~self.mask[index]] = 0
-        return torch.from_numpy(_two_d(part)).to(self.device, self.dtype)
-
-
-def _in_memory(part, is_view):
-    """Return rows of a leaf as an array that owns its memory, copying if needed."""
-    if sparse.issparse(part):
-        return part.toarray()
-    return np.array(part, part.dtype.newbyteorder("="), copy=is_view or None)
-
-
-class PickedRows:
-    """Some rows of a tensor, copied one mini-batch at a time.
-
-    Parameters
-    ----------
-    tensor : Tensor
-    rows : integer Tensor
-    """
-
-    def __init__(self, tensor, rows):
-        self.tensor = tensor
-        self.rows = rows
-
-    def __len__(self):
-        return len(self.rows)
-
-    def __getitem__(self, index):
-        return rows_at(self.tensor, self.rows[index])
+def _moved(source, index):
+    """Rows of a tensor, or a source of these rows."""
+    return (rows_at if isinstance(source, torch.Tensor) else subset_of)(source, index)
 
 
 def map_tensors(function, first, *others):
@@ -208,34 +168,12 @@ def to_device(named, device):
     return map_tensors(lambda tensor: tensor.to(device), named)
 
 
-def rows_at(source, index):
-    """Rows of a slice or an integer tensor; on a CPU faster than ``source[index]``.
-
-    `source` may be a dict of tensors too.
-    """
-    if isinstance(source, dict):
-        return {name: rows_at(part, index) for name, part in source.items()}
-    if isinstance(source, torch.Tensor) and isinstance(index, torch.Tensor):
-        return source.index_select(0, index)
-    return source[index]
-
-
-def subset_of(source, index):
-    """Select rows by an integer tensor, keeping only their numbers."""
-    if isinstance(source, torch.Tensor):
-        return PickedRows(source, index)
-    if isinstance(source, PickedRows):
-        return PickedRows(source.tensor, source.rows[index])
-    rows = index.cpu().numpy()
-    rows = rows if source.rows is None else source.rows[rows]
-    return LazyRows(source.leaf, source.mask, source.dtype, source.device, rows)
-
-
 def to_rows(X, module, device, weight=None):
     """Convert a validated ModalityDict to tensors for the encoders of `module`."""
     dtypes = {n: d or _default_dtype(X[n]) for n, d in module.in_dtypes.items()}
+    readers = module.text_readers if torch.int64 in dtypes.values() else {}
     try:
-        rows = to_tensors(X, dtypes, device)
+        rows = to_tensors(X, dtypes, device, readers)
     except torch.OutOfMemoryError as error:
         raise MemoryError(
             f"the data do not fit on {device}. Give fewer samples, or memory-map the "
@@ -252,7 +190,7 @@ def _default_dtype(leaf):
     return torch.int64 if leaves.kind(leaf) == "text" else torch.float32
 
 
-def to_tensors(X, dtypes, device):
+def to_tensors(X, dtypes, device, readers=None):
     """Convert a checked ModalityDict to TensorRows.
 
     Parameters
@@ -261,27 +199,75 @@ def to_tensors(X, dtypes, device):
     dtypes : dict of str to torch.dtype
         Input dtype of the encoder of each modality.
     device : torch.device
+    readers : dict of str to Block, optional
+        Encoders of text, which ``skmm.data.texts.read`` uses.
 
     Raises
     ------
     TypeError
         If a modality cannot be converted; the message explains what to do.
     """
-    masks = X.present
-    x = {n: _source(leaf, n, masks[n], dtypes[n], device) for n, leaf in X.items()}
+    masks, device, readers = X.present, torch.device(device), readers or {}
+    x = {
+        n: _source(leaf, n, masks[n], dtypes[n], device, readers.get(n))
+        for n, leaf in X.items()
+    }
     if not X.has_missing:
         return TensorRows(x)
     present = np.stack([masks[name] for name in X], axis=1)
     return TensorRows(x, torch.from_numpy(present).to(device))
 
 
-def _source(leaf, name, mask, dtype, device):
+def _source(leaf, name, mask, dtype, device, reader=None):
     kind = leaves.kind(leaf)
+    if kind == "text" and dtype == torch.int64:
+        return texts.read(np.where(mask, leaf, None), name, reader, device)
+    if kind in UNREADABLE or kind == "text":
+        raise TypeError(UNREADABLE[kind].format(name=name))
+    if kind == "frame":
+        _check_columns(leaf, name)
+    if _is_lazy(leaf, kind, dtype, device):
+        return LazyRows(leaf, mask, dtype, device, name=name)
+    tensor = two_d(leaf) if kind == "tensor" else _as_tensor(leaf)
+    if tensor.numel() * dtype.itemsize <= SMALL or _is_ready(tensor, dtype, mask):
+        return _cast(tensor, mask, name, dtype).to(device)
+    check_range(tensor, mask, name, dtype)
+    gaps = None if mask.all() else torch.from_numpy(~mask).to(device)
+    return PickedRows(tensor.to(device), dtype=dtype, gaps=gaps)
+
+
+def _is_lazy(leaf, kind, dtype, device):
+    """Whether a leaf is read one mini-batch at a time, so that no copy is made."""
     if kind == "sparse" or isinstance(leaf, np.memmap):
-        return LazyRows(leaf, mask, dtype, device)
-    if kind == "text" and not mask.all():
-        leaf = np.where(mask, leaf, None)  # missing text must not widen the tensor
-    return _cast(_READ[kind](leaf, name, dtype), mask, name, dtype).to(device)
+        return True
+    if kind == "tensor" or math.prod(leaf.shape) * dtype.itemsize <= SMALL:
+        return False
+    return kind == "frame" or not _is_native(leaf) or _stays(leaf.dtype, device)
+
+
+def _stays(dtype, device):
+    """Whether values stay in memory, as a GPU cannot select rows of this dtype."""
+    return device.type != "cpu" and dtype.kind == "u" and dtype.itemsize > 1
+
+
+def _is_ready(tensor, dtype, mask):
+    return tensor.dtype == dtype and mask.all()
+
+
+def _is_native(leaf):
+    """Whether torch can share the memory of an array."""
+    return (
+        leaf.flags.writeable
+        and leaf.dtype.isnative
+        and leaf.dtype != np.longdouble
+        and all(stride >= 0 for stride in leaf.strides)
+    )
+
+
+def _as_tensor(leaf):
+    is_frame = isinstance(leaf, pd.DataFrame)
+    shared = not is_frame and _is_native(leaf)
+    return torch.from_numpy(two_d(leaf if shared else in_memory(leaf)))
 
 
 def _cast(tensor, mask, name, dtype):
@@ -290,36 +276,12 @@ def _cast(tensor, mask, name, dtype):
     if not mask.all():
         cast = cast.clone() if cast is tensor else cast
         cast[torch.from_numpy(~mask).to(cast.device)] = 0
-    if tensor.dtype == torch.float64 and not torch.isfinite(cast.sum()):
-        bad = (~torch.isfinite(cast)).reshape(len(cast), -1).any(1).nonzero()[:, 0]
-        if len(bad):
-            raise ValueError(
-                f"modality {name!r} has values too large for {dtype} in {len(bad)} "
-                f"row(s), the first in row {int(bad[0])}; scale it first, for example "
-                "with ModalityTransformer({" + f"{name!r}: StandardScaler()}})."
-            )
+    if narrows(tensor.dtype, dtype):
+        check_cast(cast, name)
     return cast
 
 
-def _read_dense(leaf, name, dtype):
-    if not (leaf.flags.writeable and leaf.dtype.isnative and _positive_strides(leaf)):
-        leaf = np.array(leaf, dtype=leaf.dtype.newbyteorder("="))
-    return torch.from_numpy(_two_d(leaf))
-
-
-def _positive_strides(array):
-    return all(stride >= 0 for stride in array.strides)
-
-
-def _two_d(array):
-    return array[:, None] if array.ndim == 1 else array
-
-
-def _read_tensor(leaf, name, dtype):
-    return _two_d(leaf)
-
-
-def _read_frame(leaf, name, dtype):
+def _check_columns(leaf, name):
     others = leaf.columns.difference(leaf.select_dtypes(["number", "bool"]).columns)
     if len(others):
         raise TypeError(
@@ -327,37 +289,18 @@ def _read_frame(leaf, name, dtype):
             "Encode them first, for example with ModalityTransformer({"
             f"{name!r}: make_column_transformer(...)}})."
         )
-    values = leaf.to_numpy(np.float64).copy()  # pandas may return a read-only view
-    return torch.from_numpy(values)
 
 
-def _read_text(leaf, name, dtype):
-    if dtype != torch.int64:
-        raise TypeError(
-            f"modality {name!r} is text, but its encoder expects numbers. Use an "
-            "encoder of tokens (in_dtype torch.int64), or convert the text to numbers "
-            "with a ModalityTransformer."
-        )
-    encoded = [leaves.utf8(value or "", i, name) for i, value in enumerate(leaf)]
-    out = torch.zeros(len(leaf), max(1, *map(len, encoded)), dtype=torch.int64)
-    for row, code in enumerate(encoded):
-        out[row, : len(code)] = torch.tensor(list(code), dtype=torch.int64) + 1
-    return out
-
-
-def _check_not_ragged(leaf, name, dtype):
-    raise TypeError(
-        f"modality {name!r} has samples of different lengths; give them one "
-        "length first, for example with ModalityTransformer({" + f"{name!r}: ...}})."
-    )
-
-
-_READ = {
-    "dense": _read_dense,
-    "tensor": _read_tensor,
-    "frame": _read_frame,
-    "text": _read_text,
-    "ragged": _check_not_ragged,
+UNREADABLE = {
+    "text": (
+        "modality {name!r} is text, but its encoder expects numbers. Use an encoder of "
+        "tokens (in_dtype torch.int64), or convert the text to numbers with a "
+        "ModalityTransformer."
+    ),
+    "ragged": (
+        "modality {name!r} has samples of different lengths; give them one length "
+        "first, for example with ModalityTransformer({{{name!r}: ...}})."
+    ),
 }
 
 

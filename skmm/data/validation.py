@@ -16,6 +16,7 @@ from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import check_finite, complex_message, first_rows, is_complex
 from skmm.data.labels import check_row_labels, labels_of
 from skmm.data.modality_dict import ModalityDict
+from skmm.data.torch_datasets import is_dataset, read_dataset
 
 SINGLE = "X"  # name of the only modality if X is a plain array
 
@@ -30,8 +31,9 @@ def check_modalities(
     X : ModalityDict, mapping, list of dicts, DataFrame, or array-like
         A list has one dict per sample. A DataFrame, also of Polars or PyArrow, has one
         modality per column, or per entry of the first level of MultiIndex columns. An
-        array of two or more dimensions, a sparse matrix, or a
-        DataFrame without column names is one modality called "X".
+        array of two or more dimensions, a sparse matrix, or a DataFrame without column
+        names is one modality called "X". A map-style torch Dataset of (modalities,
+        target), or a list of such samples, is read once.
         ``np.asarray(ModalityDict)`` is converted back.
     estimator : object, optional
         Estimator on which the attributes `modalities_in_` (the modalities used),
@@ -99,6 +101,8 @@ def _as_modality_dict(X, estimator, reset, absent):
         return ModalityDict(X)
     if tables.is_rows(X):
         return ModalityDict(tables.columns_of(X))
+    if is_dataset(X):
+        return read_dataset(X)[0]
     if (table := tables.read(X, "X")) is not X:
         return _as_modality_dict(table, estimator, reset, absent).with_index(None)
     return _from_array(X, estimator, reset).with_index(labels_of(X))
@@ -143,10 +147,10 @@ def _from_array(X, estimator, reset):
     tables.check_indexable(X)
     if getattr(X, "ndim", 2) > 2:
         return ModalityDict({SINGLE: X})
-    if isinstance(X, torch.Tensor):
-        leaves.check_tensor(X, SINGLE)
-        X = X.detach().cpu()
-        X = X.float() if X.dtype == torch.bfloat16 else X
+    if isinstance(X, torch.Tensor) and X.ndim:
+        X = leaves.as_leaf(X, SINGLE)  # which reads or refuses every kind of tensor
+    if isinstance(X, torch.Tensor):  # NumPy does not have the dtype bfloat16
+        X = (X.float() if X.dtype == torch.bfloat16 else X).cpu()
     checks = {"accept_sparse": "csr", "ensure_all_finite": False}
     if estimator is None:
         return ModalityDict({SINGLE: check_array(X, **checks)})
@@ -357,6 +361,11 @@ def note_missing(estimator, X):
     known, present = estimator.optional_modalities_, X.present
     new = [name for name in X if name not in known and not present[name].all()]
     estimator.optional_modalities_ = [*known, *new]
+
+
+def with_target(X):
+    """Return the modalities and target of a dataset; other input, and None."""
+    return read_dataset(X) if is_dataset(X) else (X, None)
 
 
 def check_target(estimator, y, n_samples, X=None, **others):

@@ -202,9 +202,7 @@ def _fit_jobs(jobs, n_jobs, memory, mixed=False):
 
 def _block(job, memory):
     """Return how many prepared jobs fit into memory."""
-    sources = job.problem.train[0].x.values()
-    numbers = sum(source[:].numel() for source in sources)
-    return max(1, memory // max(1, 8 * numbers))
+    return max(1, memory // max(1, 2 * job.problem.nbytes()))
 
 
 def _fit_block(jobs, memory):

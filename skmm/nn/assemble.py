@@ -6,10 +6,16 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skmm._random import float32_default
 from skmm._warnings import warn
 from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
-from skmm.nn.encoders import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
+from skmm.nn.encoders import (
+    Conv1dEncoder,
+    ConvEncoder,
+    HashedNGramEncoder,
+    MLPEncoder,
+)
 from skmm.nn.heads import MLPHead
 from skmm.nn.row_independence import check_rows_independent
 from skmm.nn.shape_inference import (
@@ -63,6 +69,12 @@ class MultimodalModule(nn.Module):
         """Dtype that each encoder reads; None for plain modules without a choice."""
         parts = zip(self.widths, self.encoders.children(), strict=True)
         return {name: getattr(part, "in_dtype", None) for name, part in parts}
+
+    @property
+    def text_readers(self):
+        """Blocks among the encoders, by modality."""
+        parts = zip(self.widths, self.encoders.children(), strict=True)
+        return {name: part for name, part in parts if isinstance(part, Block)}
 
     def parts(self):
         """Submodules by the names that training uses."""
@@ -151,16 +163,16 @@ def complete(encoders, shapes):
 def choose(name, shape):
     """Return the default encoder for samples of a shape.
 
-    ================================  ===================
+    ================================  ========================
     samples                           encoder
-    ================================  ===================
+    ================================  ========================
     (d,), a table                     ``MLPEncoder()``
     (channels, length), 20 or longer  ``Conv1dEncoder()``
     (channels, height, width)         ``ConvEncoder()``
     other shapes                      ``MLPEncoder()``
-    text                              ``LSTMEncoder()``
+    text                              ``HashedNGramEncoder()``
     several lengths                   error
-    ================================  ===================
+    ================================  ========================
 
     Shapes that may be images of another form warn: two sides of at least 20, neither
     more than twice the other, which are read as a sequence; and two sides of at least 8
@@ -173,7 +185,7 @@ def choose(name, shape):
             "with skmm.preprocessing.ModalityTransformer."
         )
     if shape == ():
-        return LSTMEncoder()
+        return HashedNGramEncoder()
     if len(shape) == 3:
         _warn_channels_last(name, shape)
         return ConvEncoder()
@@ -215,6 +227,7 @@ def choose_head(head, fusion):
     return next((h for h in (head, own) if h is not None), MLPHead())
 
 
+@float32_default()
 def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
     """Build clones of the templates, and return them as one module.
 

@@ -1,9 +1,11 @@
 """Batch normalisation of embeddings and of products of modalities."""
 
+from contextlib import contextmanager
 from itertools import combinations
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 __all__ = ["FeatureBatchNorm", "IterativeBatchNorm", "VectorBatchNorm"]
 
@@ -193,3 +195,38 @@ def _joined(mean, inner, rest, others, subset):
     """Product of `mean` and `rest`, with axes in the order of `subset`."""
     axes = f"{_letters(inner)},z{_letters(others)}->z{_letters(subset)}"
     return torch.einsum(axes, mean, rest)
+
+
+@contextmanager
+def running_statistics(module):
+    """Let BatchNorm use running statistics where it gets one value per channel.
+
+    Parameters
+    ----------
+    module : Module
+        In training mode, about to be called with one sample, which has no variance.
+        The statistics are not updated.
+    """
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    norms = [norm for norm in norms if norm.training]
+    hooks = [norm.register_forward_pre_hook(_freeze_single) for norm in norms]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for norm in norms:
+            norm.train()
+
+
+def _freeze_single(norm, inputs):
+    values = inputs[0]
+    if values.ndim < 2 or values.numel() > values.shape[1]:
+        return
+    if norm.running_mean is None:
+        raise ValueError(
+            f"{type(norm).__name__} without running statistics cannot be trained on a "
+            "mini-batch of one sample, which has no variance. Use a larger batch_size, "
+            "give partial_fit more samples, or set track_running_stats=True."
+        )
+    norm.eval()

@@ -52,19 +52,26 @@ def built(template, in_shape, where):
     """
     plain = isinstance(template, nn.Module) and not isinstance(template, Block)
     if plain and _role(where) == "encoder":
-        return copy.deepcopy(template)
+        return _in_float32(copy.deepcopy(template))
     if not isinstance(template, Block):
         _raise_for_type(template, where)
     if in_shape == () and template.in_dtype != torch.int64:
         _raise_for_text(template, where)
     with _naming(template, where, f"be built for {_what(where, in_shape)}"):
-        block = built_clone(template, in_shape)
+        block = _in_float32(built_clone(template, in_shape))
     if not block.is_built:
         raise ValueError(
             f"{where}: {type(block).__name__}.build must set self.out_features, the "
             "width of the result of forward."
         )
     return block
+
+
+def _in_float32(module):
+    """Convert weights of float64 in place, unless the module reads float64."""
+    double = any(p.dtype == torch.float64 for p in module.parameters())
+    reads_double = getattr(module, "in_dtype", None) == torch.float64
+    return module.float() if double and not reads_double else module
 
 
 def probed_encoder(encoder, shape, where):
@@ -236,7 +243,7 @@ def _raise_for_type(part, where):
 def _raise_for_text(part, where):
     raise ValueError(
         f"{where}: {type(part).__name__} expects numbers; got text. Use an encoder of "
-        "characters, such as LSTMEncoder(), or convert the text to numbers first with "
+        "text, such as HashedNGramEncoder(), or convert the text to numbers first with "
         "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
     )
 

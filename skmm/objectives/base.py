@@ -54,6 +54,10 @@ class Objective(BaseEstimator):
     additive : bool
         Whether the loss of all samples is the mean of those of batches. By default it
         is False where `__call__` is overridden.
+    compares_samples : bool
+        Whether the loss of a sample depends on the others of its mini-batch. A trailing
+        mini-batch of less than half the size is then merged into the previous one. By
+        default True where `__call__` is overridden and `by_rows` is False.
     masks_entries : bool
         Whether `rows` accepts a target that is masked by entry.
     """
@@ -62,6 +66,7 @@ class Objective(BaseEstimator):
     reads = ()
     by_rows = True
     additive = True
+    compares_samples = False
     masks_entries = False
 
     def __init_subclass__(cls, **kwargs):
@@ -74,6 +79,8 @@ class Objective(BaseEstimator):
             for fact in ("by_rows", "additive"):
                 if not any(fact in vars(c) for c in own):
                     setattr(cls, fact, False)
+            if not any("compares_samples" in vars(c) for c in own):
+                cls.compares_samples = not cls.by_rows
 
     def __call__(self, outputs, target, weight=None):
         """Compute the mean loss of a mini-batch.

@@ -74,6 +74,11 @@ class BlendedLoss(Objective):
         self.n_heads = n_heads
         self.weights = weights
 
+    @property
+    def compares_samples(self):
+        """Whether the inner objective compares samples."""
+        return getattr(self.objective, "compares_samples", False)
+
     def _validate_params(self):
         super()._validate_params()
         check_inner(self.objective)

@@ -52,6 +52,11 @@ class WeightedSum(Objective):
         """Sum of what early stopping looks at in the terms."""
         return WeightedSum([(validation_of(term), f) for term, f in self._terms()])
 
+    @property
+    def compares_samples(self):
+        """Whether one of the terms compares samples."""
+        return any(getattr(t, "compares_samples", False) for t, _ in self._terms())
+
     def _terms(self):
         """Terms with their factors; names are looked up once."""
         if self._resolved[0] is not self.objectives:

@@ -67,6 +67,11 @@ class ResidualLoss(Objective):
         self.orders = orders
         self.joint = joint
 
+    @property
+    def compares_samples(self):
+        """Whether the inner objective compares samples."""
+        return getattr(self.objective, "compares_samples", False)
+
     def _validate_params(self):
         super()._validate_params()
         check_inner(self.objective)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skmm._files import check_path, remove_leftovers, write_atomically
-from skmm._random import seeded
+from skmm._random import float32_default, seeded
 from skmm._version import __version__
 from skmm.persistence.codecs import ObjectCodec, pack_params, unpack_params
 from skmm.persistence.files import from_bytes, to_bytes
@@ -32,6 +32,7 @@ ADVICE = (
 )
 
 
+@float32_default()
 def save(estimator, path):
     """Save a fitted estimator, or a Pipeline of estimators, to a file without pickle.
 
@@ -184,6 +185,7 @@ def _unpack_fitted(codec, data):
 FITTED = Kind(lambda codec, value: type(value) is Fitted, _pack_fitted, _unpack_fitted)
 
 
+@float32_default()
 def load(path, *, classes=(), modules=None):
     """Load an estimator from a file written by `save`, without running code from it.
 

@@ -10,7 +10,7 @@ from skmm._warnings import warn
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
-from skmm.data.validation import check_names, check_target, parts_in_use
+from skmm.data.validation import check_names, check_target, parts_in_use, with_target
 from skmm.nn import ConcatFusion, DecoderHead, Flatten
 from skmm.nn.assemble import complete
 from skmm.nn.layers import check_widths
@@ -421,6 +421,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         -------
         float
         """
+        if y is None and self.target is None:
+            X, y = with_target(X)
         X, y, weight = select_target(self, X, y, sample_weight)
         found = self.predict(X)
         check_target(self, y, len(found))

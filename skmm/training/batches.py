@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 
 import torch
 
+from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 
 
@@ -16,16 +18,17 @@ class Batches:
     rows : TensorRows
     target : Tensor, shape (n_samples, ...), or dict of such
     batch_size : int
-        A trailing mini-batch of one sample is merged into the previous one, since
-        BatchNorm needs two samples.
     generator : torch.Generator, optional
         Draws a new order of the samples in every epoch; None keeps the order.
+    least : int, default=2
+        A smaller trailing mini-batch is merged into the previous one: BatchNorm needs
+        two samples, and an objective that compares samples needs more.
     """
 
-    def __init__(self, rows, target, batch_size, generator=None):
+    def __init__(self, rows, target, batch_size, generator=None, least=2):
         self.rows = rows
         self.target = target
-        self.bounds = batch_bounds(len(rows), batch_size)
+        self.bounds = batch_bounds(len(rows), batch_size, least)
         self.generator = generator
 
     def __len__(self):
@@ -45,12 +48,18 @@ class Batches:
         return self.rows.take(index), rows_at(self.target, index)
 
 
-def batch_bounds(n_rows, batch_size):
-    """(start, stop) of each mini-batch; a trailing single sample is merged."""
+def batch_bounds(n_rows, batch_size, least=2):
+    """(start, stop) of each mini-batch; one of less than `least` samples is merged."""
     starts = list(range(0, n_rows, batch_size))
-    if len(starts) > 1 and n_rows - starts[-1] == 1:
+    if len(starts) > 1 and n_rows - starts[-1] < min(least, batch_size):
         starts.pop()
     return list(zip(starts, [*starts[1:], n_rows], strict=True))
+
+
+def least_samples(objective, batch_size):
+    """Least number of samples of a trailing mini-batch: half if they are compared."""
+    compared = getattr(objective, "compares_samples", False)
+    return max(2, batch_size // 2) if compared else 2
 
 
 SLICE_BYTES = {"cpu": 2**22}  # inputs; activations take many times more
@@ -67,15 +76,10 @@ def slice_rows(rows, least=1):
     least : int, default=1
         Minimum.
     """
-    bytes_each = sum(_row_bytes(source) for source in rows.x.values())
-    device = next(iter(rows.x.values()))[:1].device.type
+    bytes_each = sum(row_nbytes(source) for source in rows.x.values())
+    device = next(iter(rows.x.values())).device.type
     fitting = SLICE_BYTES.get(device, SLICE_BYTES_ELSEWHERE) // max(1, bytes_each)
     return max(least, min(fitting, SLICE_ROWS))
-
-
-def _row_bytes(source):
-    whole = isinstance(source, torch.Tensor)  # others have to be read
-    return source.nbytes // max(1, len(source)) if whole else source[:1].nbytes
 
 
 def predict_outputs(module, rows, batch_size=None, method="forward"):
@@ -94,6 +98,11 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     Returns
     -------
     Tensor (n_samples, ...), or dict of str to such, on the CPU
+
+    Raises
+    ------
+    FloatingPointError
+        If an output is NaN or infinite.
     """
     if module.training:  # walks over all parts, which is slow for small predictions
         module.eval()
@@ -105,11 +114,57 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
             known = {"encoded": part.encoded} if part.encoded else {}
             outputs = call(part.x, part.present, **known)
             if stop - start == len(rows):
-                return map_tensors(torch.Tensor.cpu, outputs)
+                return _finite(outputs, module)
             # into one tensor: many small ones would keep the freed memory in pieces
             whole = _room(outputs, len(rows)) if whole is None else whole
             map_tensors(partial(_put, start), whole, outputs)
-    return map_tensors(torch.Tensor.cpu, whole)
+    return _finite(whole, module)
+
+
+def _finite(outputs, module):
+    """Outputs on the CPU, after checking that they are finite."""
+    outputs = map_tensors(torch.Tensor.cpu, outputs)
+    for values in tensors_in(outputs):
+        if values.is_floating_point() and not isfinite(values.sum()):
+            _check_finite(values, module)
+    return outputs
+
+
+def _check_finite(values, module):
+    finite = torch.isfinite(values).reshape(len(values), -1).all(1)
+    if finite.all():  # only their sum is infinite
+        return
+    bad = (~finite).nonzero()[:, 0].tolist()
+    check_weights(module)
+    raise FloatingPointError(
+        f"the outputs are NaN or infinite for {len(bad)} of {len(values)} sample(s), "
+        f"the first in row {bad[0]}: their values are too large for the net. Scale "
+        "them, for example with a StandardScaler in a ModalityTransformer."
+    )
+
+
+def check_losses(losses, prefix, epoch, rate):
+    """Raise a FloatingPointError if the loss of a mini-batch is NaN or infinite."""
+    if torch.isfinite(losses).all():
+        return
+    batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
+    raise FloatingPointError(
+        f"the {prefix} loss is {float(losses[batch - 1])} in epoch {epoch}, batch "
+        f"{batch} of {len(losses)}. Likely causes: lr (now {rate()}) is too large, or "
+        "inputs are not scaled (put a StandardScaler into a ModalityTransformer)."
+    )
+
+
+def check_weights(module):
+    """Raise a FloatingPointError if a weight of a module is NaN or infinite."""
+    weights = [p.detach() for p in module.parameters() if p.is_floating_point()]
+    for part, weight in zip(weights, torch._foreach_norm(weights), strict=True):
+        if not torch.isfinite(weight) and not torch.isfinite(part).all():
+            raise FloatingPointError(
+                "the weights of the net are NaN or infinite: training diverged. Fit "
+                "again with a smaller lr, with gradient_clip, or with scaled inputs "
+                "(put a StandardScaler into a ModalityTransformer)."
+            )
 
 
 def _room(outputs, n_rows):
@@ -152,8 +207,11 @@ class StackedRows:
         }
         masked = rows[0].present is not None
         some = next(iter(x.values()))
+        dtype = some.dtype if some.is_floating_point() else torch.float32
         weights = [
-            part.weight if part.weight is not None else some.new_ones(len(part))
+            part.weight
+            if part.weight is not None
+            else torch.ones(len(part), dtype=dtype, device=some.device)
             for part in rows
         ]
         return cls(
@@ -216,12 +274,16 @@ class StackedRows:
 
 
 def _pad(tensors, n_rows):
-    """Stack tensors (n_b, ...) to (B, n_rows, ...), padded with zeros."""
-    if all(len(tensor) == n_rows for tensor in tensors):
+    """Stack tensors (n_b, ...) to (B, n_rows, ...), padded with zeros.
+
+    Texts may have other lengths in other replicas.
+    """
+    shape = [n_rows, *map(max, zip(*(t.shape[1:] for t in tensors), strict=True))]
+    if all(list(tensor.shape) == shape for tensor in tensors):
         return torch.stack(tensors)
-    out = tensors[0].new_zeros(len(tensors), n_rows, *tensors[0].shape[1:])
+    out = tensors[0].new_zeros(len(tensors), *shape)
     for row, tensor in zip(out, tensors, strict=True):
-        row[: len(tensor)] = tensor
+        row[tuple(map(slice, tensor.shape))] = tensor
     return out
 
 

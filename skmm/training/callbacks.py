@@ -228,3 +228,9 @@ def renamed(name, module):
         stacklevel=3,
     )
     return new
+
+
+def overrides_batch_hook(callback):
+    """Whether a callback is called for every mini-batch."""
+    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+    return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)

@@ -8,7 +8,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._random import restored_generators
-from skmm.data.tensors import LazyRows, tensors_in
+from skmm.data.sources import LazyRows
+from skmm.data.tensors import tensors_in
 from skmm.training.batches import batch_bounds, slice_rows
 from skmm.training.optimizers import ENCODERS, parts_of
 

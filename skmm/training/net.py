@@ -4,17 +4,27 @@ from copy import deepcopy
 from functools import partial
 
 import torch
-from skorch.callbacks import Callback, EpochTimer
+from skorch.callbacks import EpochTimer
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from skmm._random import float32_default
 from skmm._warnings import warn
+from skmm.nn.norms import running_statistics
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, mean_loss, slice_rows
+from skmm.training.batches import (
+    Batches,
+    check_losses,
+    check_weights,
+    least_samples,
+    mean_loss,
+    slice_rows,
+)
 from skmm.training.callbacks import (
     EarlyStopping,
     check_callbacks,
+    overrides_batch_hook,
     raised_on_purpose,
 )
 from skmm.training.embeddings import EmbeddingCache
@@ -155,9 +165,11 @@ class TensorNet(PortableNet):
 
     def infer(self, x, **fit_params):
         """Compute the outputs for a mini-batch."""
-        if x.encoded:
-            return self.module_(x.x, x.present, x.encoded)
-        return self.module_(x.x, x.present)
+        inputs = (x.x, x.present, x.encoded) if x.encoded else (x.x, x.present)
+        if len(x) == 1 and self.module_.training:
+            with running_statistics(self.module_):
+                return self.module_(*inputs)
+        return self.module_(*inputs)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Compute the objective plus the penalties of the parts."""
@@ -258,6 +270,7 @@ class TensorNet(PortableNet):
 
     # -- the loop ------------------------------------------------------------------
 
+    @float32_default()
     def run(self, train, valid=None, epochs=None):
         """Train for some epochs, starting from the current weights.
 
@@ -274,6 +287,8 @@ class TensorNet(PortableNet):
             weights so far with early stopping.
         MemoryError
             If the device is out of memory; the message contains the batch size.
+        FloatingPointError
+            If a loss, or a weight after the last step, is NaN or infinite.
         """
         epochs = epochs or self.max_epochs
         self.finished_ = False
@@ -291,6 +306,7 @@ class TensorNet(PortableNet):
             ) from error
         finally:
             self.module_.eval()  # predictions need not walk over all parts
+        check_weights(self.module_)
         return self
 
     def _run_stages(self, train, valid, epochs):
@@ -325,8 +341,8 @@ class TensorNet(PortableNet):
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
-        batches = Batches(*train, self.batch_size, self.generator_)
-        checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
+        batches = self._batches(*train, self.batch_size, self.generator_)
+        checks = valid and self._batches(*valid, slice_rows(valid[0], self.batch_size))
         self._keep_start(valid)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
@@ -344,6 +360,9 @@ class TensorNet(PortableNet):
                 break
             if self.stop_training:
                 break
+
+    def _batches(self, rows, target, size, order=None):
+        return Batches(rows, target, size, order, least_samples(self.criterion, size))
 
     def _keep_start(self, valid):
         """Evaluate the initial weights if a callback may keep them."""
@@ -382,7 +401,7 @@ class TensorNet(PortableNet):
         rows : TensorRows
         target : Tensor
         """
-        batches = Batches(rows, target, slice_rows(rows, self.batch_size))
+        batches = self._batches(rows, target, slice_rows(rows, self.batch_size))
         return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
     def _lean_epoch(self, iterator, training):
@@ -411,8 +430,7 @@ class TensorNet(PortableNet):
         return self.get_loss(self.infer(rows), target, rows)
 
     def _record_loss(self, losses, bounds, prefix):
-        if not torch.isfinite(losses).all():
-            self._raise_not_finite(losses, prefix)
+        check_losses(losses, prefix, len(self.history), self._rate)
         mean = mean_loss(losses, bounds)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
@@ -422,15 +440,6 @@ class TensorNet(PortableNet):
         rows = reversed(self.history)
         best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
         self.history.record(key + "_best", loss < best)
-
-    def _raise_not_finite(self, losses, prefix):
-        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
-        raise FloatingPointError(
-            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
-            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
-            f"(now {self._rate()}) is too large, or inputs are not scaled (put a "
-            "StandardScaler into a ModalityTransformer)."
-        )
 
     def _rate(self):
         """Learning rate, or the lowest and highest of the parts."""
@@ -452,9 +461,3 @@ class _AsModule(nn.Module):
 
     def forward(self, outputs, target, weight=None):
         return self.objective(outputs, target, weight)
-
-
-def overrides_batch_hook(callback):
-    """Whether a callback is called for every mini-batch."""
-    hooks = ("on_batch_begin", "on_batch_end", "on_grad_computed")
-    return any(getattr(type(callback), h) is not getattr(Callback, h) for h in hooks)

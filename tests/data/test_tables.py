@@ -150,11 +150,8 @@ def test_samples_must_have_the_same_modalities():
 
 
 ITERABLES = {
-    "generator": lambda: (row for row in FRAME.to_numpy()),
     "set": lambda: {1, 2},
-    "map": lambda: map(str, range(N)),
     "dict_values": lambda: {"a": 1}.values(),
-    "DataLoader": lambda: torch.utils.data.DataLoader(FRAME.to_numpy()),
 }
 
 
@@ -215,18 +212,13 @@ def test_times_are_refused_by_column(time):
 
 
 TENSOR = torch.tensor(FRAME.to_numpy())
-TENSORS = {
-    "to_dense": TENSOR.to_sparse(),
-    "meta": TENSOR.to("meta"),
-}
 
 
-@pytest.mark.parametrize("fix", TENSORS)
-def test_tensors_without_dense_values_are_refused_by_name(fix):
-    with pytest.raises(TypeError, match=f"'t' is a tensor .*{fix}"):
-        model().fit({"t": TENSORS[fix]}, Y)
-    with pytest.raises(TypeError, match=f"X is a tensor .*{fix}"):
-        model().fit(TENSORS[fix], Y)
+def test_tensors_without_values_are_refused_by_name():
+    with pytest.raises(TypeError, match="'t' is a tensor on the device 'meta'"):
+        model().fit({"t": TENSOR.to("meta")}, Y)
+    with pytest.raises(TypeError, match="'X' is a tensor on the device 'meta'"):
+        model().fit(TENSOR.to("meta"), Y)
 
 
 def test_masked_arrays_are_refused():

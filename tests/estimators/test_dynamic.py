@@ -145,11 +145,12 @@ def test_the_gate_costs_in_the_unit_of_the_branches(model):
 
 def test_recurrent_layers_count():
     text = ModalityDict(t=["abc", "de"] * 20, b=X["b"][:40])
-    costs = fitted(text, Y[:40], max_epochs=1).costs_
+    reader = {"t": nn.LSTMEncoder()}
+    costs = fitted(text, Y[:40], encoders=reader, max_epochs=1).costs_
     lstm = nn.LSTMEncoder().build(())
     layers = [m for m in lstm.modules() if isinstance(m, torch.nn.RNNBase)]
     weights = sum(p.numel() for part in layers for p in part.parameters() if p.ndim > 1)
-    module = FusionClassifier(**FAST).prepare(text[["t"]], Y[:40]).module
+    module = FusionClassifier(reader, **FAST).prepare(text[["t"]], Y[:40]).module
     assert operations(module, {"t": ()}) >= 2 * 8 * weights
     assert costs[("t",)] > 5 * costs[("b",)]
 

@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from skmm import ModalityDict
-from skmm.nn import Conv1dEncoder, ConvEncoder, Flatten, LSTMEncoder, MLPEncoder
+from skmm.nn import Conv1dEncoder, ConvEncoder, Flatten, HashedNGramEncoder, MLPEncoder
 from tests.estimators.fusions import classifier, proba
 from tests.toys import (
     MeanEmbedding,
@@ -88,11 +88,11 @@ def test_error_names_columns_that_are_not_numeric():
 NOTES = ["good", "bad"] * 20
 
 
-def test_text_is_read_by_an_lstm():
+def test_text_is_read_by_n_grams():
     X, _ = two_tables()
     X, y = X.assign(note=NOTES), np.array(NOTES)
     model = classifier(modalities=["note"], max_epochs=30).fit(X, y)
-    assert type(model.encoders_["note"]) is LSTMEncoder
+    assert type(model.encoders_["note"]) is HashedNGramEncoder
     assert model.score(X, y) == 1.0
 
 
@@ -101,7 +101,7 @@ def test_text_is_read_by_an_lstm():
 )
 def test_text_for_an_encoder_of_numbers(encoder):
     X, y = two_tables()
-    words = r"encoders\['note'\]: .* expects numbers; got text.*LSTMEncoder.*Modality"
+    words = r"encoders\['note'\]: .* expects numbers; got text.*HashedNGram.*Modality"
     with pytest.raises(ValueError, match=words):
         classifier(encoders={"note": encoder}).fit(X.assign(note=NOTES), y)
 

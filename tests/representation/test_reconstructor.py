@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 import skmm
 from skmm import EncoderDecoderReconstructor, ModalityDict
-from skmm.nn import ConvDecoder, ConvEncoder, LSTMEncoder, MLPDecoder, MLPEncoder
+from skmm.nn import ConvDecoder, ConvEncoder, HashedNGramEncoder, MLPDecoder, MLPEncoder
 from skmm.preprocessing import Downscale, ModalityTransformer, TopRows
 
 IMAGES = (load_digits().images[:240] / 16).astype(np.float32)
@@ -366,7 +366,7 @@ def test_bad_input(params, y, match):
 def test_text_gets_the_default_encoder():
     words = X.assign(word=["a"] * 240)
     fitted = model().set_params(max_epochs=1).fit(words, IMAGES)
-    assert isinstance(fitted.encoders_["word"], LSTMEncoder)
+    assert isinstance(fitted.encoders_["word"], HashedNGramEncoder)
 
 
 def test_bad_codes_and_scores():

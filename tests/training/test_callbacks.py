@@ -16,7 +16,7 @@ from skorch.callbacks import (
 from skmm import training
 from skmm._random import seeded
 from skmm.training import EarlyStopping, EpochCallback, ProgressBar, predict_outputs
-from skmm.training.net import overrides_batch_hook
+from skmm.training.callbacks import overrides_batch_hook
 from tests.toys import assert_same_state, state_of
 from tests.training.nets import EveryBatch, data, losses_of, make_net
 

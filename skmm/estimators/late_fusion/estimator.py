@@ -28,7 +28,7 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
-from skmm.data.validation import check_target, parts_in_use
+from skmm.data.validation import check_target, parts_in_use, with_target
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
 from skmm.estimators.late_fusion.members import (
@@ -92,7 +92,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._store(locals())
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None, groups=None, **params):
+    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
         """Fit one model per modality, on the samples in which it is present.
 
         Parameters
@@ -122,6 +122,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._validate_params()
         check_rule_params(self, self._rule_params)
         check_groups(self.rule, groups)
+        X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         weights = {"sample_weight": sample_weight, "groups": groups}
         y = check_target(self, y, len(X), X, **weights, **params)

@@ -19,7 +19,7 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
-from skmm.data.validation import check_names, check_target
+from skmm.data.validation import check_names, check_target, with_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
     BEST_SINGLE,
@@ -91,7 +91,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
     }
 
     @unchanged_on_error
-    def fit(self, X, y, sample_weight=None, groups=None):
+    def fit(self, X, y=None, sample_weight=None, groups=None):
         """Fit single-modality and fused nets, and choose the weight of the latter.
 
         Parameters
@@ -120,6 +120,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._forget()
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
+        X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities)
         weights = {"sample_weight": sample_weight, "groups": groups}
         y = check_target(self, y, len(X), X, **weights)

@@ -5,6 +5,7 @@ from itertools import accumulate, pairwise
 import torch
 from torch import nn
 
+from skmm.nn.block import Block
 from skmm.nn.shape_inference import check_plain
 
 
@@ -58,6 +59,11 @@ class Branches(nn.Module):
     def in_dtypes(self):
         """Dtype that the encoders of each modality read."""
         return {n: getattr(e, "in_dtype", None) for n, e in self.encoders.items()}
+
+    @property
+    def text_readers(self):
+        """Blocks among the encoders, by modality."""
+        return {n: e for n, e in self.encoders.items() if isinstance(e, Block)}
 
     def _readers(self, name):
         pairs = zip(self.members, self.branches, strict=True)

@@ -69,7 +69,8 @@ class StackedBatchNorm(nn.Module):
 
     def forward(self, x):
         """Keep the shape (B, batch, width)."""
-        mean, var = self._moments(x) if self.training else self._running()
+        is_batch = self.training and x.shape[1] > 1  # one sample has no variance
+        mean, var = self._moments(x) if is_batch else self._running()
         out = (x - mean) * torch.rsqrt(var + self.eps)
         return out * self.weight + self.bias if self.affine else out
 

@@ -3,6 +3,7 @@
 from skmm.nn.encoders.chemception import Chemception
 from skmm.nn.encoders.dense import Flatten, MLPEncoder
 from skmm.nn.encoders.image import ConvEncoder
+from skmm.nn.encoders.ngrams import HashedNGramEncoder
 from skmm.nn.encoders.recurrent import LSTMEncoder
 from skmm.nn.encoders.sequence import Conv1dEncoder
 from skmm.nn.encoders.tokens import PatchTokens, SequenceTokens
@@ -12,6 +13,7 @@ __all__ = [
     "Conv1dEncoder",
     "ConvEncoder",
     "Flatten",
+    "HashedNGramEncoder",
     "LSTMEncoder",
     "MLPEncoder",
     "PatchTokens",

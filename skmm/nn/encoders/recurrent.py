@@ -44,7 +44,8 @@ class LSTMEncoder(Block):
     max_length : int or None, default=None
         Number of steps that are read: bytes of a text (a character outside ASCII has
         several) or positions of a sequence. The rest has no influence, in either
-        direction. None reads everything.
+        direction. None reads whole sequences, and up to 16,384 characters of a text,
+        with a warning if one is longer.
 
     Notes
     -----
@@ -57,9 +58,8 @@ class LSTMEncoder(Block):
     the lengths of the other texts. An empty text is read as one step of zeros.
 
     Training time grows with the longest text of a mini-batch, which is read step by
-    step; if bidirectional, on a CPU, it grows with the square. Set `max_length`. The
-    texts are stored as an array of 8 bytes per character of the longest text for
-    every sample, regardless of `max_length`.
+    step; if bidirectional, on a CPU, it grows with the square. Set `max_length`, to
+    which texts are cut before they are stored. `HashedNGramEncoder` is faster.
 
     References
     ----------

@@ -99,7 +99,8 @@ class SequenceTokens(Block):
         Number of steps of a sequence of numbers per token; an incomplete last patch is
         padded with zeros.
     max_length : int or None, default=None
-        Number of characters or steps that are read; None reads all.
+        Number of bytes of a text or steps that are read. None reads whole sequences,
+        and up to 16,384 characters of a text, with a warning if one is longer.
 
     Notes
     -----

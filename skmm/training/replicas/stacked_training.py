@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from skmm._random import float32_default
 from skmm.data.tensors import map_tensors
 from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
+from skmm.training.batches import check_weights
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.optimizers import (
     make_schedule,
@@ -72,6 +74,7 @@ class StackedTraining:
             running=torch.ones(count, dtype=torch.bool),
         )
 
+    @float32_default()
     def run(self, epochs):
         """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
@@ -92,6 +95,8 @@ class StackedTraining:
             if not self.progress.running.any():
                 break
         self._hand_back()
+        for net in self.nets:
+            check_weights(net.module_)
 
     def _train_epoch(self):
         self.module.train()

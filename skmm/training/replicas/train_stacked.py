@@ -177,17 +177,11 @@ def _comparable(value):
 
 def _stack_size(net, problem, memory):
     """Maximum number of nets like this one in a stack."""
-    sources = [*problem.train[0].x.values()]
-    numbers = sum(_numbers(source) for source in sources)
     weights = sum(p.numel() for p in net.module_.parameters())
-    bytes_each = 4 * (2 * numbers + 6 * weights)  # data twice; gradient, moments, best
+    bytes_each = (
+        2 * problem.nbytes() + 24 * weights
+    )  # data twice; gradient, moments, best
     return max(1, memory // max(1, bytes_each))
-
-
-def _numbers(source):
-    if isinstance(source, torch.Tensor):
-        return source.numel()
-    return len(source) * source[:1].numel()  # samples that are read from disk
 
 
 def _one_by_one(nets, problems, seeds, members):

@@ -280,5 +280,5 @@ def test_sequences_of_numbers_in_an_estimator():
 
 def test_text_for_an_encoder_of_numbers_raises():
     X, y = names()
-    with pytest.raises(ValueError, match=r"encoders\['name'\]: MLPEnc.*LSTMEncoder"):
+    with pytest.raises(ValueError, match=r"encoders\['name'\]: MLPEnc.*HashedNGram"):
         FusionClassifier(MLPEncoder()).fit(check_modalities(X), y)

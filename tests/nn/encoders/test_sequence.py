@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skmm.nn import Conv1dEncoder, ConvEncoder, LSTMEncoder, MLPEncoder
+from skmm.nn import Conv1dEncoder, ConvEncoder, HashedNGramEncoder, MLPEncoder
 from skmm.nn.assemble import choose
 
 
@@ -47,5 +47,5 @@ def test_the_default_encoder_fits_the_shape(shape, kind):
     assert encoder.build(shape).eval()(torch.rand(2, *shape)).ndim == 2
 
 
-def test_text_is_read_by_an_lstm():
-    assert type(choose("m", ())) is LSTMEncoder
+def test_text_is_read_by_n_grams():
+    assert type(choose("m", ())) is HashedNGramEncoder
