@@ -9,14 +9,21 @@ def as_table(leaf):
     return leaf[:, None] if is_numbers else leaf
 
 
-@contextmanager
 def naming(name):
     """Prepend the name of the modality to errors."""
+    return prepending(f"modality {name!r}")
+
+
+@contextmanager
+def prepending(what):
+    """Prepend the name of an argument to errors that do not contain it."""
     try:
         yield
     except (ValueError, TypeError, AttributeError) as error:
+        if str(error).startswith(what):
+            raise
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"modality {name!r}: {error}") from error
+        raise kind(f"{what}: {error}") from error
 
 
 @contextmanager

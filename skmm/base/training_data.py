@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
+from skmm._views import prepending
 from skmm._warnings import warn
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
@@ -125,13 +126,23 @@ def _balanced_column(y, sample_weight):
 
 
 def check_weight(n_samples, sample_weight):
-    """Validated, non-negative float64 weights of shape (n_samples,); None is ones."""
-    weight = check_sample_weight(
-        sample_weight,
-        np.empty((n_samples, 1)),
-        dtype=np.float64,
-        ensure_non_negative=True,
-    )
+    """Validated, non-negative float64 weights of shape (n_samples,); None is ones.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they are not finite non-negative numbers with a finite sum, one per sample.
+    """
+    with prepending("sample_weight"):
+        weight = check_sample_weight(
+            sample_weight,
+            np.empty((n_samples, 1)),
+            dtype=np.float64,
+            ensure_non_negative=True,
+        )
+        with np.errstate(over="ignore"):
+            if not np.isfinite(weight.sum()):
+                raise ValueError("the sum of the weights is not finite; scale them.")
     return np.require(weight, requirements="W")  # those of pandas are read-only
 
 

@@ -70,6 +70,13 @@ def check_row_labels(X, **others):
         agreed(list(others.items()), ("X", labels))
 
 
+def check_masks(present, index):
+    """Check that masks that are Series do not have other row labels than `index`."""
+    if present is not None and index is not None:
+        named = [(f"present[{name!r}]", mask) for name, mask in present.items()]
+        agreed(named, ("X", index))
+
+
 def _equal(a, b):
     """Whether labels are equal; other numbers of rows are found by later checks."""
     if a is b or len(a) != len(b) or a.equals(b):

@@ -1,7 +1,7 @@
 """The data container: an immutable dict of row-aligned arrays."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from html import escape
 from numbers import Integral
 
@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from skmm.data import cells, frames, joins, leaves
-from skmm.data.labels import agreed, relabelled
+from skmm.data.labels import agreed, check_masks, relabelled
 
 
 class ModalityDict(Mapping):
@@ -69,8 +69,7 @@ class ModalityDict(Mapping):
         given = [(f"modality {name!r}", value) for name, value in new.items()]
         self._index = agreed(given, ("X", getattr(data, "_index", None)))
         self._leaves = {n: relabelled(leaf, self._index) for n, leaf in merged.items()}
-        masks = getattr(data, "_masks", {})
-        masks = masks if present is None else {**masks, **present}
+        masks = {**getattr(data, "_masks", {}), **by_name(present)}
         self._masks = as_masks(masks, self._leaves, self._n_rows, self._index)
 
     @classmethod
@@ -175,7 +174,7 @@ class ModalityDict(Mapping):
         return as_rows(key, len(self))
 
     def _leaf(self, name):
-        if name not in self._leaves:
+        if not isinstance(name, Hashable) or name not in self._leaves:
             raise KeyError(
                 f"unknown modality {name!r}; the modalities are {list(self)}"
             )
@@ -467,11 +466,11 @@ def _mask_in(key):
     return key if getattr(key, "dtype", None) in (bool, "boolean") else None
 
 
-def check_masks(present, index):
-    """Check that masks that are Series do not have other row labels than `index`."""
-    if present is not None and index is not None:
-        named = [(f"present[{name!r}]", mask) for name, mask in present.items()]
-        agreed(named, ("X", index))
+def by_name(present):
+    """Return masks by name, none for None, after a check that they are a mapping."""
+    if isinstance(present, Mapping) or present is None:
+        return present or {}
+    raise TypeError(f"present must be a dict of masks by modality; got {present!r}.")
 
 
 def as_masks(present, parts, n_rows, index=None):

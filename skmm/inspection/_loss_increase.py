@@ -13,9 +13,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._random import derive
-from skmm._sklearn import check_sample_weight
 from skmm._views import noting
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_weight
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings
@@ -58,7 +58,7 @@ def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
         estimator, y, len(X), X, sample_weight=sample_weight, groups=groups
     )
     if sample_weight is not None:
-        sample_weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        sample_weight = check_weight(len(X), sample_weight)
     if groups is not None:
         groups = column_or_1d(groups)
         if len(groups) != len(X):

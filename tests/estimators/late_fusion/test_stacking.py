@@ -396,10 +396,9 @@ def test_saving(tmp_path):
     X, y = two_tables(40)
     net = FusionClassifier(max_epochs=2, random_state=0)
     model = stack(net, final_estimator=clone(net), cv=2).fit(X, y)
-    with pytest.raises(TypeError, match="final_estimator"):
-        stack(net, cv=2).fit(X, y).save(tmp_path / "sklearn")
+    default = stack(net, cv=2).fit(X, y)
     rest = LateFusionClassifier(net, rule="vote", weights={"a": 2.0}).fit(X, y)
-    for each in (model, rest):
+    for each in (model, default, rest):
         each.save(tmp_path / "late")
         again = load(tmp_path / "late")
         np.testing.assert_array_equal(again.predict_proba(X), each.predict_proba(X))
