@@ -468,8 +468,8 @@ def _mask_in(key):
 
 def by_name(present):
     """Return masks by name, none for None, after a check that they are a mapping."""
-    if isinstance(present, Mapping) or present is None:
-        return present or {}
+    if present is None or hasattr(present, "keys"):  # also a DataFrame
+        return {} if present is None else present
     raise TypeError(f"present must be a dict of masks by modality; got {present!r}.")
 
 
