@@ -14,7 +14,8 @@ TEST := OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n $(WORKERS
 .PHONY: demo test lint format slow clean
 
 demo: .venv/demo.stamp
-	$(BIN)/python docs/examples/quickstart.py docs/images/quickstart.png
+	mkdir -p build
+	$(BIN)/python docs/examples/quickstart.py build/quickstart.png
 
 test: lint
 	$(TEST) -m "not slow"

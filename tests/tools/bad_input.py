@@ -67,7 +67,9 @@ def outcome(call, *names):
             call()
         except USUAL as error:
             text = str(error)
-            named = any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+            named = any(
+                re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) for name in names
+            )
             return "clear" if named else f"{type(error).__name__}: {text[:200]}"
         except Exception as error:
             return f"{type(error).__name__}: {str(error)[:200]}"
@@ -282,7 +284,7 @@ def leaf_cases():
         name = type(estimator).__name__
         data = (X,) if name == "CoordinatedEncoder" else (X, Y.astype(float))
         small = clone(estimator).set_params(**_no_parts(estimator))
-        yield "leaves", f"{name}.fit", partial(_fit_leaf, small, data[1:]), ["a", "X"]
+        yield "leaves", f"{name}.fit", partial(_fit_leaf, small, data[1:]), ["'a'", "X"]
         try:
             fitted = clone(small).fit(*data)
         except Exception:
@@ -290,7 +292,7 @@ def leaf_cases():
         for method in ("predict", "transform"):
             if hasattr(fitted, method):
                 call = partial(_predict_leaf, fitted, method)
-                yield "leaves", f"{name}.{method}", call, ["a", "X"]
+                yield "leaves", f"{name}.{method}", call, ["'a'", "X"]
 
 
 def _no_parts(estimator):

@@ -32,8 +32,9 @@ def _draw_bars(table, label, axes):
     (axis,) = axes_of(1, axes, size=(6.0, 1.0 + 0.35 * len(table)))
     rows = table.iloc[::-1]
     spread = [rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]]
-    axis.errorbar(rows["mean"], range(len(rows)), xerr=spread, fmt="o")
-    axis.set(yticks=range(len(rows)), yticklabels=plain(rows.index), xlabel=label)
+    places = range(len(rows))
+    axis.barh(places, rows["mean"], xerr=spread, alpha=0.7, capsize=3)
+    axis.set(yticks=places, yticklabels=plain(rows.index), xlabel=label)
     return axis
 
 
