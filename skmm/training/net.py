@@ -325,8 +325,8 @@ class TensorNet(PortableNet):
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
-        batches = Batches(*train, self.batch_size, self.generator_)
-        checks = valid and Batches(*valid, slice_rows(valid[0], self.batch_size))
+        batches = Batches(*train, self.batch_size, self.generator_, self.criterion)
+        checks = valid and self._slices(*valid)
         self._keep_start(valid)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
@@ -372,7 +372,7 @@ class TensorNet(PortableNet):
             losses = self._lean_epoch(iterator, training)
             self.history.new_batch()  # only the last one, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
-        self._record_loss(losses, iterator.bounds, prefix)
+        self._record_loss(losses, iterator.sizes, prefix)
 
     def loss_on(self, rows, target):
         """Compute the mean validation loss of some samples.
@@ -382,8 +382,13 @@ class TensorNet(PortableNet):
         rows : TensorRows
         target : Tensor
         """
-        batches = Batches(rows, target, slice_rows(rows, self.batch_size))
-        return mean_loss(self._lean_epoch(batches, False), batches.bounds)
+        batches = self._slices(rows, target)
+        return mean_loss(self._lean_epoch(batches, False), batches.sizes)
+
+    def _slices(self, rows, target):
+        """Validation samples, in slices."""
+        size, objective = slice_rows(rows, self.batch_size), self.criterion
+        return Batches(rows, target, size, objective=validation_of(objective))
 
     def _lean_epoch(self, iterator, training):
         """Losses of the mini-batches, synchronised once."""
@@ -410,10 +415,10 @@ class TensorNet(PortableNet):
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
 
-    def _record_loss(self, losses, bounds, prefix):
+    def _record_loss(self, losses, sizes, prefix):
         if not torch.isfinite(losses).all():
             self._raise_not_finite(losses, prefix)
-        mean = mean_loss(losses, bounds)
+        mean = mean_loss(losses, sizes)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
 

@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams, unchanged_on_error
@@ -39,6 +39,7 @@ from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.persistence.states import savable
 from skmm.targets.classes import read_labels
+from skmm.targets.values import read_values
 
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
 FIT = {
@@ -660,7 +661,7 @@ class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
         self._store(locals())
 
     def _read_target(self, y):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = read_values(y)
         self._flat = y.ndim == 1
         return y
 

@@ -1,0 +1,132 @@
+"""Targets of several outputs of which some entries were not measured.
+
+Missing entries of y (NaN, None or pd.NA) are NaN in an array of float64.
+"""
+
+import numpy as np
+import pandas as pd
+
+
+def with_nan(y):
+    """Return y of several outputs as float64 if entries are missing; else unchanged.
+
+    Parameters
+    ----------
+    y : ndarray, DataFrame, list, or other
+        A masked array is not measured where its mask is True.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs), or y
+        Object arrays of numbers become float64, even if no entry is missing.
+    """
+    if isinstance(y, np.ma.MaskedArray):
+        y = np.where(np.ma.getmaskarray(y), None, y.data) if y.mask.any() else y.data
+    table = _as_table(y)
+    if table is None:
+        return y
+    missing = pd.isna(table)
+    if not missing.any() and not _is_object(table):
+        return y
+    try:
+        return np.where(missing, np.nan, table).astype(np.float64)
+    except (TypeError, ValueError):  # text, which the target refuses
+        return y
+
+
+def _as_table(y):
+    """Array of two dimensions that may have missing entries, or None."""
+    if isinstance(y, pd.DataFrame):
+        missing = y.isna().to_numpy().any()
+        return y.to_numpy(dtype=object) if missing else None
+    if isinstance(y, (list, tuple)):
+        y = _array_of(y)
+    may = isinstance(y, np.ndarray) and y.ndim == 2 and _is_object(y)
+    return y if may else None
+
+
+def _array_of(y):
+    """A list as an array; None if its samples differ in shape."""
+    try:
+        return np.asarray(y)
+    except ValueError:
+        return None
+
+
+def _is_object(y):
+    return y.dtype == np.dtype("O")
+
+
+def measured_entries(y):
+    """Which entries of a target are measured.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+
+    Returns
+    -------
+    ndarray of bool of the shape of y, or None if all are measured
+    """
+    if y.ndim != 2 or y.dtype.kind != "f":
+        return None
+    measured = ~np.isnan(y)
+    return None if measured.all() else measured
+
+
+def measured_samples(y):
+    """Which samples have a measured entry; None is all.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), or other
+    """
+    measured = measured_entries(y) if isinstance(y, np.ndarray) else None
+    some = None if measured is None else measured.any(axis=1)
+    return None if some is None or some.all() else some
+
+
+def check_measured(y, weight=None):
+    """Check that every output of a target is measured in a sample that counts.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,), optional
+        Samples of weight zero do not count.
+
+    Raises
+    ------
+    ValueError
+        If an output is measured in no sample.
+    """
+    measured = measured_entries(y)
+    if measured is None:
+        return
+    counts = measured if weight is None else measured[weight > 0]
+    never = np.flatnonzero(~counts.any(axis=0)).tolist()
+    if never:
+        raise ValueError(
+            f"y has no measured value of output {str(never).strip('[]')} in the "
+            "training samples: all are NaN, or of weight zero. Leave out these columns "
+            "of y, or add samples that measure them."
+        )
+
+
+def by_output(y, values, weight=None):
+    """Yield each output with the samples in which it is measured.
+
+    Parameters
+    ----------
+    y, values : ndarray of shape (n_samples, n_outputs)
+        Target and predictions.
+    weight : ndarray of shape (n_samples,), optional
+
+    Yields
+    ------
+    (ndarray, ndarray, ndarray or None)
+        Target, predictions and weights of these samples.
+    """
+    for true, value in zip(y.T, values.T, strict=True):
+        rows = np.flatnonzero(~np.isnan(true))
+        yield true[rows], value[rows], None if weight is None else weight[rows]
