@@ -130,3 +130,25 @@ def by_output(y, values, weight=None):
     for true, value in zip(y.T, values.T, strict=True):
         rows = np.flatnonzero(~np.isnan(true))
         yield true[rows], value[rows], None if weight is None else weight[rows]
+
+
+def label_probabilities(proba, estimator):
+    """Probability of each label, of an array or of scikit-learn's list of arrays.
+
+    Parameters
+    ----------
+    proba : ndarray of shape (n_samples, n_labels), or list of (n_samples, n_classes)
+        Result of ``predict_proba`` of a multilabel classifier.
+    estimator : estimator
+        Its `classes_` are those of the columns of a list.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_labels)
+    """
+    if not isinstance(proba, list):
+        return np.asarray(proba, np.float64)
+    pairs = zip(proba, estimator.classes_, strict=True)
+    return np.stack(
+        [(one * (np.asarray(classes) == 1)).sum(axis=1) for one, classes in pairs], 1
+    )

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
-from sklearn.base import clone, is_classifier
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.base import clone
 
 from skmm._random import derive
 from skmm._sklearn import safe_indexing
@@ -16,6 +15,7 @@ from skmm._views import noting
 from skmm.base import restrict, takes_modalities
 from skmm.data.recombine import recombined
 from skmm.data.validation import check_names
+from skmm.model_selection._comparison.constant import best_constant
 from skmm.model_selection.replicas import fit_replicas, trains_together
 from skmm.preprocessing import NoiseModality
 
@@ -185,9 +185,9 @@ class SubsetFits:
 
     def constant_results(self):
         """Return results of the best constant, or None if it cannot be scored."""
-        kind = DummyClassifier if is_classifier(self.estimator) else DummyRegressor
-        fit = SubsetFit("nothing", kind(), self.X, self.y, self.measure)
+        data = self.X, self.y, self.measure
         try:
+            fit = SubsetFit("nothing", best_constant(self.estimator, *data), *data)
             _, found = fit.one_by_one(dict(enumerate(self.splits.pairs)))
         except CANNOT_SCORE:
             return None
