@@ -99,12 +99,16 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
             A modality may be missing in some samples.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or, for regressors, (n_samples, n_targets)
+            Several targets may have NaN where they were not measured; held-out losses
+            are then means over the measured ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Used in training and in the held-out losses.
         groups : array-like of shape (n_samples,), default=None
-            Samples of one group stay in one fold, and count as one unit of evidence. A
-            splitter given as `cv` must keep groups together too. Early stopping uses
+            Samples of one group stay in one fold, and are one unit of evidence. Groups
+            count equally, or by the sum of their weights if there are any, of
+            `sample_weight` or `class_weight`; with "holdout" always equally. A splitter
+            given as `cv` must keep groups together too. Early stopping uses
             groups that a net is not trained on; if it is trained on a single group, it
             uses other samples of that group, with a warning.
 
@@ -201,8 +205,8 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
 
         Intervals are for the nets of one fold, and ignore that the weight of "deployed"
         was chosen on the same samples. With `groups` the gain is a mean over groups,
-        the loss a mean over samples. With ``guarantee=None`` losses are validation
-        losses, or training losses without early stopping.
+        weighted like in `fit`, the loss a mean over samples. With ``guarantee=None``
+        losses are validation losses, or training losses without early stopping.
         """
         check_is_fitted(self, "weight_")
         return pd.DataFrame(self._report)
