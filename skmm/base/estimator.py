@@ -141,7 +141,8 @@ class ModalityEstimator(
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
             Modalities; see ``skmm.data.check_modalities``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Target.
+            Target. Of several outputs, NaN, None and pd.NA are entries that were not
+            measured, and are left out.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
 

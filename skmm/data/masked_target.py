@@ -19,6 +19,11 @@ def with_nan(y):
     -------
     ndarray of shape (n_samples, n_outputs), or y
         Object arrays of numbers become float64, even if no entry is missing.
+
+    Raises
+    ------
+    ValueError
+        If entries are missing and others are not numbers.
     """
     if isinstance(y, np.ma.MaskedArray):
         y = np.where(np.ma.getmaskarray(y), None, y.data) if y.mask.any() else y.data
@@ -30,8 +35,14 @@ def with_nan(y):
         return y
     try:
         return np.where(missing, np.nan, table).astype(np.float64)
-    except (TypeError, ValueError):  # text, which the target refuses
-        return y
+    except (TypeError, ValueError) as error:
+        if not missing.any():
+            return y  # text, which the target refuses
+        raise ValueError(
+            f"y has several outputs, of which {int(missing.sum())} entries are missing "
+            "and others are not numbers. Missing entries are supported in 0/1 labels "
+            "and in values: encode the classes, or fit one estimator per column."
+        ) from error
 
 
 def _as_table(y):
@@ -46,11 +57,13 @@ def _as_table(y):
 
 
 def _array_of(y):
-    """A list as an array; None if its samples differ in shape."""
+    """A list as an array of objects if entries may be missing, else None."""
     try:
-        return np.asarray(y)
-    except ValueError:
+        y = np.asarray(y)
+    except ValueError:  # its samples differ in shape
         return None
+    may = y.dtype.kind == "f" and y.ndim == 2 and np.isnan(y).any()
+    return y.astype(object) if may else y
 
 
 def _is_object(y):

@@ -111,6 +111,34 @@ class ClassTarget(Target):
         return self.classes_[outputs.argmax(1).numpy()]
 
 
+def read_classes(y, estimator):
+    """Validate labels of an estimator that predicts one class per sample.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    estimator : estimator
+        Named in errors.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    y = read_labels(y)
+    if y.ndim == 2:
+        raise ValueError(several_labels_message(estimator))
+    return y
+
+
+def several_labels_message(estimator):
+    """Say what to use instead of an estimator that predicts one class per sample."""
+    return (
+        f"{type(estimator).__name__} needs one class per sample, but y has several "
+        "labels per sample. Use FusionClassifier, or fit one model per label "
+        "(sklearn.multioutput.MultiOutputClassifier, if none is NaN)."
+    )
+
+
 def read_labels(y):
     """Validate labels: of shape (n_samples,), or a multilabel indicator matrix.
 

@@ -14,6 +14,10 @@ from skmm import (
     FusionClassifier,
     FusionRegressor,
     GradientBlendingClassifier,
+    LateFusionClassifier,
+    LateFusionRegressor,
+    MulMixClassifier,
+    NoHarmFusionClassifier,
     NoHarmFusionRegressor,
     ResidualFusionClassifier,
     ResidualFusionRegressor,
@@ -197,6 +201,7 @@ FORMS = {
     "nullable": lambda y: pd.DataFrame(y).astype("Int64"),
     "boolean": lambda y: pd.DataFrame(y).astype("boolean"),
     "lists": lambda y: as_objects(y).tolist(),
+    "lists of floats": lambda y: y.tolist(),
     "masked array": lambda y: np.ma.masked_invalid(y),
     "masked ints": lambda y: np.ma.masked_array(np.nan_to_num(y).astype(int), y != y),
     "tensor": torch.from_numpy,
@@ -264,11 +269,33 @@ def test_labels_other_than_0_and_1_are_refused(holes):
         FusionClassifier(**quick).fit(X, 2 * y)
 
 
+def test_text_with_holes_is_refused():
+    y = np.where(HOLES, None, np.where(FULL["labels"], "yes", "no"))
+    for model in (FusionClassifier(**quick), FusionRegressor(**quick)):
+        with pytest.raises(ValueError, match=r"entries are missing .* not numbers"):
+            model.fit(X, y)
+
+
 def test_infinity_is_not_a_missing_entry():
     y = MASKED["values"].copy()
     y[10, 0] = np.inf
     with pytest.raises(ValueError, match="infinity"):
         FusionRegressor(**quick).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "model", [LateFusionClassifier(), NoHarmFusionClassifier(), MulMixClassifier()]
+)
+@pytest.mark.parametrize("kind", [FULL, MASKED], ids=["full", "masked"])
+def test_models_of_one_class_per_sample_name_the_way_out(model, kind):
+    words = f"{type(model).__name__} needs one class per sample.*Use FusionClassifier"
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, kind["labels"])
+
+
+def test_late_fusion_of_values_names_the_way_out():
+    with pytest.raises(ValueError, match=r"contains NaN.*Use FusionRegressor or NoH"):
+        LateFusionRegressor().fit(X, MASKED["values"])
 
 
 # -- training ----------------------------------------------------------------------

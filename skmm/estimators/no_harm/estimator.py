@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams, unchanged_on_error
@@ -38,7 +37,7 @@ from skmm.estimators.no_harm.thesis import (
 from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.persistence.states import savable
-from skmm.targets.classes import read_labels
+from skmm.targets.classes import read_classes
 from skmm.targets.values import read_values
 
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
@@ -508,7 +507,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
         self._store(locals())
 
     def _read_target(self, y):
-        return column_or_1d(read_labels(y))
+        return read_classes(y, self)
 
     def _learn_target(self, y):
         self.classes_ = np.unique(y)
