@@ -1,5 +1,7 @@
 """Targets of several outputs of which entries are NaN: not measured."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,8 +25,11 @@ from skmm import (
     ResidualFusionRegressor,
 )
 from skmm.base.training_data import combined_weight, keep_outputs
+from skmm.inspection import emap
+from skmm.metrics import masked_scorer
 from skmm.model_selection import fit_replicas
 from skmm.nn import Flatten, MLPHead
+from skmm.preprocessing import MoleculeFingerprint
 from skmm.training import Stage
 
 N = 120
@@ -399,6 +404,15 @@ def test_the_score_of_a_regressor_is_by_output(model):
     assert model.score(X, y) == pytest.approx(np.mean(each[:2]))
 
 
+@pytest.mark.parametrize("kind", ["labels", "values"])
+def test_the_score_of_a_projection_is_over_measured_entries(kind):
+    cls = FusionClassifier if kind == "labels" else FusionRegressor
+    model = cls(**quick).fit(X, MASKED[kind])
+    found = emap(model, skmm.ModalityDict(X), MASKED[kind])
+    assert found.score == pytest.approx(model.score(X, MASKED[kind]))
+    assert np.isfinite(found.projected_score)
+
+
 def test_cross_validation_by_scikit_learn():
     model = FusionClassifier(**quick)
     cv = KFold(3, shuffle=True, random_state=0)
@@ -419,3 +433,18 @@ def test_the_evidence_of_no_harm_is_of_measured_entries():
         assert model.oof_loss_[name] == pytest.approx(expected)
     prior = [np.average(y[~h, k], weights=weight[~h, k]) for k, h in enumerate(HOLES.T)]
     np.testing.assert_allclose(model.prior_, prior)
+
+
+def test_twelve_assays_of_tox21():
+    path = os.path.join(os.environ.get("SKMM_DATA", ""), "moleculenet/tox21.csv.gz")
+    if not os.path.exists(path):
+        pytest.skip("SKMM_DATA names no folder that has it")
+    table = pd.read_csv(path).sample(2000, random_state=0)
+    y = table.drop(columns=["smiles", "mol_id"])
+    bits = MoleculeFingerprint(n_bits=512).fit_transform(table["smiles"])
+    molecules = skmm.ModalityDict(low=bits[:, :256], high=bits[:, 256:])
+    model = FusionClassifier(early_stopping=True, max_epochs=10, random_state=0)
+    model.fit(molecules[:1500], y[:1500])
+    assert model.predict_proba(molecules).shape == (2000, 12)
+    scores = masked_scorer("roc_auc", average=None)(model, molecules[1500:], y[1500:])
+    assert y.isna().to_numpy().any() and np.nanmean(scores) > 0.65
