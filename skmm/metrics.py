@@ -10,7 +10,7 @@ from sklearn.metrics import get_scorer, make_scorer, recall_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
-from skmm.data.masked_target import label_probabilities
+from skmm.data.finite import label_probabilities
 from skmm.data.validation import plain_target
 
 __all__ = [

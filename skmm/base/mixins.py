@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.metrics import r2_score
 
+from skmm.data.finite import by_output, measured_entries
 from skmm.data.labels import check_row_labels
-from skmm.data.masked_target import by_output, measured_entries
 from skmm.data.validation import plain_target
 from skmm.targets import ClassTarget, ValueTarget
 

@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
 from skmm._warnings import warn
-from skmm.data.masked_target import measured_entries, measured_samples
+from skmm.data.finite import measured_entries, measured_samples
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 from skmm.objectives.base import split_mask

@@ -13,9 +13,14 @@ from sklearn.utils.validation import validate_data
 from skmm import _sklearn
 from skmm.data import frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
-from skmm.data.finite import check_finite, complex_message, first_rows, is_complex
+from skmm.data.finite import (
+    check_finite,
+    complex_message,
+    first_rows,
+    is_complex,
+    with_nan,
+)
 from skmm.data.labels import check_row_labels, labels_of
-from skmm.data.masked_target import with_nan
 from skmm.data.modality_dict import ModalityDict
 
 SINGLE = "X"  # name of the only modality if X is a plain array
@@ -403,7 +408,7 @@ def check_target(estimator, y, n_samples, X=None, **others):
 def plain_target(y):
     """Return y without a library of its own: tensors and Arrow columns as ndarray.
 
-    Entries of several outputs that are missing are NaN; see `masked_target`.
+    Entries of several outputs that are missing are NaN; see `with_nan`.
     """
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu()

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 from skmm.base.mixins import masked_accuracy, masked_r2
 from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
-from skmm.data.masked_target import measured_entries
+from skmm.data.finite import measured_entries
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
 from skmm.data.validation import check_labels, check_target, plain_target

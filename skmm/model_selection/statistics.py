@@ -39,7 +39,7 @@ from scipy.optimize import brentq
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
-from skmm.data.masked_target import (
+from skmm.data.finite import (
     label_probabilities,
     measured_entries,
     measured_samples,

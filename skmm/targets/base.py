@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from skmm._class_registry import register
-from skmm.data.masked_target import measured_entries
+from skmm.data.finite import measured_entries
 
 
 class Target:

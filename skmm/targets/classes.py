@@ -7,7 +7,7 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from skmm.data.masked_target import check_measured, measured_entries
+from skmm.data.finite import check_measured, measured_entries
 from skmm.data.tensors import one_tensor
 from skmm.targets.base import Target, masked_tensor
 

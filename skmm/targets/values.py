@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
-from skmm.data.masked_target import (
+from skmm.data.finite import (
     by_output,
     check_measured,
     measured_entries,
@@ -98,4 +98,27 @@ def read_values(y):
     y = check_array(y, dtype=np.float64, **checks)
     if missing and np.isnan(y).all():
         raise ValueError("y has no measured value: all of its entries are NaN.")
+    return y
+
+
+def read_all_values(y, estimator):
+    """Validate values of an estimator whose models need all of them.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    estimator : estimator
+        Named in errors.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    y = read_values(y)
+    if measured_entries(y) is not None:
+        raise ValueError(
+            f"Input y contains NaN: the models of a {type(estimator).__name__} need "
+            "all targets of a sample. Use FusionRegressor or NoHarmFusionRegressor, "
+            "which leave missing ones out, or fit one model per target."
+        )
     return y

@@ -30,8 +30,7 @@ from skmm.model_selection import (
     ModalityComparison,
     compare_modalities,
 )
-from skmm.model_selection._comparison.constant import best_constant
-from skmm.model_selection._comparison.fits import Subset
+from skmm.model_selection._comparison.fits import Subset, best_constant
 from skmm.model_selection._comparison.verdict import sentence
 from skmm.model_selection.statistics import choose_measure
 from skmm.preprocessing import ModalityTransformer

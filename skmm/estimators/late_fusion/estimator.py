@@ -28,7 +28,6 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
-from skmm.data.masked_target import measured_entries
 from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
@@ -46,7 +45,7 @@ from skmm.estimators.late_fusion.members import (
 from skmm.persistence.saving import set_attributes
 from skmm.persistence.states import savable
 from skmm.targets.classes import read_classes
-from skmm.targets.values import read_values
+from skmm.targets.values import read_all_values
 
 DEFAULT = "estimators"  # key of the router for models that are not named
 FINAL = "final_estimator"
@@ -564,13 +563,7 @@ class LateFusionRegressor(RegressorMixin, BaseLateFusion):
     }
 
     def _read_target(self, y, weight):
-        y = read_values(y)
-        if measured_entries(y) is not None:
-            raise ValueError(
-                f"Input y contains NaN: the models of a {type(self).__name__} need all "
-                "targets of a sample. Use FusionRegressor or NoHarmFusionRegressor, "
-                "which leave them out, or fit one model per target."
-            )
+        y = read_all_values(y, self)
         self._prior_ = np.atleast_1d(np.average(y, axis=0, weights=weight))
         self._flat = y.ndim == 1
         return y
