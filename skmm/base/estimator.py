@@ -31,7 +31,9 @@ from skmm.base.modality_weights import weights_table
 from skmm.base.training_data import (
     TrainingData,
     combined_weight,
-    mean_one,
+    counted_samples,
+    keep_outputs,
+    scaled_weight,
     split_samples,
 )
 from skmm.data import check_modalities
@@ -140,7 +142,8 @@ class ModalityEstimator(
             Modalities; see ``skmm.data.check_modalities``. May be a map-style torch
             Dataset of (modalities, target), which is read once.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Target. None is that of a Dataset.
+            Target. None is that of a Dataset. Of several outputs, NaN, None and pd.NA
+            are entries that were not measured, and are left out.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
 
@@ -226,11 +229,11 @@ class ModalityEstimator(
         note_missing(self, X)
         check_by_modality(self)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
-        if weight is not None and not weight.all():  # drop samples of zero weight
-            kept = weight > 0
-            X, y, weight = X[kept], y[kept], weight[kept]
+        kept = counted_samples(y, weight)
+        if kept is not None:  # drop samples without weight or target
+            X, y, weight = X[kept], y[kept], None if weight is None else weight[kept]
             valid = None if valid is None else valid[kept]
-            weight = mean_one(weight) if scaled else weight
+        weight = scaled_weight(weight, y) if scaled else weight
         if not again:
             self._seed = base_seed(self.random_state)
             self._structure = self._structure_digests()
@@ -256,7 +259,8 @@ class ModalityEstimator(
         if valid is not None and valid.any() and not valid.all():
             return np.flatnonzero(~valid), np.flatnonzero(valid)
         seed, labels = derive(self._seed, "validation"), self._target.strata(y)
-        return split_samples(len(y), self.validation_fraction, labels, seed)
+        found = split_samples(len(y), self.validation_fraction, labels, seed)
+        return keep_outputs(y, *found)
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Validate y and sample weights; learn the target unless `again`."""

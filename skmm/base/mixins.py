@@ -2,8 +2,11 @@
 
 from functools import wraps
 
-from sklearn.base import ClassifierMixin, RegressorMixin
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.metrics import r2_score
 
+from skmm.data.finite import by_output, measured_entries
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import plain_target, with_target
 from skmm.targets import ClassTarget, ValueTarget
@@ -13,15 +16,59 @@ def joined_by_row(score):
     """Decorator of a method ``score`` that rejects y with other row labels than X.
 
     y may be None if X is a torch Dataset with targets.
+    Entries of y that are NaN, of several outputs, are left out.
     """
 
     @wraps(score)
     def wrapper(self, X, y=None, sample_weight=None):
         X, y = with_target(X) if y is None else (X, y)
         check_row_labels(X, y=y, sample_weight=sample_weight)
-        return score(self, X, plain_target(y), sample_weight)
+        y = plain_target(y)
+        masked = isinstance(y, np.ndarray) and measured_entries(y) is not None
+        if not masked or y.shape[1] == 1:
+            return score(self, X, y, sample_weight)
+        if sample_weight is not None:
+            sample_weight = np.asarray(sample_weight)
+        mean = masked_accuracy if is_classifier(self) else masked_r2
+        return mean(y, self.predict(X), sample_weight)
 
     return wrapper
+
+
+def masked_accuracy(y, predicted, weight=None):
+    """Share of the samples of which all measured labels are right.
+
+    Samples without a measured label are left out.
+
+    Parameters
+    ----------
+    y, predicted : ndarray of shape (n_samples, n_labels)
+        Labels that are not measured are NaN in y.
+    weight : ndarray of shape (n_samples,), optional
+    """
+    measured = ~np.isnan(y)
+    some = measured.any(axis=1)
+    right = ((predicted == y) | ~measured).all(axis=1)[some]
+    return float(np.average(right, weights=None if weight is None else weight[some]))
+
+
+def masked_r2(y, predicted, weight=None):
+    """Mean R² of the outputs, each over the samples in which it is measured.
+
+    Outputs that are measured in fewer than two samples are left out; NaN if all are.
+
+    Parameters
+    ----------
+    y, predicted : ndarray of shape (n_samples, n_outputs)
+        Entries that are not measured are NaN in y.
+    weight : ndarray of shape (n_samples,), optional
+    """
+    found = [
+        r2_score(true, values, sample_weight=own)
+        for true, values, own in by_output(y, predicted, weight)
+        if len(true) > 1
+    ]
+    return float(np.mean(found)) if found else float("nan")
 
 
 class NetClassifierMixin(ClassifierMixin):

@@ -11,9 +11,11 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
 from skmm._views import prepending
 from skmm._warnings import warn
+from skmm.data.finite import measured_entries, measured_samples
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
+from skmm.objectives.base import split_mask
 
 
 @dataclass
@@ -54,8 +56,64 @@ class TrainingData:
 
 def _pick(rows, target, index):
     index = torch.from_numpy(index).to(tensors_in(target)[0].device)
-    rows = rows.subset(index)
-    return rows.with_weight(mean_one(rows.weight)), rows_at(target, index)
+    rows, target = rows.subset(index), rows_at(target, index)
+    weight = rows.weight
+    observed = None if weight is None else split_mask(target)[1]
+    if observed is not None:
+        observed = observed.flatten(1).sum(1).to(weight)
+    return rows.with_weight(mean_one(weight, observed)), target
+
+
+def counted_samples(y, weight):
+    """Which samples have a weight and a measured output; None is all.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, ...), or other
+    weight : ndarray of shape (n_samples,) or None
+    """
+    kept = measured_samples(y)
+    if weight is None or weight.all():
+        return kept
+    return weight > 0 if kept is None else kept & (weight > 0)
+
+
+def scaled_weight(weight, y):
+    """Weights of mean one over all measured outputs of all samples.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_samples,) or None
+    y : ndarray of shape (n_samples, ...), or other
+    """
+    measured = measured_entries(y) if isinstance(y, np.ndarray) else None
+    return mean_one(weight, None if measured is None else measured.sum(axis=1))
+
+
+def keep_outputs(y, train, valid):
+    """Move validation samples to the training set for outputs not measured in it.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, ...), or other
+    train, valid : ndarray of int
+        Indices.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        The same if every output is measured in a training sample, or no sample would
+        be left for validation.
+    """
+    measured = measured_entries(y) if isinstance(y, np.ndarray) else None
+    if measured is None:
+        return train, valid
+    never = ~measured[train].any(axis=0)
+    first = valid[measured[valid].argmax(axis=0)[never & measured[valid].any(axis=0)]]
+    left = np.setdiff1d(valid, first)
+    if len(first) == 0 or len(left) == 0:
+        return train, valid
+    return np.union1d(train, first), left
 
 
 NOT_STRATIFIED = "the validation set is not stratified"
@@ -96,7 +154,7 @@ def _weight_by_class(class_weight, y, sample_weight):
     if isinstance(class_weight, str):
         weight = _balanced(y, sample_weight)
     else:
-        weight = compute_sample_weight(class_weight, y)
+        weight = _by_given_weights(class_weight, np.asarray(y))
     if weight.min() < 0 or not weight.any():
         raise ValueError(
             "class_weight must not be negative, nor zero for every class of y; got "
@@ -105,17 +163,38 @@ def _weight_by_class(class_weight, y, sample_weight):
     return weight
 
 
+def _by_given_weights(class_weight, y):
+    """Weights by a dict, or by one dict for each column."""
+    measured = measured_entries(y)
+    if measured is None or not isinstance(class_weight, list):
+        return compute_sample_weight(class_weight, y)
+    if len(class_weight) != y.shape[1]:
+        raise ValueError(
+            "class_weight must have one dict for each column of y, "
+            f"{y.shape[1]}; got {len(class_weight)}."
+        )
+    weight = np.ones(y.shape)
+    for k, (column, one) in enumerate(zip(y.T, class_weight, strict=True)):
+        weight[measured[:, k], k] = compute_sample_weight(one, column[measured[:, k]])
+    return weight.prod(axis=1)
+
+
+def _is_measured(y):
+    return ~np.isnan(y) if y.dtype.kind == "f" else np.ones(len(y), dtype=bool)
+
+
 def _balanced(y, sample_weight):
     """Weights by which the classes of every column have equal total weights.
 
-    Samples without weight do not count: they are as if removed.
+    Samples without weight, and those of which a column is not measured, do not count
+    in it: they are as if removed.
     """
     columns = np.asarray(y).reshape(len(sample_weight), -1).T
     return np.prod([_balanced_column(y, sample_weight) for y in columns], axis=0)
 
 
 def _balanced_column(y, sample_weight):
-    kept = sample_weight > 0
+    kept = (sample_weight > 0) & _is_measured(y)
     classes, place = np.unique(y[kept], return_inverse=True)
     factors = compute_class_weight(
         "balanced", classes=classes, y=y[kept], sample_weight=sample_weight[kept]
@@ -146,9 +225,20 @@ def check_weight(n_samples, sample_weight):
     return np.require(weight, requirements="W")  # those of pandas are read-only
 
 
-def mean_one(weight):
-    """Weights scaled to mean one; None and all-zero weights are returned as is."""
-    return weight if weight is None or not weight.any() else weight / weight.mean()
+def mean_one(weight, counts=None):
+    """Weights scaled to mean one; None and all-zero weights are returned as is.
+
+    Parameters
+    ----------
+    weight : ndarray or Tensor of shape (n_samples,), or None
+    counts : ndarray or Tensor of shape (n_samples,), optional
+        Number of measured outputs of each sample; the mean is over these.
+    """
+    if weight is None or not weight.any():
+        return weight
+    if counts is None:
+        return weight / weight.mean()
+    return weight * (counts.sum() / (weight * counts).sum())
 
 
 def split_samples(n_samples, fraction, labels, seed):

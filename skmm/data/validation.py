@@ -13,7 +13,13 @@ from sklearn.utils.validation import validate_data
 from skmm import _sklearn
 from skmm.data import frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
-from skmm.data.finite import check_finite, complex_message, first_rows, is_complex
+from skmm.data.finite import (
+    check_finite,
+    complex_message,
+    first_rows,
+    is_complex,
+    with_nan,
+)
 from skmm.data.labels import check_row_labels, labels_of
 from skmm.data.modality_dict import ModalityDict
 from skmm.data.torch_datasets import is_dataset, read_dataset
@@ -389,7 +395,8 @@ def check_target(estimator, y, n_samples, X=None, **others):
     Raises
     ------
     ValueError
-        If y is None, has another number of samples, other row labels or NaN.
+        If y is None, has another number of samples or other row labels, or has NaN
+        and a single output.
     """
     if y is None:
         raise ValueError(
@@ -408,21 +415,25 @@ def check_target(estimator, y, n_samples, X=None, **others):
 
 
 def plain_target(y):
-    """Return y without a library of its own: tensors and Arrow columns as ndarray."""
+    """Return y without a library of its own: tensors and Arrow columns as ndarray.
+
+    Entries of several outputs that are missing are NaN; see `with_nan`.
+    """
     if isinstance(y, torch.Tensor):
         y = y.detach().cpu()
         return (y.float() if y.dtype == torch.bfloat16 else y).numpy()
     is_ours = isinstance(y, (np.ndarray, list, tuple, pd.Series, pd.DataFrame, Mapping))
-    return y if is_ours else tables.read(y, "y")
+    return with_nan(y if is_ours else tables.read(y, "y"))
 
 
 def _check_no_missing(y):
-    """Raise a ValueError that counts the samples without a target, for 1-D y."""
+    """Raise a ValueError that counts the samples without a target, for one output."""
     if isinstance(y, (list, tuple)):
         y = leaves.object_array(y)  # samples that are lists are never missing
-    if isinstance(y, Mapping) or np.asarray(y).ndim != 1:
+    values = None if isinstance(y, Mapping) or sparse.issparse(y) else np.asarray(y)
+    if values is None or (values.ndim != 1 and values.shape[1:] != (1,)):
         return
-    missing = np.flatnonzero(pd.isna(np.asarray(y)))
+    missing = np.flatnonzero(pd.isna(values.reshape(-1)))
     if len(missing):
         raise ValueError(
             f"Input y contains NaN in {len(missing)} of {len(y)} samples: "

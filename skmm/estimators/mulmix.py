@@ -15,6 +15,7 @@ from skmm.data.validation import parts_in_use
 from skmm.nn import MixtureFusion, MixtureHead
 from skmm.nn.fusion.mixtures import choose_mixtures, names_of
 from skmm.objectives import MultiplicativeLoss
+from skmm.targets.classes import several_labels_message
 from skmm.training import predict_outputs
 
 
@@ -237,11 +238,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
     def _learn_target(self, y, weight=None, classes=None):
         target = super()._learn_target(y, weight, classes)
         if target.multilabel:
-            raise ValueError(
-                f"{type(self).__name__} needs one class per sample, but y has several "
-                "labels per sample. Use FusionClassifier, or fit one model per label "
-                "(sklearn.multioutput.MultiOutputClassifier)."
-            )
+            raise ValueError(several_labels_message(self))
         return target
 
     def _make_module(self):

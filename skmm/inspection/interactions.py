@@ -9,11 +9,13 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
+from skmm.base.mixins import masked_accuracy, masked_r2
 from skmm.base.modality_subset import modalities_made
 from skmm.data import check_modalities
+from skmm.data.finite import measured_entries
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
-from skmm.data.validation import check_labels, check_target
+from skmm.data.validation import check_labels, check_target, plain_target
 from skmm.inspection._decision_values import decision_values, predicts_labels
 from skmm.inspection._loss_increase import check_fitted, check_known_classes
 from skmm.inspection._perturbation import JOINED, with_embeddings
@@ -206,6 +208,9 @@ def _check_target(estimator, X, y):
 
 
 def _score(estimator, outputs, y, labels):
+    y = y if y is None else np.asarray(plain_target(y))
+    if y is not None and measured_entries(y) is not None:
+        return masked_accuracy(y, outputs > 0) if labels else masked_r2(y, outputs)
     if y is None:
         return np.nan
     if not is_classifier(estimator):

@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skmm._sklearn import GroupsConsumerMixin
 from skmm.data.labels import check_row_labels
+from skmm.data.validation import plain_target
 
 MAX_DRAWS = 1000  # attempts at a split whose test samples can be scored
 
@@ -77,7 +78,9 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
                     f"{name} must have one entry per sample of X, {len(X)}; got "
                     f"{len(values)}."
                 )
-        has_classes = y is not None and type_of_target(y) in ("binary", "multiclass")
+        if y is None or np.ndim(y := plain_target(y)) != 1:
+            return None
+        has_classes = type_of_target(y) in ("binary", "multiclass")
         return np.asarray(y) if has_classes else None
 
     def _draw_until_scorable(self, rng, n_samples, y, groups):

@@ -277,9 +277,8 @@ def cross_validate_replicas(
     """
     weights = {"sample_weight": sample_weight, "groups": groups}
     X, y = checked(estimator, X, y, **weights)
-    splits = list(
-        check_cv(cv, y, classifier=is_classifier(estimator)).split(X, y, groups)
-    )
+    classes = is_classifier(estimator) and np.ndim(y) == 1  # labels may have NaN
+    splits = list(check_cv(cv, y, classifier=classes).split(X, y, groups))
     begun = time.perf_counter()
     models = fit_replicas(
         estimator,

@@ -66,6 +66,7 @@ def make_splits(resampling, estimator, X, y, groups, random_state, name="resampl
     """
     classes = is_classifier(estimator)
     if resampling is None:
+        classes = classes and y.ndim == 1  # several labels cannot be stratified
         if classes:
             _check_class_sizes(y)
         pairs = _repeated(X, y, groups, classes, check_random_state(random_state))
@@ -94,6 +95,7 @@ def pairs_for(resampling, classes, X, y, groups, name):
     name : str
         Name of the first parameter in the calling function, for errors.
     """
+    classes = classes and np.ndim(y) == 1  # several labels cannot be stratified
     splitter = _splitter(resampling, y, groups, classes)
     labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
     pairs = split_pairs(splitter, labels, groups, X, name)
@@ -125,8 +127,6 @@ def _repeated(X, y, groups, classes, rng):
 
 
 def _check_class_sizes(y):
-    if y.ndim > 1:
-        return
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < FOLDS:
         label = labels[counts.argmin()].item()

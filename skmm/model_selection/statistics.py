@@ -39,6 +39,12 @@ from scipy.optimize import brentq
 from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
+from skmm.data.finite import (
+    label_probabilities,
+    measured_entries,
+    measured_samples,
+)
+
 POWER = 0.8  # with which the detectable difference is found
 FEW_SAMPLES = 20  # n at which the standard error of folds is doubled
 SMALLEST = np.finfo(np.float64).eps  # probability
@@ -74,7 +80,12 @@ class Measure:
 
 
 def log_losses(model, X, y):
-    """Negative log probability of the true class of each sample."""
+    """Negative log probability of the true class of each sample.
+
+    Of several labels it is the mean over those that are measured.
+    """
+    if y.ndim > 1:
+        return _label_losses(model, X, y)
     p = np.asarray(model.predict_proba(X), float)
     place = {label: k for k, label in enumerate(model.classes_.tolist())}
     columns = np.array([place.get(label, -1) for label in y.tolist()])
@@ -82,17 +93,35 @@ def log_losses(model, X, y):
     return -np.log(np.clip(own / p.sum(1), SMALLEST, 1.0))
 
 
+def _label_losses(model, X, y):
+    p = label_probabilities(model.predict_proba(X), model)
+    own = np.where(y == 1, p, 1.0 - p)
+    return _mean_of_measured(-np.log(np.clip(own, SMALLEST, 1.0)), y)
+
+
 def zero_one_losses(model, X, y):
-    """1 where the predicted class is wrong, else 0."""
-    return (np.asarray(model.predict(X)) != y).astype(float)
+    """1 where the predicted class, or a measured label, is wrong, else 0."""
+    wrong = np.asarray(model.predict(X)) != y
+    if y.ndim > 1:
+        measured = measured_entries(y)
+        wrong = (wrong if measured is None else wrong & measured).any(1)
+    return wrong.astype(float)
 
 
 def _regression_losses(penalty):
     def losses(model, X, y):
         predicted = np.asarray(model.predict(X), float).reshape(len(y), -1)
-        return penalty(predicted - y.reshape(len(y), -1)).mean(1)
+        return _mean_of_measured(penalty(predicted - y.reshape(len(y), -1)), y)
 
     return losses
+
+
+def _mean_of_measured(losses, y):
+    """Mean loss of each sample over its measured outputs."""
+    measured = measured_entries(y)
+    if measured is None:
+        return losses.mean(1)
+    return np.where(measured, losses, 0.0).sum(1) / measured.sum(1)
 
 
 # With d the difference of the losses at predictions that differ by D, to second order:
@@ -101,6 +130,7 @@ def _regression_losses(penalty):
 # normal residuals. Error rate: var d = mean d + 2 P(only the better model errs).
 # Losses that are bounded, or grow linearly, vary less at large gains. Squared errors
 # of normal predictors have var d = 4 MSE D^2 + 2 D^4.
+# The mean over several labels varies at most as much as the loss of one.
 LOSSES = {  # scorers of scikit-learn that are a mean over samples
     "neg_log_loss": Measure("log-loss", log_losses, slope=lambda loss: 2.0),
     "accuracy": Measure("error rate", zero_one_losses, slope=lambda loss: 1.0),
@@ -130,15 +160,26 @@ def choose_measure(estimator, scoring, y):
     if scoring is None:
         scoring = _default_scoring(estimator)
     if isinstance(scoring, str) and scoring in LOSSES:
-        if is_classifier(estimator) and y.ndim > 1:
+        if is_classifier(estimator) and y.shape[1:] == (1,):
             raise ValueError(
-                f"scoring={scoring!r} does not support multilabel y; give another "
-                "scoring, such as 'f1_macro'."
+                f"y must have shape (n_samples,), or two or more labels; got {y.shape}."
+                " Use y.ravel()."
             )
+        _check_each_measured(scoring, y)
         return LOSSES[scoring]
     name = scoring if isinstance(scoring, str) else "score"
     scorer = check_scoring(estimator, scoring)
     return Measure(name, score=scorer, reads_X=not isinstance(scoring, str))
+
+
+def _check_each_measured(scoring, y):
+    """Check that every sample has a measured output, so that it has a loss."""
+    some = measured_samples(y)
+    if some is not None:
+        raise ValueError(
+            f"y has no measured value in {int((~some).sum())} of {len(y)} samples, "
+            f"which have no {scoring}. Leave these samples out of X and y."
+        )
 
 
 def _default_scoring(estimator):

@@ -92,6 +92,8 @@ class Objective(BaseEstimator):
             Or a masked target, ``{"values": target, "observed": mask}``, with a mask of
             the shape of the values or (n_samples,). Entries that are not observed have
             neither loss nor gradient; samples without observed entries are left out.
+            Means over outputs, such as squared errors, are then over all observed
+            entries of the mini-batch.
         weight : Tensor, shape (n_samples,), optional
             Weight of each sample, with a mean of 1 over the training samples.
 
@@ -132,21 +134,26 @@ class Objective(BaseEstimator):
         return map_tensors(lambda out: without_unobserved(out, observed), outputs)
 
     def row_losses(self, outputs, target):
-        """Compute the loss of every sample, and which samples count.
+        """Compute the loss of every sample, and how often it counts in the mean.
 
         Returns
         -------
         losses : Tensor, shape (n_samples,)
-            Zero for those that do not count.
-        counted : Tensor of bool, shape (n_samples,), or None
-            None is all.
+            Times `counted`; zero for those that do not count.
+        counted : Tensor of bool or int, shape (n_samples,), or None
+            None is once each.
         """
         losses = self._checked_rows(*self._readable(outputs, target))
         counted = self.counted(target)
-        return losses if counted is None else losses.masked_fill(~counted, 0.0), counted
+        if counted is not None:
+            losses = losses.masked_fill(counted == 0, 0.0) * counted
+        return losses, counted
 
     def counted(self, target):
-        """Which samples have an observed entry, (n_samples,); None is all."""
+        """How often each sample counts in the mean, (n_samples,); None is once each.
+
+        By default 1 with an observed entry, else 0.
+        """
         return observed_samples(target)
 
     def mean(self, outputs, target):
@@ -261,6 +268,17 @@ def observed_samples(target):
     if observed is None or observed.ndim == 1:
         return observed
     return observed.flatten(1).any(1)
+
+
+def counted_by(objective, target):
+    """How often each sample counts in the mean of an objective; None is once each.
+
+    Parameters
+    ----------
+    objective : callable
+    target : Tensor, or dict of such
+    """
+    return getattr(objective, "counted", observed_samples)(target)
 
 
 def over_entries(observed, values):

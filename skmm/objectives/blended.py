@@ -15,7 +15,12 @@ import torch
 
 from skmm._sklearn import Interval
 from skmm.data.tensors import map_tensors
-from skmm.objectives.base import Objective, check_inner, validation_of
+from skmm.objectives.base import (
+    Objective,
+    check_inner,
+    counted_by,
+    validation_of,
+)
 
 __all__ = ["BlendedLoss"]
 
@@ -108,6 +113,10 @@ class BlendedLoss(Objective):
         if self.weights is None:
             return [1 / self.n_heads] * self.n_heads
         return [float(weight) for weight in self.weights]
+
+    def counted(self, target):
+        """How often each sample counts in the mean; see `Objective`."""
+        return counted_by(self.objective, target)
 
     @property
     def validation(self):

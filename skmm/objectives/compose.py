@@ -6,7 +6,12 @@ from types import SimpleNamespace
 from skmm._resolver import resolve
 from skmm.data.tensors import names_in
 from skmm.objectives import correlation, multiplicative, reconstruction, supervised
-from skmm.objectives.base import Objective, check_objective, validation_of
+from skmm.objectives.base import (
+    Objective,
+    check_objective,
+    counted_by,
+    validation_of,
+)
 
 __all__ = ["WeightedSum"]
 
@@ -46,6 +51,10 @@ class WeightedSum(Objective):
         return sum(
             factor * term(outputs, target, weight) for term, factor in self._terms()
         )
+
+    def counted(self, target):
+        """How often each sample counts in the mean of the first term."""
+        return counted_by(self._terms()[0][0], target)
 
     @property
     def validation(self):

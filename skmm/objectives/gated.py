@@ -12,7 +12,12 @@ GatedLoss       l(y, sum_b g_b f_b) + strength * sum_b g_b C_b  {"logits": (batc
 from numbers import Real
 
 from skmm._sklearn import Interval
-from skmm.objectives.base import Objective, check_inner, validation_of
+from skmm.objectives.base import (
+    Objective,
+    check_inner,
+    counted_by,
+    validation_of,
+)
 
 __all__ = ["GatedLoss"]
 
@@ -106,6 +111,10 @@ class GatedLoss(Objective):
                 own = own if weight is None else own * weight
             losses.append(self.objective(logits, target, own))
         return sum(losses)
+
+    def counted(self, target):
+        """How often each sample counts in the mean; see `Objective`."""
+        return counted_by(self.objective, target)
 
     @property
     def validation(self):

@@ -10,7 +10,12 @@ ResidualLoss    sum_i l(y, sg(sum of orders below i) + order i)     {"terms": (b
 In the table sg stops the gradient.
 """
 
-from skmm.objectives.base import Objective, check_inner, validation_of
+from skmm.objectives.base import (
+    Objective,
+    check_inner,
+    counted_by,
+    validation_of,
+)
 
 __all__ = ["ResidualLoss"]
 
@@ -94,6 +99,10 @@ class ResidualLoss(Objective):
             loss = loss + self.objective(before + order, target, weight)
             before = (before + order).detach()
         return loss
+
+    def counted(self, target):
+        """How often each sample counts in the mean; see `Objective`."""
+        return counted_by(self.objective, target)
 
     @property
     def validation(self):

@@ -12,7 +12,8 @@ HuberError                mean_k huber(z_k - y_k)                 (batch, K)
 
 Each is called with ``(outputs, target, weight=None)`` and returns the mean of the
 weighted losses over the samples of a mini-batch. The target may be masked,
-``{"values": target, "observed": mask}``; see `Objective`.
+``{"values": target, "observed": mask}``; the last four then return the weighted mean
+over all observed entries of the mini-batch. See `Objective`.
 """
 
 from numbers import Real
@@ -54,6 +55,13 @@ class EntrywiseObjective(Objective):
         outputs = without_unobserved(outputs, observed)
         losses = self.entries(outputs, values.masked_fill(~observed, 0.0))
         return masked_mean(losses, observed)
+
+    def counted(self, target):
+        """Number of observed entries of each sample, or None; see `Objective`."""
+        observed = split_mask(target)[1]
+        if observed is None or observed.ndim == 1:
+            return observed
+        return observed.flatten(1).sum(1)
 
 
 class CrossEntropy(Objective):

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from skmm._class_registry import register
+from skmm.data.finite import measured_entries
 
 
 class Target:
@@ -37,6 +39,24 @@ class Target:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         register(cls, "targets")
+
+
+def masked_tensor(y):
+    """Return a tensor for the objective; a masked target if y has NaN.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_outputs), float32
+
+    Returns
+    -------
+    Tensor, or dict of "values" and "observed"
+    """
+    measured = measured_entries(y)
+    if measured is None:
+        return torch.from_numpy(y)
+    values = torch.from_numpy(np.where(measured, y, np.float32(0)))
+    return {"values": values, "observed": torch.from_numpy(measured)}
 
 
 @dataclass

@@ -7,8 +7,9 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmm.data.finite import check_measured, measured_entries
 from skmm.data.tensors import one_tensor
-from skmm.targets.base import Target
+from skmm.targets.base import Target, masked_tensor
 
 
 @dataclass
@@ -31,6 +32,7 @@ class ClassTarget(Target):
         """Find the classes in y, unless `classes` are given."""
         y = read_labels(y)
         if y.ndim == 2:
+            check_measured(y, weight)
             return cls(np.arange(y.shape[1]), multilabel=True)
         return cls(np.unique(y if classes is None else classes))
 
@@ -69,9 +71,12 @@ class ClassTarget(Target):
         return y
 
     def encode(self, y):
-        """Tensor for the objective: class indices, or indicators if multilabel."""
+        """Tensor for the objective: class indices, or indicators if multilabel.
+
+        A masked target if some labels are not measured.
+        """
         if self.multilabel:
-            return torch.from_numpy(y.astype(np.float32))
+            return masked_tensor(y.astype(np.float32))
         return torch.from_numpy(np.searchsorted(self.classes_, y))
 
     def known(self, X, y):
@@ -106,17 +111,73 @@ class ClassTarget(Target):
         return self.classes_[outputs.argmax(1).numpy()]
 
 
+def read_classes(y, estimator):
+    """Validate labels of an estimator that predicts one class per sample.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    estimator : estimator
+        Named in errors.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    y = read_labels(y)
+    if y.ndim == 2:
+        raise ValueError(several_labels_message(estimator))
+    return y
+
+
+def several_labels_message(estimator):
+    """Say what to use instead of an estimator that predicts one class per sample."""
+    return (
+        f"{type(estimator).__name__} needs one class per sample, but y has several "
+        "labels per sample. Use FusionClassifier, or fit one model per label "
+        "(sklearn.multioutput.MultiOutputClassifier, if none is NaN)."
+    )
+
+
 def read_labels(y):
-    """Validate labels: of shape (n_samples,), or a multilabel indicator matrix."""
+    """Validate labels: of shape (n_samples,), or a multilabel indicator matrix.
+
+    Labels that are not measured are NaN in an indicator matrix of float64.
+    """
     y = y.toarray() if hasattr(y, "toarray") else y
+    if isinstance(y, np.ndarray) and measured_entries(y) is not None:
+        return _read_masked_labels(y)
     with np.errstate(invalid="ignore"):  # NaN is cast to int before the error
         check_classification_targets(y)
     kind = type_of_target(y, input_name="y")
     if kind == "multilabel-indicator":
-        return check_array(y, input_name="y")
+        y = check_array(y, input_name="y")
+        _check_indicators(y)
+        return y
     if kind == "multiclass-multioutput":
         raise ValueError(
             "y has several columns of classes; fit one estimator per column with "
             "sklearn.multioutput.MultiOutputClassifier, or pass an indicator matrix."
         )
     return column_or_1d(y, warn=True)
+
+
+def _read_masked_labels(y):
+    """Validate an indicator matrix in which labels that are not measured are NaN."""
+    values = y[~np.isnan(y)]
+    if not len(values):
+        raise ValueError("y has no measured label: all of its entries are NaN.")
+    _check_indicators(values)
+    return y.astype(np.float64, copy=False)
+
+
+def _check_indicators(values):
+    """Check that the labels of a multilabel target are 0 or 1."""
+    other = np.unique(values[(values != 0) & (values != 1)])
+    if len(other):
+        raise ValueError(
+            "a multilabel y must have 1 for the labels of a sample and 0 for the "
+            "others, and NaN where it is not known; got the values "
+            f"{other[:5].tolist()}. Fit one estimator per column if the columns are "
+            "classes, or a regressor if they are numbers."
+        )

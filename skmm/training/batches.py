@@ -8,6 +8,7 @@ import torch
 
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
+from skmm.objectives.base import counted_by
 
 
 class Batches:
@@ -23,18 +24,31 @@ class Batches:
     least : int, default=2
         A smaller trailing mini-batch is merged into the previous one: BatchNorm needs
         two samples, and an objective that compares samples needs more.
+    objective : callable, optional
+        How often a sample with a masked target counts in its mean.
+
+    Attributes
+    ----------
+    sizes : list
+        How much each mini-batch of the last epoch counts in the mean loss: its number
+        of samples, or of observed entries.
     """
 
-    def __init__(self, rows, target, batch_size, generator=None, least=2):
+    def __init__(
+        self, rows, target, batch_size, generator=None, least=2, objective=None
+    ):
         self.rows = rows
         self.target = target
         self.bounds = batch_bounds(len(rows), batch_size, least)
         self.generator = generator
+        self.objective = objective
+        self.sizes = []
 
     def __len__(self):
         return len(self.bounds)
 
     def __iter__(self):
+        self.sizes = []
         if self.generator is None:
             for start, stop in self.bounds:
                 yield self._batch(slice(start, stop))
@@ -45,7 +59,12 @@ class Batches:
             yield self._batch(order[start:stop])
 
     def _batch(self, index):
-        return self.rows.take(index), rows_at(self.target, index)
+        rows, target = self.rows.take(index), rows_at(self.target, index)
+        counted = None
+        if isinstance(target, dict):
+            counted = counted_by(self.objective, target)
+        self.sizes.append(len(rows) if counted is None else counted.sum())
+        return rows, target
 
 
 def batch_bounds(n_rows, batch_size, least=2):
@@ -287,7 +306,7 @@ def _pad(tensors, n_rows):
     return out
 
 
-def mean_loss(losses, bounds):
-    """Mean over samples of the mean losses of mini-batches (start, stop)."""
-    sizes = torch.tensor([stop - start for start, stop in bounds])
+def mean_loss(losses, sizes):
+    """Mean of the mean losses of mini-batches, weighted by their sizes."""
+    sizes = torch.tensor([int(size) for size in sizes])
     return float((losses.double() * sizes).sum() / sizes.sum())

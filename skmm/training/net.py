@@ -341,8 +341,8 @@ class TensorNet(PortableNet):
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
-        batches = self._batches(*train, self.batch_size, self.generator_)
-        checks = valid and self._batches(*valid, slice_rows(valid[0], self.batch_size))
+        batches = self._batches(*train, self.batch_size, self.criterion, shuffled=True)
+        checks = valid and self._slices(*valid)
         self._keep_start(valid)
         for _ in range(self.epochs_):
             self.notify("on_epoch_begin", **data)
@@ -361,8 +361,10 @@ class TensorNet(PortableNet):
             if self.stop_training:
                 break
 
-    def _batches(self, rows, target, size, order=None):
-        return Batches(rows, target, size, order, least_samples(self.criterion, size))
+    def _batches(self, rows, target, size, objective, shuffled=False):
+        least = least_samples(self.criterion, size)
+        order = self.generator_ if shuffled else None
+        return Batches(rows, target, size, order, least, objective)
 
     def _keep_start(self, valid):
         """Evaluate the initial weights if a callback may keep them."""
@@ -391,7 +393,7 @@ class TensorNet(PortableNet):
             losses = self._lean_epoch(iterator, training)
             self.history.new_batch()  # only the last one, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
-        self._record_loss(losses, iterator.bounds, prefix)
+        self._record_loss(losses, iterator.sizes, prefix)
 
     def loss_on(self, rows, target):
         """Compute the mean validation loss of some samples.
@@ -401,8 +403,13 @@ class TensorNet(PortableNet):
         rows : TensorRows
         target : Tensor
         """
-        batches = self._batches(rows, target, slice_rows(rows, self.batch_size))
-        return mean_loss(self._lean_epoch(batches, False), batches.bounds)
+        batches = self._slices(rows, target)
+        return mean_loss(self._lean_epoch(batches, False), batches.sizes)
+
+    def _slices(self, rows, target):
+        """Validation samples, in slices."""
+        size = slice_rows(rows, self.batch_size)
+        return self._batches(rows, target, size, validation_of(self.criterion))
 
     def _lean_epoch(self, iterator, training):
         """Losses of the mini-batches, synchronised once."""
@@ -429,9 +436,9 @@ class TensorNet(PortableNet):
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
 
-    def _record_loss(self, losses, bounds, prefix):
+    def _record_loss(self, losses, sizes, prefix):
         check_losses(losses, prefix, len(self.history), self._rate)
-        mean = mean_loss(losses, bounds)
+        mean = mean_loss(losses, sizes)
         self._record_best(prefix + "_loss", mean)
         self.history.record(prefix + "_loss", mean)
 

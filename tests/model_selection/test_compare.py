@@ -11,7 +11,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, make_scorer, median_absolute_error
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -19,17 +19,20 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skmm import (
     EncoderDecoderReconstructor,
     FusionClassifier,
+    FusionRegressor,
     ModalityDict,
     NoHarmFusionClassifier,
     restrict,
 )
+from skmm.metrics import masked_scorer
 from skmm.model_selection import (
     BootstrapOutOfBag,
     ModalityComparison,
     compare_modalities,
 )
-from skmm.model_selection._comparison.fits import Subset
+from skmm.model_selection._comparison.fits import Subset, best_constant
 from skmm.model_selection._comparison.verdict import sentence
+from skmm.model_selection.statistics import choose_measure
 from skmm.preprocessing import ModalityTransformer
 
 NET = FusionClassifier(max_epochs=5, lr=0.01, random_state=0)
@@ -361,14 +364,89 @@ def test_nan_scores_are_rejected():
     assert "subset 'a', split 1" in caught.value.__notes__[0]
 
 
-def test_multilabel_targets_need_a_scoring():
+def labels_of(X, y, masked=False):
+    labels = np.c_[y == "ill", X["a"][:, 1] > 0, X["b"][:, 0] > 0].astype(float)
+    if masked:
+        labels[np.random.default_rng(0).random(labels.shape) < 0.3] = np.nan
+        labels[np.isnan(labels).all(1), 0] = 1
+    return labels
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_losses_of_multilabel_targets_are_means_over_measured_labels(masked):
     X, y = draw(60)
-    labels = np.c_[y == "ill", X["a"][:, 1] > 0].astype(int)
-    for scoring in (None, "accuracy"):
-        with pytest.raises(ValueError, match="does not support multilabel"):
-            compare_modalities(NET, X, labels, resampling=2, scoring=scoring)
-    found = compare_modalities(NET, X, labels, resampling=2, scoring="f1_macro")
-    assert found.measure == "f1_macro"
+    y = labels_of(X, y, masked)
+    pairs = [(np.arange(30), np.arange(30, 60)), (np.arange(30, 60), np.arange(30))]
+    settings = {"resampling": pairs, "random_state": 0, "replicas": False}
+    found = compare_modalities(NET, X, y, **settings)
+    errors = compare_modalities(NET, X, y, scoring="accuracy", **settings)
+    total = wrong = 0
+    for train, test in pairs:
+        model = clone(NET).fit(X[train], y[train])
+        p, true = model.predict_proba(X[test]), y[test]
+        loss = -np.log(np.where(true == 1, p, 1 - p))
+        total += np.nanmean(np.where(np.isnan(true), np.nan, loss), axis=1).mean() / 2
+        wrong += (1 - model.score(X[test], true)) / 2
+    whole = found.table.index[-1]
+    assert found.measure == "log-loss"
+    assert found.table.iloc[-1, 0] == pytest.approx(total, rel=1e-4), whole
+    assert errors.table.iloc[-1, 0] == pytest.approx(wrong)
+    assert found.importance.notna().all(axis=None)  # of constant label shares, too
+
+
+def test_multilabel_targets_by_other_scorings_and_default_splits():
+    X, y = draw(60)
+    y = labels_of(X, y, masked=True)
+    model = clone(NET).set_params(max_epochs=2)
+    found = compare_modalities(model, X, y, scoring=masked_scorer("roc_auc"))
+    assert found.importance.notna().all(axis=None)
+    y[7] = np.nan
+    with pytest.raises(ValueError, match="no measured value in 1 of 60 samples"):
+        compare_modalities(model, X, y, resampling=3)
+    with pytest.raises(ValueError, match=r"Use y.ravel\(\)"):
+        compare_modalities(model, X, np.nan_to_num(y[:, :1]), resampling=3)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "neg_mean_absolute_error",
+        make_scorer(median_absolute_error, greater_is_better=False),
+    ],
+)
+@pytest.mark.parametrize("masked", [False, True])
+def test_absolute_errors_start_from_the_median(scoring, masked):
+    X, _ = draw(80)
+    y = np.exp(2 * np.random.default_rng(0).normal(size=80))
+    if masked:
+        if not isinstance(scoring, str):
+            scoring = masked_scorer("neg_mean_absolute_error")
+        y = np.c_[y, 3 * y]
+        y[::3, 1] = np.nan
+    model = FusionRegressor(max_epochs=2, random_state=0)
+    pairs = [(np.arange(40), np.arange(40, 80)), (np.arange(40, 80), np.arange(40))]
+    found = compare_modalities(model, X, y, scoring=scoring, resampling=pairs)
+    best = constant_of(model, X, y, scoring)
+    np.testing.assert_allclose(best.predict(X)[0], np.nanmedian(y, axis=0))
+    squared = constant_of(model, X, y, "neg_mean_squared_error")
+    np.testing.assert_allclose(squared.predict(X)[0], np.nanmean(y, axis=0))
+    if scoring == "neg_mean_absolute_error":
+        losses = [
+            np.nanmean(
+                np.abs(y[test] - np.nanmedian(y[train], axis=0)).reshape(40, -1), 1
+            )
+            for train, test in pairs
+        ]
+        sign = found.table["loss"] if "loss" in found.table else found.table.iloc[:, 0]
+        alone = found.importance["alone"]
+        np.testing.assert_allclose(
+            alone.to_numpy(), np.mean(losses) - sign[alone.index].to_numpy(), rtol=1e-6
+        )
+
+
+def constant_of(model, X, y, scoring):
+    measure = choose_measure(model, scoring, y)
+    return best_constant(model, X, y, measure).fit(X, y)
 
 
 def test_names_that_look_like_subsets():

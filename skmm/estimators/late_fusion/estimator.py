@@ -9,7 +9,7 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
@@ -44,7 +44,8 @@ from skmm.estimators.late_fusion.members import (
 )
 from skmm.persistence.saving import set_attributes
 from skmm.persistence.states import savable
-from skmm.targets.classes import read_labels
+from skmm.targets.classes import read_classes
+from skmm.targets.values import read_all_values
 
 DEFAULT = "estimators"  # key of the router for models that are not named
 FINAL = "final_estimator"
@@ -442,7 +443,7 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
             )
 
     def _read_target(self, y, weight):
-        y = column_or_1d(read_labels(y))
+        y = read_classes(y, self)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -563,7 +564,7 @@ class LateFusionRegressor(RegressorMixin, BaseLateFusion):
     }
 
     def _read_target(self, y, weight):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = read_all_values(y, self)
         self._prior_ = np.atleast_1d(np.average(y, axis=0, weights=weight))
         self._flat = y.ndim == 1
         return y

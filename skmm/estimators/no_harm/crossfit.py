@@ -26,6 +26,7 @@ from skmm.base.training_data import (
     check_groups_together,
     check_several_groups,
     combined_weight,
+    counted_samples,
     split_pairs,
 )
 from skmm.nn import ConcatFusion, Flatten, ResidualHead
@@ -43,7 +44,9 @@ ONE_GROUP = (
 
 @dataclass(eq=False)
 class Samples:
-    """Samples with non-zero weight, and where they were in the data given to `fit`.
+    """Samples that count, and where they were in the data given to `fit`.
+
+    Those without weight or any measured target do not.
 
     Attributes
     ----------
@@ -66,14 +69,13 @@ class Samples:
 
     @classmethod
     def read(cls, X, y, sample_weight, groups):
-        """Return the samples with non-zero weight of checked X and y."""
+        """Return the samples with a target and non-zero weight of checked X and y."""
         weight = combined_weight(len(X), y, sample_weight)
         groups = None if groups is None else column_or_1d(groups)
         check_consistent_length(y, groups)
         samples = cls(X, y, weight, groups, np.arange(len(y)), y, groups)
-        if weight is None or weight.all():
-            return samples
-        return samples.take(np.flatnonzero(weight > 0))
+        kept = counted_samples(y, weight)
+        return samples if kept is None else samples.take(np.flatnonzero(kept))
 
     def take(self, rows):
         """Some of the samples."""

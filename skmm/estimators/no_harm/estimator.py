@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams, unchanged_on_error
@@ -38,7 +37,8 @@ from skmm.estimators.no_harm.thesis import (
 from skmm.nn.fusion.no_harm import kept_weights
 from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.persistence.states import savable
-from skmm.targets.classes import read_labels
+from skmm.targets.classes import read_classes
+from skmm.targets.values import read_values
 
 EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
 FIT = {
@@ -98,12 +98,16 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         ----------
         X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
             A modality may be missing in some samples.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or, for regressors, (n_samples, n_targets)
+            Several targets may have NaN where they were not measured; held-out losses
+            are then means over the measured ones.
         sample_weight : array-like of shape (n_samples,), default=None
             Used in training and in the held-out losses.
         groups : array-like of shape (n_samples,), default=None
-            Samples of one group stay in one fold, and count as one unit of evidence. A
-            splitter given as `cv` must keep groups together too. Early stopping uses
+            Samples of one group stay in one fold, and are one unit of evidence. Groups
+            count equally, or by the sum of their weights if there are any, of
+            `sample_weight` or `class_weight`; with "holdout" always equally. A splitter
+            given as `cv` must keep groups together too. Early stopping uses
             groups that a net is not trained on; if it is trained on a single group, it
             uses other samples of that group, with a warning.
 
@@ -201,8 +205,8 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
 
         Intervals are for the nets of one fold, and ignore that the weight of "deployed"
         was chosen on the same samples. With `groups` the gain is a mean over groups,
-        the loss a mean over samples. With ``guarantee=None`` losses are validation
-        losses, or training losses without early stopping.
+        weighted like in `fit`, the loss a mean over samples. With ``guarantee=None``
+        losses are validation losses, or training losses without early stopping.
         """
         check_is_fitted(self, "weight_")
         return pd.DataFrame(self._report)
@@ -504,7 +508,7 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
         self._store(locals())
 
     def _read_target(self, y):
-        return column_or_1d(read_labels(y))
+        return read_classes(y, self)
 
     def _learn_target(self, y):
         self.classes_ = np.unique(y)
@@ -661,7 +665,7 @@ class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
         self._store(locals())
 
     def _read_target(self, y):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        y = read_values(y)
         self._flat = y.ndim == 1
         return y
 

@@ -74,7 +74,7 @@ def by_unit(gains, sample_weight=None, groups=None):
     gains : ndarray of shape (n_weights, n_samples)
     sample_weight : ndarray of shape (n_samples,), optional
     groups : array-like of shape (n_samples,), optional
-        All groups have the same weight.
+        A group has the sum of the weights of its samples; without weights, 1.
 
     Returns
     -------
@@ -87,7 +87,8 @@ def by_unit(gains, sample_weight=None, groups=None):
     total = np.bincount(unit, weight)
     known = total > 0
     sums = np.array([np.bincount(unit, weight * gain) for gain in gains])
-    return sums[:, known] / total[known], np.ones(known.sum())
+    units = np.ones(len(total)) if sample_weight is None else total
+    return sums[:, known] / total[known], units[known]
 
 
 def mean_and_error(gains, weight):

@@ -5,6 +5,7 @@ from tqdm.auto import tqdm
 
 from skmm._random import derive
 from skmm.base.training_data import combined_weight, mean_one, split_samples
+from skmm.data.finite import by_output, check_measured, measured_entries
 from skmm.data.validation import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.no_harm.crossfit import validation_groups
@@ -168,9 +169,21 @@ class RegressionTask(Task):
                 "largest squared error that a sample can have."
             )
 
+    def evidence_weight(self, y, weight):
+        """Weights of the samples in held-out losses: of their measured targets."""
+        measured = measured_entries(y)
+        if measured is None:
+            return combined_weight(len(y), y, weight)
+        counts = measured.sum(axis=1)
+        return counts.astype(float) if weight is None else weight * counts
+
     def prior(self, y, weight):
         """Mean of each target."""
-        return np.atleast_1d(np.average(y, axis=0, weights=weight))
+        if measured_entries(y) is None:
+            return np.atleast_1d(np.average(y, axis=0, weights=weight))
+        check_measured(y, weight)
+        found = by_output(y, y, weight)
+        return np.array([np.average(true, weights=own) for true, _, own in found])
 
     def predict(self, model, X):
         """Values of shape (n_samples, n_targets)."""
@@ -193,8 +206,11 @@ class RegressionTask(Task):
 
     def loss_of(self, y):
         """Return a function from values to the loss of each sample."""
-        columns = y.reshape(len(y), -1)
-        return lambda values: ((values - columns) ** 2).mean(axis=1)
+        columns, measured = y.reshape(len(y), -1), measured_entries(y)
+        if measured is None:
+            return lambda values: ((values - columns) ** 2).mean(axis=1)
+        filled, counts = np.where(measured, columns, 0.0), measured.sum(axis=1)
+        return lambda values: (((values - filled) ** 2) * measured).sum(axis=1) / counts
 
     def largest_weight(self):
         """Largest weight of the fused nets that `max_harm` allows."""

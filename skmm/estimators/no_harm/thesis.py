@@ -57,7 +57,7 @@ def fit_thesis(params, task, samples, seed):
         fold.fused.callbacks = None  # callbacks cannot be saved
     fitted = nets.attributes(names)
     fitted["unimodal_"] = {n: models[0] for n, models in fitted["unimodal_"].items()}
-    return fitted | _results(task, fold, X)
+    return fitted | _results(task, fold, samples)
 
 
 def _fit_singles(task, samples, seed):
@@ -68,7 +68,7 @@ def _fit_singles(task, samples, seed):
     nets.prepare(samples)
     for name in task.progress(samples.X):
         nets.fit_singles(name, samples)
-    losses = {name: best_loss(model) for name, model in folds[0].singles.items()}
+    losses = losses_of(task, folds[0], samples)
     folds[0].order = sorted(losses, key=losses.get)
     return nets
 
@@ -168,20 +168,62 @@ def _embedding_widths(task, names, shapes):
         return assemble(encoders, ConcatFusion(), MLPHead(), shapes, 1).widths
 
 
-def best_loss(model):
-    """Validation loss of the weights that were kept, or else training loss."""
-    column = "valid_loss" if model.early_stopping else "train_loss"
-    losses = [row[column] for row in model.net_.history]
-    loss = min(losses) if model.early_stopping else losses[-1]
-    return loss * np.mean(getattr(model._target, "scale", 1.0) ** 2)  # in units of y
+def losses_of(task, fold, samples):
+    """Loss of each net, of its kept weights, in units of y.
+
+    It is the validation loss, or without early stopping the training loss.
+
+    Parameters
+    ----------
+    task : Task
+    fold : FoldModels
+    samples : Samples
+
+    Returns
+    -------
+    dict of str to float
+    """
+    present = samples.X.present
+    losses = {
+        name: _loss(task, model, samples, fold, np.flatnonzero(present[name]))
+        for name, model in fold.singles.items()
+    }
+    if fold.fused is not None:
+        every = np.arange(len(samples.X))
+        losses[FUSED] = _loss(task, fold.fused, samples, fold, every)
+    return losses
 
 
-def _results(task, fold, X):
+def _loss(task, model, samples, fold, rows):
+    scale = np.atleast_1d(getattr(model._target, "scale", 1.0))
+    if np.ptp(scale) > 0:  # the loss in training weights the targets differently
+        return _loss_in_units(task, model, samples, fold, rows)
+    losses = [row[_column(model)] for row in model.net_.history]
+    return (min(losses) if model.early_stopping else losses[-1]) * scale[0] ** 2
+
+
+def _column(model):
+    return "valid_loss" if model.early_stopping else "train_loss"
+
+
+def _loss_in_units(task, model, samples, fold, rows):
+    if model.early_stopping:
+        y, mask = samples.y[rows], fold.validation[rows]
+        rows = rows[model._validation_split(y, mask)[1]]
+    held = samples.take(rows)
+    weight = task.evidence_weight(held.y, held.weight)
+    X = held.X.select(list(model.modalities_in_))
+    found = task.loss_of(held.y)(task.predict(model, X))
+    return float(np.average(found, weights=weight))
+
+
+def _results(task, fold, samples):
     """Fitted attributes: ranking, factor and losses."""
-    best, models = fold.order[0], dict(fold.singles)
+    X, losses = samples.X, losses_of(task, fold, samples)
+    best = fold.order[0]
     weight, factor = 0.0, {"modality_weights_": {best: 1.0}}
     if fold.fused is not None:
-        models[FUSED], weight = fold.fused, task.largest_weight()
+        weight = task.largest_weight()
         weights = fold.fused.net_.module_.fusion.weights().cpu()
         factor = _factor_attributes(list(X), weights)
     return factor | {
@@ -191,12 +233,11 @@ def _results(task, fold, X):
         "weight_": weight,
         "incomplete_weight_": weight,
         "lower_bound_": float("nan"),
-        "_report": _report(models, best, X),
+        "_report": _report(losses, best, X),
     }
 
 
-def _report(models, best, X):
-    losses = {name: best_loss(model) for name, model in models.items()}
+def _report(losses, best, X):
     missing = {name: int((~mask).sum()) for name, mask in X.present.items()}
     return [
         {"model": name, "loss": loss, "gain": losses[best] - loss, **UNKNOWN}

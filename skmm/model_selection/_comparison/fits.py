@@ -7,13 +7,20 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
-from sklearn.base import clone, is_classifier
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    RegressorMixin,
+    clone,
+    is_classifier,
+)
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skmm._random import derive
 from skmm._sklearn import safe_indexing
 from skmm._views import noting
 from skmm.base import restrict, takes_modalities
+from skmm.data.finite import by_output, measured_entries
 from skmm.data.recombine import recombined
 from skmm.data.validation import check_names
 from skmm.model_selection.replicas import fit_replicas, trains_together
@@ -185,9 +192,9 @@ class SubsetFits:
 
     def constant_results(self):
         """Return results of the best constant, or None if it cannot be scored."""
-        kind = DummyClassifier if is_classifier(self.estimator) else DummyRegressor
-        fit = SubsetFit("nothing", kind(), self.X, self.y, self.measure)
+        data = self.X, self.y, self.measure
         try:
+            fit = SubsetFit("nothing", best_constant(self.estimator, *data), *data)
             _, found = fit.one_by_one(dict(enumerate(self.splits.pairs)))
         except CANNOT_SCORE:
             return None
@@ -271,3 +278,70 @@ class SubsetFit:
 
     def _noting(self, split):
         return noting(f"compare_modalities: in subset {self.name!r}, split {split}")
+
+
+# -- the best constant, from which gains of single modalities are measured ----------
+
+
+def best_constant(estimator, X, y, measure):
+    """Return an unfitted model that predicts the best constant for a measure.
+
+    Of regressors, that is the mean or the median, whichever is better for the whole of
+    y: the mean for squared errors, the median for absolute errors.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : ModalityDict
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+    measure : Measure
+    """
+    if is_classifier(estimator):
+        return LabelShares() if y.ndim > 1 else DummyClassifier()
+    masked = measured_entries(y) is not None
+    kinds = [OutputConstant, DummyRegressor]
+    models = [kinds[not masked](strategy=name) for name in ("mean", "median")]
+    scores = [_score(model.fit(X, y), X, y, measure) for model in models]
+    return models[int(scores[1] > scores[0])]
+
+
+def _score(model, X, y, measure):
+    if measure.losses is not None:
+        return -float(np.mean(measure.losses(model, X, y)))
+    return float(measure.score(model, X, y))
+
+
+class OutputConstant(RegressorMixin, BaseEstimator):
+    """Predict the mean or the median of each output where it is measured."""
+
+    def __init__(self, strategy="mean"):
+        self.strategy = strategy
+
+    def fit(self, X, y):
+        """Find the constants."""
+        of = {"mean": np.mean, "median": np.median}[self.strategy]
+        found = by_output(y.astype(np.float64), y)
+        self.constant_ = np.array([of(true) for true, _, _ in found])
+        return self
+
+    def predict(self, X):
+        """Return the constants for every sample."""
+        return np.tile(self.constant_, (len(X), 1))
+
+
+class LabelShares(ClassifierMixin, BaseEstimator):
+    """Predict the share of each label where it is measured."""
+
+    def fit(self, X, y):
+        """Find the shares."""
+        self.classes_ = np.arange(y.shape[1])
+        self.shares_ = OutputConstant().fit(X, y)
+        return self
+
+    def predict_proba(self, X):
+        """Return the shares for every sample."""
+        return self.shares_.predict(X)
+
+    def predict(self, X):
+        """Return 1 for the labels of most samples, else 0."""
+        return (self.predict_proba(X) > 0.5).astype(int)

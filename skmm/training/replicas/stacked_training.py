@@ -101,17 +101,17 @@ class StackedTraining:
     def _train_epoch(self):
         self.module.train()
         rows = self.train.shuffled([net.generator_ for net in self.nets])
-        total = 0
+        total, counted = 0, 0
         for bounds in rows.bounds(self.nets[0].batch_size):
             batch = rows.batch(*bounds)
-            losses = self._losses(batch, self.nets[0].criterion)
+            losses, sizes = self._losses(batch, self.nets[0].criterion)
             self.optimizer.zero_grad()
             losses.sum().backward()
             if self.nets[0].gradient_clip is not None:
                 self._clip(self.nets[0].gradient_clip)
             self.optimizer.step()
-            total = total + losses.detach() * batch.sizes
-        return (total / self.train.sizes).double().cpu()
+            total, counted = total + losses.detach() * sizes, counted + sizes
+        return (total / counted).double().cpu()
 
     def _clip(self, largest):
         """Clip the gradient of each replica by its own norm."""
@@ -122,7 +122,7 @@ class StackedTraining:
             gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
     def _losses(self, batch, objective):
-        """Mean loss of each replica over its samples without padding, shape (B,)."""
+        """Mean loss of each replica without padding, and its size; shape (B,)."""
         for norm in self.norms:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
@@ -132,17 +132,18 @@ class StackedTraining:
         sizes = batch.sizes
         if counted is not None:  # padding is not observed
             sizes = counted.view(batch.weight.shape).sum(1)
-        return objective.finish(total / sizes.clamp(min=1))
+        return objective.finish(total / sizes.clamp(min=1)), sizes
 
     @torch.no_grad()
     def _check(self):
         self.module.eval()
-        objective, total = validation_of(self.nets[0].criterion), 0
+        objective, total, counted = validation_of(self.nets[0].criterion), 0, 0
         for start in range(0, self.valid.n_rows, VALIDATION_ROWS):
             stop = min(start + VALIDATION_ROWS, self.valid.n_rows)
             batch = self.valid.batch(start, stop)
-            total = total + self._losses(batch, objective) * batch.sizes
-        return (total / self.valid.sizes).double().cpu()
+            losses, sizes = self._losses(batch, objective)
+            total, counted = total + losses * sizes, counted + sizes
+        return (total / counted).double().cpu()
 
     def _record(self, epoch, losses, seconds):
         columns = {name: values.tolist() for name, values in losses.items()}

@@ -93,8 +93,9 @@ def _structure(net, problem):
         repr(net.device),
         tuple((s.patience, s.min_delta, s.keep_start) for s in stoppers),
     )
-    dtypes = tuple(tensor.dtype for tensor in tensors_in(target))
-    data = (starts, rows.present is None, dtypes, problem.valid is None)
+    targets = [target, *(problem.valid or ())[1:]]  # masked ones have two tensors
+    dtypes = [tuple(tensor.dtype for tensor in tensors_in(t)) for t in targets]
+    data = (starts, rows.present is None, tuple(dtypes), problem.valid is None)
     return (shapes, kinds, _settings(net.module_), settings, data)
 
 

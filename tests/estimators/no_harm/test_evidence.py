@@ -80,8 +80,9 @@ def test_groups_count_once():
     units, weight = by_unit(gains, None, ["a", "a", "b"])
     np.testing.assert_allclose(units, [[2.0, 8.0]])
     np.testing.assert_allclose(weight, 1)
-    units, _ = by_unit(gains, np.array([3.0, 1.0, 1.0]), ["a", "a", "b"])
+    units, weight = by_unit(gains, np.array([3.0, 1.0, 1.0]), ["a", "a", "b"])
     np.testing.assert_allclose(units, [[1.5, 8.0]])
+    np.testing.assert_allclose(weight, [4.0, 1.0])
 
 
 def test_repeating_every_sample_of_a_group_changes_nothing():
@@ -89,6 +90,22 @@ def test_repeating_every_sample_of_a_group_changes_nothing():
     once = mean_and_error(*by_unit(gains, None, groups))
     twice = mean_and_error(*by_unit(np.tile(gains, 2), None, np.tile(groups, 2)))
     np.testing.assert_allclose(once, twice)
+
+
+def test_groups_of_one_sample_are_weighted_like_samples():
+    gains, weight = RNG.normal(size=(2, 10)), np.repeat([9.0, 1.0], 5)
+    samples = mean_and_error(*by_unit(gains, weight))
+    groups = mean_and_error(*by_unit(gains, weight, np.arange(10)))
+    np.testing.assert_allclose(samples, groups)
+
+
+def test_a_weight_of_two_repeats_the_sample_in_its_group():
+    gains, groups = RNG.normal(size=(2, 10)), np.arange(10) // 2
+    weight = 1.0 + np.arange(10) % 3
+    rows = np.repeat(np.arange(10), weight.astype(int))
+    once = mean_and_error(*by_unit(gains, weight, groups))
+    again = by_unit(gains[:, rows], np.ones(len(rows)), groups[rows])
+    np.testing.assert_allclose(once, mean_and_error(*again))
 
 
 def test_line_search_by_hand():

@@ -185,3 +185,21 @@ def test_about_the_fraction_of_the_samples_is_set_aside(fraction, labels):
 def test_other_seeds_set_other_validation_groups():
     found = [validation_groups(GROUPS, Y, 0.2, seed) for seed in (0, 1, 0)]
     assert set(found[0]) == set(found[2]) != set(found[1])
+
+
+def test_weights_between_groups_count_in_the_report():
+    weight = np.where(np.arange(150) < 75, 9.0, 1.0)
+    model = classifier(**FAST)
+    model.fit(X, Y, sample_weight=weight, groups=np.arange(150))
+    report = model.no_harm_report_.set_index("model")
+    best = report["loss"][model.best_modality_]
+    np.testing.assert_allclose(report["gain"], best - report["loss"], atol=1e-12)
+
+
+def test_class_weights_count_in_loss_and_gain():
+    unequal = np.where(np.arange(150) < 40, Y, Y[0])
+    model = classifier(class_weight="balanced", **FAST)
+    model.fit(X, unequal, groups=np.arange(150))
+    report = model.no_harm_report_.set_index("model")
+    best = report["loss"][model.best_modality_]
+    np.testing.assert_allclose(report["gain"], best - report["loss"], atol=1e-12)

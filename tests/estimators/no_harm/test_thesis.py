@@ -8,7 +8,15 @@ import torch
 from sklearn.metrics import log_loss
 from torch.optim import LBFGS
 
-from skmm import FusionClassifier, NoHarmFusionClassifier, load, restrict
+from skmm import (
+    FusionClassifier,
+    NoHarmFusionClassifier,
+    NoHarmFusionRegressor,
+    load,
+    restrict,
+)
+from skmm._random import derive
+from skmm.base.training_data import split_samples
 from skmm.estimators.no_harm.crossfit import CrossFit
 from skmm.nn import MLPEncoder, NoHarmFusion
 from skmm.training import Stage
@@ -240,3 +248,36 @@ def test_saved_and_loaded(guarantee, tmp_path):
     if guarantee is None:
         assert again.lambda_ == pytest.approx(model.lambda_)
         assert again.history_.equals(model.history_)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+@pytest.mark.parametrize("holes", [False, True])
+def test_losses_of_several_targets_are_in_their_units(stops, holes):
+    """Modality b predicts the target of the larger scale, which counts more."""
+    rng = np.random.default_rng(0)
+    data = {name: rng.normal(size=(120, 1)) for name in "ab"}
+    y = np.hstack([data["a"], 500 * data["b"]]) + [1, 100] * rng.normal(size=(120, 2))
+    if holes:
+        y[::3, 0] = np.nan
+    model = NoHarmFusionRegressor(
+        guarantee=None, early_stopping=stops, max_epochs=30, lr=0.01, random_state=0
+    ).fit(data, y)
+    assert model.best_modality_ == "b"
+    report = model.no_harm_report_.set_index("model")["loss"]
+    predictions = {n: m.predict({n: data[n]}) for n, m in model.unimodal_.items()}
+    predictions["fused"] = model.predict(data)
+    single = model.unimodal_["a"]
+    kept = slice(None)
+    if stops:
+        kept = np.flatnonzero(validation_rows(single, y))
+    for name, values in predictions.items():
+        error = np.nanmean(np.square(values - y)[kept])
+        assert report[name] == pytest.approx(error, rel=1e-4)
+
+
+def validation_rows(model, y):
+    """Samples that early stopping used, as a mask."""
+    seed = derive(model.random_state, "validation")
+    rows = np.zeros(len(y), bool)
+    rows[split_samples(len(y), model.validation_fraction, None, seed)[1]] = True
+    return rows
