@@ -2,14 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
-from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.nn.assemble import MultimodalModule
 
@@ -25,11 +24,14 @@ class TrainingData:
         Training samples and their encoded target.
     valid : (TensorRows, Tensor) or None, default=None
         Validation samples of early stopping and their encoded target.
+    monitor : Monitor or None, default=None
+        Computes the score that early stopping follows; None is the validation loss.
     """
 
     module: MultimodalModule
     train: tuple[TensorRows, torch.Tensor]
     valid: tuple[TensorRows, torch.Tensor] | None = None
+    monitor: Any = None
 
     def nbytes(self):
         """Size of the training samples as dense arrays, in bytes."""
@@ -50,13 +52,48 @@ class TrainingData:
         return self
 
 
+@dataclass
+class Samples:
+    """Samples of a fit as `fit` gets them, after validation.
+
+    Attributes
+    ----------
+    X : ModalityDict
+    y : ndarray or ModalityDict
+        As the target reads it.
+    weight : ndarray of shape (n_samples,) or None
+        Product of sample and class weights.
+    sample_weight, groups : ndarray of shape (n_samples,) or None
+        As given to `fit`.
+    valid : ndarray of shape (n_samples,) of bool, or None
+        The validation set, if it is already drawn.
+    """
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    valid: np.ndarray | None = None
+
+    def take(self, index):
+        """Some of the samples."""
+        values = vars(self).values()
+        return Samples(*(None if v is None else v[index] for v in values))
+
+    def with_weight(self, scaled=True):
+        """Samples with non-zero weight, which is scaled to mean one."""
+        if self.weight is None or self.weight.all():
+            return self
+        kept = self.take(self.weight > 0)
+        kept.weight = mean_one(kept.weight) if scaled else kept.weight
+        return kept
+
+
 def _pick(rows, target, index):
     index = torch.from_numpy(index).to(tensors_in(target)[0].device)
     rows = rows.subset(index)
     return rows.with_weight(mean_one(rows.weight)), rows_at(target, index)
-
-
-NOT_STRATIFIED = "the validation set is not stratified"
 
 
 def combined_weight(n_samples, y, sample_weight=None, class_weight=None, scaled=True):
@@ -137,53 +174,6 @@ def check_weight(n_samples, sample_weight):
 def mean_one(weight):
     """Weights scaled to mean one; None and all-zero weights are returned as is."""
     return weight if weight is None or not weight.any() else weight / weight.mean()
-
-
-def split_samples(n_samples, fraction, labels, seed):
-    """Indices of a training and a validation set.
-
-    Parameters
-    ----------
-    n_samples : int
-    fraction : float
-        Fraction of samples in the validation set.
-    labels : ndarray of shape (n_samples,) or None
-        Stratify by these classes. If a class has only one sample, or there are fewer
-        training or validation samples than classes, the split is random and a warning
-        is issued.
-    seed : int
-
-    Returns
-    -------
-    (ndarray, ndarray)
-    """
-    if n_samples < 3:
-        raise ValueError(
-            "early_stopping and measures of overfitting need at least 3 samples with "
-            f"non-zero weight to form a validation set; got {n_samples}."
-        )
-    size = min(max(1, round(fraction * n_samples)), n_samples - 2)
-    train, valid = train_test_split(
-        np.arange(n_samples),
-        test_size=size,
-        random_state=seed % 2**32,
-        stratify=None if labels is None or not _can_stratify(labels, size) else labels,
-    )
-    return np.sort(train), np.sort(valid)
-
-
-def _can_stratify(labels, size):
-    classes, counts = np.unique(labels, return_counts=True)
-    smaller = min(size, len(labels) - size)
-    if counts.min() >= 2 and smaller >= len(classes):
-        return True
-    rarest = classes.tolist()[counts.argmin()]
-    warn(
-        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
-        f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes."
-    )
-    return False
 
 
 IGNORED = "The groups parameter is ignored by"  # see check_groups_together

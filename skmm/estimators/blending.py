@@ -83,6 +83,9 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         is also needed without early stopping, to measure overfitting.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`; for multilabel targets
         a list with one dict per label.
@@ -191,6 +194,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.2,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,

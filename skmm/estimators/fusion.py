@@ -55,6 +55,11 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or the name of a
+        scorer of scikit-learn such as "roc_auc", of which more is better, or
+        ``scorer(estimator, X, y)``. Recorded in `history_` as "valid_<name>", or
+        "valid_score" for a callable.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`; for multilabel targets
         a list with one dict per label.
@@ -152,6 +157,7 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,
@@ -211,6 +217,9 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         Fraction of the samples in the validation set.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     warm_start : bool, default=False
         Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
@@ -301,6 +310,7 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         warm_start=False,
         callbacks=None,
         checkpoint=None,

@@ -99,6 +99,9 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
@@ -213,6 +216,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,
@@ -332,6 +336,12 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return self
 
     # -- predictions ---------------------------------------------------------------
+
+    def _in_training(self, net):
+        model = super()._in_training(net)
+        known = self.temperature != "validation"  # it is found after training
+        model.temperature_ = float(self.temperature) if known else 1.0
+        return model
 
     def _outputs(self, X, method="forward"):
         """For `forward`, negative class losses divided by the temperature."""

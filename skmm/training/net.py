@@ -258,7 +258,7 @@ class TensorNet(PortableNet):
 
     # -- the loop ------------------------------------------------------------------
 
-    def run(self, train, valid=None, epochs=None):
+    def run(self, train, valid=None, epochs=None, monitor=None):
         """Train for some epochs, starting from the current weights.
 
         Parameters
@@ -266,6 +266,9 @@ class TensorNet(PortableNet):
         train, valid : (TensorRows, Tensor)
             Samples and target; `valid` adds the validation loss.
         epochs : int, default=max_epochs
+        monitor : callable, optional
+            ``monitor(net)`` is a score of the validation set, which is recorded after
+            every epoch in the column ``monitor.column``.
 
         Raises
         ------
@@ -276,7 +279,7 @@ class TensorNet(PortableNet):
             If the device is out of memory; the message contains the batch size.
         """
         epochs = epochs or self.max_epochs
-        self.finished_ = False
+        self.finished_, self.monitor_ = False, monitor
         if self.stages or len(self.history):
             check_callbacks(self)
         try:
@@ -290,6 +293,7 @@ class TensorNet(PortableNet):
                 f"{self.batch_size}, with data and net on it. Use a smaller batch_size."
             ) from error
         finally:
+            self.monitor_ = None  # it holds the validation set
             self.module_.eval()  # predictions need not walk over all parts
         return self
 
@@ -334,6 +338,8 @@ class TensorNet(PortableNet):
                 self.history.record("stage", self.stage_)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
+            if self.monitor_ is not None:
+                self.history.record(self.monitor_.column, self.monitor_(self))
             if self.schedule_ is not None:
                 self._follow(self.schedule_)
             try:
@@ -349,7 +355,9 @@ class TensorNet(PortableNet):
         """Evaluate the initial weights if a callback may keep them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, EarlyStopping) and callback.keep_start:
-                callback.compare(self, self.loss_on(*valid), len(self.history))
+                score = self.monitor_ and self.monitor_(self)
+                score = self.loss_on(*valid) if self.monitor_ is None else score
+                callback.compare(self, score, len(self.history))
 
     def _follow(self, schedule):
         """Record the largest learning rate of this epoch, and set the next one."""

@@ -6,6 +6,7 @@ from functools import partial
 from joblib import effective_n_jobs
 
 from skmm._random import base_seed
+from skmm.base.validation_split import groups_for
 from skmm.data import ModalityDict
 from skmm.model_selection._key import key_of
 from skmm.model_selection._optuna.processes import run_in_journal, run_processes
@@ -67,9 +68,10 @@ def _key(search, evaluation, space):
     X = evaluation.X
     if isinstance(X, ModalityDict):
         X = [dict(X), {name: X.present[name] for name in X}]
+    groups = groups_for(search.estimator, evaluation.groups)
     return key_of(
         estimator=search.estimator,
-        data=[X, evaluation.y, evaluation.fit_params],
+        data=[X, evaluation.y, evaluation.fit_params | groups],
         space=space.described(),
         splits=evaluation.splits,
         scoring=[search.scoring, evaluation.metric],
@@ -77,12 +79,13 @@ def _key(search, evaluation, space):
 
 
 def _trials_per_batch(search, evaluation, jobs):
-    only_weights = {*evaluation.fit_params} <= {"sample_weight"}
+    only_weights = {*evaluation.fit_params} <= {"sample_weight", "groups"}
     if not search.replicas or evaluation.prunes or not only_weights:
         return 1
     y, rows = indexable_target(evaluation.y), evaluation.splits[0][0]
     try:
-        stacks = trains_together(evaluation.estimator, evaluation.X, y, rows)
+        data = (evaluation.X, y, rows, evaluation.groups_in_fits())
+        stacks = trains_together(evaluation.estimator, *data)
     except Exception:  # the space may correct it; if not, the trials raise it
         return 1
     return min(STACK, max(1, search.n_trials // jobs)) if stacks else 1

@@ -103,8 +103,8 @@ def can_be_stacked(net, problem):
 
     This requires dense Blocks, an Objective without weights that is a mean over
     samples, an optimizer whose steps are proportional to lr, and one lr and weight
-    decay for all parts. Stages, compilation and callbacks other than early stopping are
-    not supported.
+    decay for all parts. Stages, compilation, a monitored score and callbacks other than
+    early stopping are not supported.
 
     Parameters
     ----------
@@ -121,6 +121,7 @@ def can_be_stacked(net, problem):
         and (net.criterion.additive or _is_checked_at_once(net, problem.valid))
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
+        and problem.monitor is None
         and not net.stages
         and not net.compile
         and not isinstance(net.lr, dict)
@@ -193,7 +194,8 @@ def _numbers(source):
 def _one_by_one(nets, problems, seeds, members):
     for i in members:
         with seeded(seeds[i], nets[i].device):
-            nets[i].run(problems[i].train, problems[i].valid)
+            problem = problems[i]
+            nets[i].run(problem.train, problem.valid, monitor=problem.monitor)
 
 
 def _in_a_stack(nets, problems, seed):
