@@ -5,6 +5,7 @@ from os import PathLike
 
 from skmm._sklearn import Interval, StrOptions
 from skmm.training import optimizers
+from skmm.training.schedules import SCHEDULES
 
 OF_TRAINING = {
     "objective": [str, callable, None],
@@ -12,7 +13,7 @@ OF_TRAINING = {
     "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
     "lr": [Interval(Real, 0, None, closed="neither"), dict],
     "weight_decay": [Interval(Real, 0, None, closed="left"), dict],
-    "lr_schedule": [StrOptions(set(optimizers.SCHEDULES)), callable, None],
+    "lr_schedule": [StrOptions(set(SCHEDULES)), callable, None],
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],

@@ -170,6 +170,7 @@ class ModalityEstimator(
         net = self.make_net(data.module)
         net.stages = None  # all parts are trained
         net = net.resume(self.net_) if again else net
+        net.schedule_in_calls(self.net_ if again else None)
         return self._train(net, data, 1)
 
     def _net_to_train_further(self, method):

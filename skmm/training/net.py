@@ -11,27 +11,28 @@ from torch.nn.utils import clip_grad_norm_
 from skmm._warnings import warn
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, mean_loss, slice_rows
+from skmm.training.batches import Batches, batch_bounds, mean_loss, slice_rows
 from skmm.training.callbacks import (
+    VALID_LOSS,
     EarlyStopping,
     check_callbacks,
     raised_on_purpose,
 )
 from skmm.training.embeddings import EmbeddingCache
 from skmm.training.fingerprint import same_but_for_weights
+from skmm.training.history import record_loss
 from skmm.training.optimizers import (
     LR,
     Learner,
     carry_state,
     load_state,
     make_optimizer,
-    make_schedule,
     parts_of,
     penalised,
     per_part,
-    step_schedule,
 )
 from skmm.training.pickling import PortableNet
+from skmm.training.schedules import Schedule
 from skmm.training.stages import (
     check_stages,
     frozen_but,
@@ -59,8 +60,8 @@ class TensorNet(PortableNet):
     weight_decay : float or dict, default=0.0
         L2 penalty. A dict sets it by part, like `lr`; see
         ``skmm.training.optimizers``.
-    lr_schedule : None, "cosine", "plateau" or callable, default=None
-        See ``skmm.training.optimizers.make_schedule``.
+    lr_schedule : None, str or callable, default=None
+        See ``skmm.training.schedules.make_schedule``.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
     shuffle_seed : int, default=0
@@ -127,6 +128,7 @@ class TensorNet(PortableNet):
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
+        self.schedule_, self.in_calls_ = None, False
         return self
 
     def torch_compile(self, module, name):
@@ -173,6 +175,13 @@ class TensorNet(PortableNet):
         self._clip()
         return step
 
+    def train_step(self, batch, **fit_params):
+        """Train on one mini-batch, in the loop of skorch."""
+        step = super().train_step(batch, **fit_params)
+        if self.schedule_ is not None:
+            self.schedule_.after_batch()
+        return step
+
     def resume(self, earlier):
         """Continue from the training of another net with the same module.
 
@@ -202,6 +211,18 @@ class TensorNet(PortableNet):
             self._make_optimizer(self.lr)
         elif weights and self.criterion_.state_dict():
             warn("objective changed since the first fit; its weights start again.")
+
+    def schedule_in_calls(self, earlier):
+        """Let the schedule go on from call to call of ``partial_fit``.
+
+        Parameters
+        ----------
+        earlier : TensorNet or None
+            That of the call before, if any.
+        """
+        self.in_calls_ = True
+        if getattr(earlier, "in_calls_", False):
+            self.schedule_ = earlier.schedule_
 
     def best_epoch(self):
         """Epoch of the weights kept by early stopping, counted from 1."""
@@ -316,7 +337,7 @@ class TensorNet(PortableNet):
     def _run_stage(self, train, valid, epochs, cache=None):
         self.stop_training = False
         self.epochs_ = epochs
-        self.schedule_ = make_schedule(self.lr_schedule, self.optimizer_, epochs)
+        self.schedule_ = self._make_schedule(len(train[0]))
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
             if cache is not None and self.epochs_:
@@ -326,6 +347,14 @@ class TensorNet(PortableNet):
             self.finished_ = self.stage_ == len(self.stages or [0])
         finally:
             self.notify("on_train_end", X=train[0], y=train[1])
+
+    def _make_schedule(self, n_samples):
+        if self.lr_schedule is None:
+            return None
+        n_batches = len(batch_bounds(n_samples, self.batch_size))
+        epochs = self.max_epochs if self.in_calls_ else self.epochs_
+        made = Schedule(self.lr_schedule, self.optimizer_, epochs, n_batches)
+        return made.continue_from(self.schedule_) if self.in_calls_ else made
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
@@ -341,7 +370,9 @@ class TensorNet(PortableNet):
             if self.monitor_ is not None:
                 self.history.record(self.monitor_.column, self.monitor_(self))
             if self.schedule_ is not None:
-                self._follow(self.schedule_)
+                losses = self.history[-1]
+                loss = losses.get(VALID_LOSS, losses["train_loss"])
+                self.history.record("lr", self.schedule_.after_epoch(loss))
             try:
                 self.notify("on_epoch_end", **data)
             except KeyboardInterrupt as error:
@@ -359,12 +390,6 @@ class TensorNet(PortableNet):
                 score = self.loss_on(*valid) if self.monitor_ is None else score
                 callback.compare(self, score, len(self.history))
 
-    def _follow(self, schedule):
-        """Record the largest learning rate of this epoch, and set the next one."""
-        self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
-        row = self.history[-1]
-        step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
-
     # -- the loop over mini-batches ---------------------------------------------
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
@@ -380,7 +405,7 @@ class TensorNet(PortableNet):
             losses = self._lean_epoch(iterator, training)
             self.history.new_batch()  # only the last one, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
-        self._record_loss(losses, iterator.bounds, prefix)
+        record_loss(self, losses, iterator.bounds, prefix)
 
     def loss_on(self, rows, target):
         """Compute the mean validation loss of some samples.
@@ -402,10 +427,12 @@ class TensorNet(PortableNet):
 
     def _lean_step(self, rows, target):
         if isinstance(self.optimizer_, torch.optim.LBFGS):  # calls it more than once
-            step = partial(self._gradients, rows, target)
-            return self.optimizer_.step(step).detach()
-        loss = self._gradients(rows, target)
-        self.optimizer_.step()
+            loss = self.optimizer_.step(partial(self._gradients, rows, target))
+        else:
+            loss = self._gradients(rows, target)
+            self.optimizer_.step()
+        if self.schedule_ is not None:
+            self.schedule_.after_batch()
         return loss.detach()
 
     def _gradients(self, rows, target):
@@ -417,33 +444,6 @@ class TensorNet(PortableNet):
 
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
-
-    def _record_loss(self, losses, bounds, prefix):
-        if not torch.isfinite(losses).all():
-            self._raise_not_finite(losses, prefix)
-        mean = mean_loss(losses, bounds)
-        self._record_best(prefix + "_loss", mean)
-        self.history.record(prefix + "_loss", mean)
-
-    def _record_best(self, key, loss):
-        """Record whether the epoch is the best so far, which Checkpoint reads."""
-        rows = reversed(self.history)
-        best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
-        self.history.record(key + "_best", loss < best)
-
-    def _raise_not_finite(self, losses, prefix):
-        batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
-        raise FloatingPointError(
-            f"the {prefix} loss is {float(losses[batch - 1])} in epoch "
-            f"{len(self.history)}, batch {batch} of {len(losses)}. Likely causes: lr "
-            f"(now {self._rate()}) is too large, or inputs are not scaled (put a "
-            "StandardScaler into a ModalityTransformer)."
-        )
-
-    def _rate(self):
-        """Learning rate, or the lowest and highest of the parts."""
-        rates = {group["lr"] for group in self.optimizer_.param_groups}
-        return " to ".join(f"{rate:g}" for rate in sorted({min(rates), max(rates)}))
 
     def _clip(self):
         if self.gradient_clip is not None:

@@ -10,10 +10,10 @@ from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
 from skmm.objectives.base import validation_of
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.optimizers import (
-    make_schedule,
     names_without_decay,
     optimizer_class,
 )
+from skmm.training.schedules import make_schedule
 
 VALIDATION_ROWS = 1024
 
@@ -75,7 +75,7 @@ class StackedTraining:
     def run(self, epochs):
         """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
-        schedule = make_schedule(name, inner, epochs)
+        schedule = make_schedule(name, inner, epochs, 1)  # None or "cosine"
         if self.stopper is not None and self.stopper.keep_start:
             self._keep_best(0, self._check())
         for epoch in range(1, epochs + 1):
