@@ -33,8 +33,8 @@ def fit_many(models, data, *, classes=None, valid=None, groups=None, memory=MEMO
     none = [None] * len(models)
     each = zip(models, data, valid or none, groups or none, strict=True)
     for model, (X, y, weight), mask, group in each:
-        known = {"valid": mask, **groups_for(model, group)}
-        ready = model.prepare(X, y, weight, classes=classes, **known)
+        known = {} if group is None else groups_for(model, group)
+        ready = model.prepare(X, y, weight, classes=classes, valid=mask, **known)
         net = model.make_net(ready.module)
         prepared.append((model, net, ready))
         size += ready.nbytes()

@@ -64,7 +64,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         the head of a modality; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs, not used in estimates of the weights. See
         :class:`FusionClassifier`.
     gradient_clip : float or None, default=1.0

@@ -36,10 +36,12 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
         parts get 0.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
-        Schedule of `lr` over the epochs. "cosine" decreases it to zero; "plateau"
-        divides it by ten if the loss has not decreased for 5 epochs. A callable gets
-        the optimizer and returns a scheduler, like the classes of torch.
+    lr_schedule : str, callable or None, default=None
+        Schedule of `lr`. "cosine" decreases it to zero; "plateau" divides it by ten if
+        the loss has not decreased for 5 epochs; "warmup_cosine" and "onecycle" first
+        increase it, and change it after every mini-batch. A callable gets the optimizer
+        and returns a scheduler, like the classes of torch; see
+        :class:`skmm.training.PerBatch`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
@@ -201,7 +203,7 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
         parts get 0.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.

@@ -182,7 +182,7 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         "order1__image": 1e-5}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient of all orders, so that lower orders depend on

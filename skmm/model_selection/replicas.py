@@ -191,7 +191,7 @@ class _Job:
             before = self.model[:-1]
             X = before.fit_transform(X, y)
             self.model.steps[:-1] = before.steps
-        groups = groups_for(self.last, self.groups)
+        groups = {} if self.groups is None else groups_for(self.last, self.groups)
         self.problem = self.last.prepare(X, y, self.weight, **groups)
         self.net = self.last.make_net(self.problem.module)
         return self

@@ -64,7 +64,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
+from skmm.training.threads import threads_for, work_of
 
 
 class Batches:
@@ -99,8 +100,9 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
         module.eval()
     # calls the module itself, which may be compiled
     call, whole = module if method == "forward" else getattr(module, method), None
-    with torch.inference_mode():
-        for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
+    size = batch_size or slice_rows(rows)
+    with threads_for(work_of(module, rows, size)), torch.inference_mode():
+        for start, stop in batch_bounds(len(rows), size):
             part = rows.take(slice(start, stop))
             known = {"encoded": part.encoded} if part.encoded else {}
             outputs = call(part.x, part.present, **known)

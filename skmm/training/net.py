@@ -11,7 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 from skmm._warnings import warn
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
-from skmm.training.batches import Batches, batch_bounds, mean_loss, slice_rows
+from skmm.training.batches import Batches, mean_loss, slice_rows
 from skmm.training.callbacks import (
     VALID_LOSS,
     EarlyStopping,
@@ -40,6 +40,7 @@ from skmm.training.stages import (
     rates_of,
     trained_parts,
 )
+from skmm.training.threads import BACKWARD, threads_for, work_of
 
 
 class TensorNet(PortableNet):
@@ -303,11 +304,12 @@ class TensorNet(PortableNet):
         self.finished_, self.monitor_ = False, monitor
         if self.stages or len(self.history):
             check_callbacks(self)
+        run = self._run_stages if self.stages else self._run_stage
         try:
-            if self.stages:
-                self._run_stages(train, valid, epochs)
-            else:
-                self._run_stage(train, valid, epochs)
+            with threads_for(
+                BACKWARD * work_of(self.module_, train[0], self.batch_size)
+            ):
+                run(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"{self.device} is out of memory for batches of batch_size="
@@ -337,7 +339,8 @@ class TensorNet(PortableNet):
     def _run_stage(self, train, valid, epochs, cache=None):
         self.stop_training = False
         self.epochs_ = epochs
-        self.schedule_ = self._make_schedule(len(train[0]))
+        if self.lr_schedule is not None:
+            self.schedule_ = Schedule.of(self, len(train[0]))
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
             if cache is not None and self.epochs_:
@@ -347,14 +350,6 @@ class TensorNet(PortableNet):
             self.finished_ = self.stage_ == len(self.stages or [0])
         finally:
             self.notify("on_train_end", X=train[0], y=train[1])
-
-    def _make_schedule(self, n_samples):
-        if self.lr_schedule is None:
-            return None
-        n_batches = len(batch_bounds(n_samples, self.batch_size))
-        epochs = self.max_epochs if self.in_calls_ else self.epochs_
-        made = Schedule(self.lr_schedule, self.optimizer_, epochs, n_batches)
-        return made.continue_from(self.schedule_) if self.in_calls_ else made
 
     def _run_epochs(self, train, valid):
         data = {"dataset_train": train, "dataset_valid": valid}
@@ -418,11 +413,17 @@ class TensorNet(PortableNet):
         batches = Batches(rows, target, slice_rows(rows, self.batch_size))
         return mean_loss(self._lean_epoch(batches, False), batches.bounds)
 
+    def _work(self, batches, training):
+        """Operations of a mini-batch."""
+        work = work_of(self.module_, batches.rows, batches.bounds[0][1])
+        return BACKWARD * work if training else work
+
     def _lean_epoch(self, iterator, training):
         """Losses of the mini-batches, synchronised once."""
         self._set_training(training)
         step = self._lean_step if training else self._lean_check
-        with torch.set_grad_enabled(training):
+        work = self._work(iterator, training)
+        with threads_for(work), torch.set_grad_enabled(training):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):

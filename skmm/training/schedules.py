@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from torch.optim import lr_scheduler
 
 from skmm._class_registry import registered
+from skmm.training.batches import batch_bounds
 from skmm.training.fingerprint import same_but_for_weights
 
 __all__ = ["PerBatch"]
@@ -163,6 +164,14 @@ class Schedule:
                 f'{epochs * n_batches}. Use lr_schedule="onecycle", or change its '
                 "number of steps."
             )
+
+    @classmethod
+    def of(cls, net, n_samples):
+        """That of a net; in ``partial_fit`` the schedule of earlier calls goes on."""
+        n_batches = len(batch_bounds(n_samples, net.batch_size))
+        epochs = net.max_epochs if net.in_calls_ else net.epochs_
+        made = cls(net.lr_schedule, net.optimizer_, epochs, n_batches)
+        return made.continue_from(net.schedule_) if net.in_calls_ else made
 
     def after_batch(self):
         """Note the learning rate, and set the next one."""

@@ -247,9 +247,10 @@ class SubsetFit:
         for split, (train, test) in pairs.items():
             with self._noting(split):
                 X, y = safe_indexing(self.X, train), self.y[train]
-                groups = None if self.groups is None else self.groups[train]
-                model = clone(self.model)
-                model.fit(X, y, **groups_for(model, groups))
+                model, params = clone(self.model), {}
+                if self.groups is not None:
+                    params = groups_for(model, self.groups[train])
+                model.fit(X, y, **params)
             found[split] = self._result(model, split, test)
         return self.name, found
 

@@ -185,11 +185,16 @@ class Evaluation:
         """Return the groups that fits may keep together, or None."""
         return self.fit_params.get("groups", self.groups)
 
+    def params_of(self, model):
+        """Return the arguments of the fit of a model, besides X and y."""
+        if self.groups is None:
+            return self.fit_params
+        return self.fit_params | groups_for(model, self.groups)
+
     def fit_all(self, params):
         """Return the estimator with parameters, fitted on all samples."""
         model, target = self.model(params), () if self.y is None else (self.y,)
-        groups = groups_for(model, self.groups)
-        return model.fit(self.X, *target, **self.fit_params, **groups)
+        return model.fit(self.X, *target, **self.params_of(model))
 
     def value_of(self, result):
         """Return the mean test score that is optimized; NaN if there is none."""
@@ -221,7 +226,7 @@ class Evaluation:
             test=test,
             verbose=0,
             parameters=None,
-            fit_params=self.fit_params | groups_for(model, self.groups),
+            fit_params=self.params_of(model),
             score_params=self.score_params,
             return_train_score=self.return_train_score,
             return_times=True,

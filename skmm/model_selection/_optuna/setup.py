@@ -6,7 +6,6 @@ from functools import partial
 from joblib import effective_n_jobs
 
 from skmm._random import base_seed
-from skmm.base.validation_split import groups_for
 from skmm.data import ModalityDict
 from skmm.model_selection._key import key_of
 from skmm.model_selection._optuna.processes import run_in_journal, run_processes
@@ -68,10 +67,9 @@ def _key(search, evaluation, space):
     X = evaluation.X
     if isinstance(X, ModalityDict):
         X = [dict(X), {name: X.present[name] for name in X}]
-    groups = groups_for(search.estimator, evaluation.groups)
     return key_of(
         estimator=search.estimator,
-        data=[X, evaluation.y, evaluation.fit_params | groups],
+        data=[X, evaluation.y, evaluation.params_of(search.estimator)],
         space=space.described(),
         splits=evaluation.splits,
         scoring=[search.scoring, evaluation.metric],

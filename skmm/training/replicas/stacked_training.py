@@ -75,7 +75,7 @@ class StackedTraining:
     def run(self, epochs):
         """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
-        schedule = make_schedule(name, inner, epochs, 1)  # None or "cosine"
+        schedule = name and make_schedule(name, inner, epochs, 1)  # "cosine"
         if self.stopper is not None and self.stopper.keep_start:
             self._keep_best(0, self._check())
         for epoch in range(1, epochs + 1):

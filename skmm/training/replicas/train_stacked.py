@@ -17,6 +17,7 @@ from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import attributes_of, describe, digest
 from skmm.training.optimizers import optimizer_class, penalised
 from skmm.training.replicas.stacked_training import VALIDATION_ROWS, StackedTraining
+from skmm.training.threads import BACKWARD, threads_for, work_of
 
 ELEMENTWISE = {  # optimizers whose step is proportional to lr
     torch.optim.Adam,
@@ -205,5 +206,7 @@ def _in_a_stack(nets, problems, seed):
         valid = StackedRows.of([problem.valid for problem in problems])
     stoppers = [c for _, c in nets[0].callbacks_ if isinstance(c, EarlyStopping)]
     stopper = stoppers[0] if stoppers else None
-    with seeded(seed, nets[0].device):
+    rows = problems[0].train[0]
+    work = BACKWARD * work_of(nets[0].module_, rows, nets[0].batch_size) * len(nets)
+    with threads_for(work), seeded(seed, nets[0].device):
         StackedTraining(nets, train, valid, stopper).run(nets[0].max_epochs)
