@@ -43,7 +43,8 @@ def evaluation_of(search, X, y, params):
                 f"{len(values)}."
             )
     routed = search._get_routed_params_for_fit(params)
-    groups = None if routing_enabled() else params.get("groups")
+    groups = params.get("groups")
+    groups = None if groups is None or routing_enabled() else groups
     return Evaluation(
         clone(search.estimator),
         X,
