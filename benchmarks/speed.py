@@ -6,8 +6,11 @@ was reached, and whether that meets it. The *floor* is a bare torch loop that sl
 whole tensors and uses a fused Adam.
 """
 
+import subprocess
+import sys
 import time
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -37,6 +40,8 @@ from skmm.nn import (
     NoHarmFusion,
 )
 from skmm.training import Stage
+
+CLOCK = time.perf_counter
 
 
 def fit_rows(quick, clock):
@@ -250,6 +255,43 @@ def molecule_rows(quick):
     ]
 
 
+def thread_rows(quick):
+    """A small fit with all threads of torch, alone and beside busy processes."""
+    every, rng = torch.get_num_threads(), np.random.default_rng(0)
+    X = {"a": rng.normal(size=(1000, 41)), "b": rng.normal(size=(1000, 64))}
+    y, model = X["a"][:, 0] > 0, FusionClassifier(max_epochs=30, random_state=0)
+
+    def with_threads(number):
+        def fit():
+            torch.set_num_threads(number)
+            model.fit(X, y)
+
+        return fit
+
+    tasks, rows = {"one": with_threads(1), "all": with_threads(every)}, []
+    for neighbours in (0, 2 * every):
+        with busy(neighbours):
+            for name, clock in (("cpu", time.process_time), ("clock", CLOCK)):
+                seconds = alternating_medians(tasks, 3 if quick else 7, clock=clock)
+                case = f"{every} threads, {neighbours} busy processes, {name}"
+                ratio = seconds["all"] / seconds["one"]
+                rows.append(row("small fit: all threads / one", case, ratio, 1.2))
+    return rows
+
+
+@contextmanager
+def busy(count):
+    """Some processes that only use processor time."""
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 def measure(threads, clock, quick):
     """All rows with a number of threads."""
     torch.set_num_threads(threads)
@@ -258,6 +300,7 @@ def measure(threads, clock, quick):
         rows += predict_rows(quick, clock) + convolution_rows(quick)
         rows += frozen_rows(quick) + mulmix_rows(quick, clock)
         rows += factor_rows(quick) + molecule_rows(quick) if threads == 1 else []
+        rows += thread_rows(quick) if threads > 1 else []
     return [{**row, "threads": threads} for row in rows]
 
 

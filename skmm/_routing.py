@@ -11,6 +11,8 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
+VALIDATION = "validation_data"  # has samples of its own
+
 
 def routing_enabled():
     """Whether scikit-learn's metadata routing is enabled."""
@@ -58,7 +60,10 @@ def routed(owner, method, params):
 
 def of_rows(params, rows, n_rows):
     """Return the parameters of some samples; per-sample values are indexed."""
-    return {key: _taken(value, rows, n_rows) for key, value in params.items()}
+    return {
+        key: value if key == VALIDATION else _taken(value, rows, n_rows)
+        for key, value in params.items()
+    }
 
 
 def _taken(value, rows, n_rows):

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmm import FusionClassifier, ModalityDict, NoHarmFusionClassifier
 from skmm._random import derive
-from skmm.base.training_data import split_samples
+from skmm.base.validation_split import split_samples
 from skmm.nn import MLPHead, NoHarmFusion
 from skmm.training import Stage
 

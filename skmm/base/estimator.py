@@ -1,7 +1,6 @@
 """Base class of the estimators that train one net on several modalities."""
 
-from numbers import Integral, Real
-from os import PathLike
+from copy import copy
 
 import numpy as np
 from sklearn.base import (
@@ -16,9 +15,10 @@ from skmm import objectives, training
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, float32_default, seeded
 from skmm._resolver import resolve
-from skmm._sklearn import HasMethods, Interval, StrOptions
+from skmm._sklearn import HasMethods
 from skmm.base import net_state, warm_start
 from skmm.base import search_space as spaces
+from skmm.base.constraints import OF_TRAINING
 from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
     check_by_modality,
@@ -29,13 +29,12 @@ from skmm.base.modality_subset import (
 )
 from skmm.base.modality_weights import weights_table
 from skmm.base.training_data import (
+    Samples,
     TrainingData,
+    check_weight,
     combined_weight,
-    counted_samples,
-    keep_outputs,
-    scaled_weight,
-    split_samples,
 )
+from skmm.base.validation_split import check_groups, set_validation
 from skmm.data import check_modalities
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
@@ -49,7 +48,7 @@ from skmm.data.validation import check_target, note_missing, with_target
 from skmm.nn.assemble import assemble
 from skmm.objectives.base import check_objective
 from skmm.persistence.states import savable
-from skmm.training import optimizers
+from skmm.training.callbacks import LOSS, callbacks_of
 from skmm.training.fingerprint import digests
 
 
@@ -90,7 +89,7 @@ class ModalityEstimator(
     _fitted_by = "net_"
     _training_parameters = frozenset(
         "objective stages optimizer lr weight_decay lr_schedule gradient_clip "
-        "batch_size max_epochs early_stopping validation_fraction patience "
+        "batch_size max_epochs early_stopping validation_fraction patience monitor "
         "class_weight warm_start callbacks checkpoint compile device random_state "
         "verbose".split()
     )
@@ -103,37 +102,21 @@ class ModalityEstimator(
     _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
     class_weight = None  # a parameter of classifiers
+    monitor = LOSS  # a parameter of estimators whose predictions can be scored
+    __metadata_request__fit = {"groups": True}
 
     _parameter_constraints = {
         "encoders": [dict, HasMethods("build"), nn.Module, None],
         "fusion": [str, HasMethods("build")],
         "head": [HasMethods("build"), None],
         "modalities": [list, tuple, np.ndarray, None],
-        "objective": [str, callable, None],
-        "stages": [list, tuple, None],
-        "optimizer": [StrOptions(set(optimizers.NAMES)), callable],
-        "lr": [Interval(Real, 0, None, closed="neither"), dict],
-        "weight_decay": [Interval(Real, 0, None, closed="left"), dict],
-        "lr_schedule": [StrOptions(set(optimizers.SCHEDULES)), callable, None],
-        "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean", StrOptions({"keep_start"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "patience": [Interval(Integral, 1, None, closed="left")],
-        "class_weight": [dict, list, StrOptions({"balanced"}), None],
-        "warm_start": ["boolean"],
-        "callbacks": [list, None],
-        "checkpoint": [str, PathLike, None],
-        "compile": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
+        **OF_TRAINING,
     }
 
     # -- fitting -------------------------------------------------------------------
 
     @unchanged_on_error
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the net.
 
         Parameters
@@ -146,6 +129,12 @@ class ModalityEstimator(
             are entries that were not measured, and are left out.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
+        groups : array-like of shape (n_samples,), optional
+            Samples of one group, such as those of one patient, are all in the
+            validation set or all out of it. No effect if no samples are set aside.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Validation set; no training samples are then set aside. Without
+            `early_stopping`, its loss and `monitor` are only recorded.
 
         Returns
         -------
@@ -155,7 +144,8 @@ class ModalityEstimator(
         ------
         ValueError
             If a parameter is invalid, modalities do not match, values are NaN or
-            infinite, or y is not a valid target.
+            infinite, y is not a valid target, there is only one group, or
+            `validation_data` does not match the training data.
         FloatingPointError
             If the loss becomes NaN or infinite.
         KeyboardInterrupt
@@ -164,7 +154,8 @@ class ModalityEstimator(
             with ``warm_start=True`` continues. Before the first epoch, it is unchanged.
         """
         again = self.warm_start and hasattr(self, "net_")
-        data = self.prepare(X, y, sample_weight, again=again)
+        held = {"groups": groups, "validation_data": validation_data}
+        data = self.prepare(X, y, sample_weight, again=again, **held)
         net = self.make_net(data.module)
         net = net.resume(self.net_) if again else net
         if self.checkpoint is not None:
@@ -181,6 +172,7 @@ class ModalityEstimator(
         net = self.make_net(data.module)
         net.stages = None  # all parts are trained
         net = net.resume(self.net_) if again else net
+        net.schedule_in_calls(self.net_ if again else None)
         return self._train(net, data, 1)
 
     def _net_to_train_further(self, method):
@@ -198,6 +190,8 @@ class ModalityEstimator(
         classes=None,
         scaled=True,
         valid=None,
+        groups=None,
+        validation_data=None,
     ):
         """Validate data and parameters; make the module and its training data.
 
@@ -214,6 +208,8 @@ class ModalityEstimator(
             False for `partial_fit`.
         valid : ndarray of shape (n_samples,) of bool, optional
             Validation samples of early stopping; None draws them.
+        groups, validation_data
+            See `fit`.
 
         Returns
         -------
@@ -228,20 +224,20 @@ class ModalityEstimator(
         X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
         note_missing(self, X)
         check_by_modality(self)
+        given = None if sample_weight is None else check_weight(len(X), sample_weight)
+        groups = None if groups is None else check_groups(X, groups)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
-        kept = counted_samples(y, weight)
-        if kept is not None:  # drop samples without weight or target
-            X, y, weight = X[kept], y[kept], None if weight is None else weight[kept]
-            valid = None if valid is None else valid[kept]
-        weight = scaled_weight(weight, y) if scaled else weight
+        samples = Samples(X, y, weight, given, groups, valid).counted(scaled)
         if not again:
             self._seed = base_seed(self.random_state)
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()
-        rows = to_rows(X, module, device, weight)
-        data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
-        if scaled and self._needs_valid():
-            data.split(*self._validation_split(y, valid))
+        rows = to_rows(samples.X, module, device, samples.weight)
+        target = to_device(self._target.encode(samples.y), device)
+        data = TrainingData(module, (rows, target))
+        held = validation_data is not None or self._needs_valid()
+        if scaled and (held or self.monitor != LOSS):
+            set_validation(self, data, samples, validation_data)
         return data
 
     def _structure_digests(self):
@@ -254,13 +250,8 @@ class ModalityEstimator(
     def _needs_valid(self):
         return self.early_stopping
 
-    def _validation_split(self, y, valid):
-        """Indices of the training and the validation set."""
-        if valid is not None and valid.any() and not valid.all():
-            return np.flatnonzero(~valid), np.flatnonzero(valid)
-        seed, labels = derive(self._seed, "validation"), self._target.strata(y)
-        found = split_samples(len(y), self.validation_fraction, labels, seed)
-        return keep_outputs(y, *found)
+    def _uses_groups(self):
+        return self._needs_valid()
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Validate y and sample weights; learn the target unless `again`."""
@@ -273,11 +264,25 @@ class ModalityEstimator(
         y = self._target.read(y)
         return y, combined_weight(len(X), y, sample_weight, self.class_weight, scaled)
 
+    def _read_validation(self, X, y, sample_weight):
+        """Validate `validation_data`: X, y, the weights and the sample weights."""
+        X = check_modalities(X, self, reset=False)
+        y = check_target(self, y, len(X), X, sample_weight=sample_weight)
+        y = self._target.read(y)
+        given = None if sample_weight is None else check_weight(len(X), sample_weight)
+        return X, y, combined_weight(len(X), y, given, self.class_weight), given
+
     def _learn_target(self, y, weight=None, classes=None):
         """Learn a target of `_target_class` and set its fitted attributes."""
         target = self._target_class.learn(y, weight, classes)
         vars(self).update(target.fitted_attributes(type(self).__name__))
         return target
+
+    def _in_training(self, net):
+        """A shallow copy that predicts with a net in training."""
+        model = copy(self)
+        model.net_ = net
+        return model
 
     def _make_module(self):
         encoders = encoders_in_use(self)
@@ -298,7 +303,7 @@ class ModalityEstimator(
         before = len(net.history)
         try:
             with seeded(self.training_seed(net), net.device):
-                net.run(data.train, data.valid, epochs)
+                net.run(data.train, data.valid, epochs, data.monitor)
         except KeyboardInterrupt:
             if len(net.history) > before:
                 self.adopt(net, data)
@@ -324,13 +329,6 @@ class ModalityEstimator(
         TensorNet
         """
         objective = self._objective() if objective is None else objective
-        keep_start = self.early_stopping == "keep_start"
-        own = []  # named, so as not to clash with a user's callbacks
-        if self.early_stopping:
-            stopper = training.EarlyStopping(self.patience, keep_start=keep_start)
-            own.append(("skmm_early_stopping", stopper))
-        if self.verbose:
-            own.append(("skmm_progress_bar", training.ProgressBar()))
         return training.TensorNet(
             module,
             check_objective(resolve(objective, objectives, "Objective")),
@@ -342,8 +340,7 @@ class ModalityEstimator(
             gradient_clip=self.gradient_clip,
             batch_size=self.batch_size,
             max_epochs=self.max_epochs,
-            callbacks=(training.own_callbacks(self.callbacks) if self.callbacks else [])
-            + own,
+            callbacks=callbacks_of(self),
             compile=self.compile,
             device=resolve_device(self.device),
             shuffle_seed=derive(self._seed, "order"),

@@ -1,11 +1,12 @@
 """Several estimators of one net each, fitted as one batch where possible."""
 
+from skmm.base.validation_split import groups_for
 from skmm.training.replicas import can_be_stacked, train_together
 
 MEMORY = 2**29
 
 
-def fit_many(models, data, *, classes=None, valid=None, memory=MEMORY):
+def fit_many(models, data, *, classes=None, valid=None, groups=None, memory=MEMORY):
     """Fit several estimators, each on its own data.
 
     Parameters
@@ -18,6 +19,8 @@ def fit_many(models, data, *, classes=None, valid=None, memory=MEMORY):
         All classes, if some may be missing from some y.
     valid : list of ndarray of shape (n_samples,) of bool, optional
         Validation samples of each model for early stopping; None draws them.
+    groups : list of ndarray of shape (n_samples,), optional
+        Groups of each model, which the validation set keeps together.
     memory : int, default=2**29
         Memory limit of one batch in bytes.
 
@@ -27,9 +30,11 @@ def fit_many(models, data, *, classes=None, valid=None, memory=MEMORY):
         `models`, fitted.
     """
     prepared, size = [], 0
-    valid = [None] * len(models) if valid is None else valid
-    for model, (X, y, weight), mask in zip(models, data, valid, strict=True):
-        ready = model.prepare(X, y, weight, classes=classes, valid=mask)
+    none = [None] * len(models)
+    each = zip(models, data, valid or none, groups or none, strict=True)
+    for model, (X, y, weight), mask, group in each:
+        known = {} if group is None else groups_for(model, group)
+        ready = model.prepare(X, y, weight, classes=classes, valid=mask, **known)
         net = model.make_net(ready.module)
         prepared.append((model, net, ready))
         size += ready.nbytes()

@@ -71,6 +71,8 @@ def stages_in_use(stages, estimator):
 
 
 def _without(stage, estimator):
+    if not isinstance(stage.train, (str, list, tuple)):
+        return stage  # check_stages raises an error
     names = [stage.train] if isinstance(stage.train, str) else list(stage.train)
     kept = [name for name in names if not _is_unused(name, estimator)]
     if names and not kept:

@@ -1,16 +1,15 @@
 """What training needs: a module, samples, their weights, and how they are split."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
 from skmm._views import prepending
-from skmm._warnings import warn
 from skmm.data.finite import measured_entries, measured_samples
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
@@ -29,11 +28,14 @@ class TrainingData:
         Training samples and their encoded target.
     valid : (TensorRows, Tensor) or None, default=None
         Validation samples of early stopping and their encoded target.
+    monitor : Monitor or None, default=None
+        Computes the score that early stopping follows; None is the validation loss.
     """
 
     module: MultimodalModule
     train: tuple[TensorRows, torch.Tensor]
     valid: tuple[TensorRows, torch.Tensor] | None = None
+    monitor: Any = None
 
     def nbytes(self):
         """Size of the training samples as dense arrays, in bytes."""
@@ -52,6 +54,43 @@ class TrainingData:
         self.train = _pick(rows, target, train)
         self.valid = _pick(rows, target, valid)
         return self
+
+
+@dataclass
+class Samples:
+    """Samples of a fit as `fit` gets them, after validation.
+
+    Attributes
+    ----------
+    X : ModalityDict
+    y : ndarray or ModalityDict
+        As the target reads it.
+    weight : ndarray of shape (n_samples,) or None
+        Product of sample and class weights.
+    sample_weight, groups : ndarray of shape (n_samples,) or None
+        As given to `fit`.
+    valid : ndarray of shape (n_samples,) of bool, or None
+        The validation set, if it is already drawn.
+    """
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None = None
+    sample_weight: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    valid: np.ndarray | None = None
+
+    def take(self, index):
+        """Some of the samples."""
+        values = vars(self).values()
+        return Samples(*(None if v is None else v[index] for v in values))
+
+    def counted(self, scaled=True):
+        """Samples with a weight and a measured output; weights scaled to mean one."""
+        kept = counted_samples(self.y, self.weight)
+        found = self if kept is None else self.take(kept)
+        weight = scaled_weight(found.weight, found.y) if scaled else found.weight
+        return replace(found, weight=weight)
 
 
 def _pick(rows, target, index):
@@ -114,9 +153,6 @@ def keep_outputs(y, train, valid):
     if len(first) == 0 or len(left) == 0:
         return train, valid
     return np.union1d(train, first), left
-
-
-NOT_STRATIFIED = "the validation set is not stratified"
 
 
 def combined_weight(n_samples, y, sample_weight=None, class_weight=None, scaled=True):
@@ -239,53 +275,6 @@ def mean_one(weight, counts=None):
     if counts is None:
         return weight / weight.mean()
     return weight * (counts.sum() / (weight * counts).sum())
-
-
-def split_samples(n_samples, fraction, labels, seed):
-    """Indices of a training and a validation set.
-
-    Parameters
-    ----------
-    n_samples : int
-    fraction : float
-        Fraction of samples in the validation set.
-    labels : ndarray of shape (n_samples,) or None
-        Stratify by these classes. If a class has only one sample, or there are fewer
-        training or validation samples than classes, the split is random and a warning
-        is issued.
-    seed : int
-
-    Returns
-    -------
-    (ndarray, ndarray)
-    """
-    if n_samples < 3:
-        raise ValueError(
-            "early_stopping and measures of overfitting need at least 3 samples with "
-            f"non-zero weight to form a validation set; got {n_samples}."
-        )
-    size = min(max(1, round(fraction * n_samples)), n_samples - 2)
-    train, valid = train_test_split(
-        np.arange(n_samples),
-        test_size=size,
-        random_state=seed % 2**32,
-        stratify=None if labels is None or not _can_stratify(labels, size) else labels,
-    )
-    return np.sort(train), np.sort(valid)
-
-
-def _can_stratify(labels, size):
-    classes, counts = np.unique(labels, return_counts=True)
-    smaller = min(size, len(labels) - size)
-    if counts.min() >= 2 and smaller >= len(classes):
-        return True
-    rarest = classes.tolist()[counts.argmin()]
-    warn(
-        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
-        f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes."
-    )
-    return False
 
 
 IGNORED = "The groups parameter is ignored by"  # see check_groups_together

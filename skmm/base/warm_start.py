@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmm.training.callbacks import LOSS
 from skmm.training.checkpoint import ResumeFile, fit_key
 
 
@@ -31,6 +32,11 @@ def check_partial_fit(estimator):
     if estimator.early_stopping:
         raise ValueError(
             f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
+        )
+    if estimator.monitor != LOSS:
+        raise ValueError(
+            f"partial_fit does not support monitor={estimator.monitor!r}, since it has "
+            "no validation set."
         )
     if estimator.stages is not None:
         raise ValueError("partial_fit does not support stages; it trains all parts.")
@@ -74,6 +80,7 @@ def resume_file(estimator, data):
         key: value
         for key, value in estimator.get_params(deep=False).items()
         if key not in estimator._no_effect_on_weights
+        and (key, value) != ("monitor", LOSS)  # not in files of earlier versions
     }
     key = fit_key(params, data.module, data.train, data.valid)
     return ResumeFile(estimator.checkpoint, key)

@@ -64,7 +64,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         the head of a modality; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs, not used in estimates of the weights. See
         :class:`FusionClassifier`.
     gradient_clip : float or None, default=1.0
@@ -83,6 +83,9 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         is also needed without early stopping, to measure overfitting.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`; for multilabel targets
         a list with one dict per label.
@@ -191,6 +194,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.2,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,

@@ -84,7 +84,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         1e-2}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
@@ -100,6 +100,9 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
@@ -217,6 +220,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,

@@ -36,10 +36,12 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
         parts get 0.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
-        Schedule of `lr` over the epochs. "cosine" decreases it to zero; "plateau"
-        divides it by ten if the loss has not decreased for 5 epochs. A callable gets
-        the optimizer and returns a scheduler, like the classes of torch.
+    lr_schedule : str, callable or None, default=None
+        Schedule of `lr`. "cosine" decreases it to zero; "plateau" divides it by ten if
+        the loss has not decreased for 5 epochs; "warmup_cosine" and "onecycle" first
+        increase it, and change it after every mini-batch. A callable gets the optimizer
+        and returns a scheduler, like the classes of torch; see
+        :class:`skmm.training.PerBatch`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
     batch_size : int, default=32
@@ -55,6 +57,11 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or the name of a
+        scorer of scikit-learn such as "roc_auc", of which more is better, or
+        ``scorer(estimator, X, y)``. Recorded in `history_` as "valid_<name>", or
+        "valid_score" for a callable.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`; for multilabel targets
         a list with one dict per label.
@@ -152,6 +159,7 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,
@@ -195,7 +203,7 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`; other
         parts get 0.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
@@ -211,6 +219,9 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         Fraction of the samples in the validation set.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     warm_start : bool, default=False
         Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
@@ -301,6 +312,7 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         warm_start=False,
         callbacks=None,
         checkpoint=None,

@@ -84,7 +84,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
@@ -100,6 +100,9 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`.
     warm_start : bool, default=False
@@ -214,6 +217,7 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,
@@ -329,6 +333,12 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         return self
 
     # -- predictions ---------------------------------------------------------------
+
+    def _in_training(self, net):
+        model = super()._in_training(net)
+        known = self.temperature != "validation"  # it is found after training
+        model.temperature_ = float(self.temperature) if known else 1.0
+        return model
 
     def _outputs(self, X, method="forward"):
         """For `forward`, negative class losses divided by the temperature."""

@@ -182,7 +182,7 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         "order1__image": 1e-5}``; other parts get 1e-3.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient of all orders, so that lower orders depend on
@@ -200,6 +200,9 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionClassifier`.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`; for multilabel targets
         a list with one dict per label.
@@ -288,6 +291,7 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         class_weight=None,
         warm_start=False,
         callbacks=None,
@@ -341,7 +345,7 @@ class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
         Loss of the sum of the orders up to each order. None is "squared_error".
     optimizer, lr, weight_decay, lr_schedule, gradient_clip : ...
         See :class:`ResidualFusionClassifier`.
-    batch_size, max_epochs, early_stopping, validation_fraction, patience : ...
+    batch_size, max_epochs, early_stopping, validation_fraction, patience, monitor : ...
         See :class:`ResidualFusionClassifier`.
     warm_start, callbacks, checkpoint, compile, device, random_state, verbose : ...
         See :class:`ResidualFusionClassifier`.
@@ -406,6 +410,7 @@ class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         warm_start=False,
         callbacks=None,
         checkpoint=None,

@@ -111,9 +111,7 @@ def bootstrap_score(
     labels = y if is_classifier(estimator) else None  # regression is not stratified
     splits = list(_splitter(resampling, rng).split(X, labels, groups))
     trains = [train for train, _ in splits]
-    models = fit_replicas(
-        estimator, X, y, trains, sample_weight=sample_weight, n_jobs=n_jobs
-    )
+    models = fit_replicas(estimator, X, y, trains, **weights, n_jobs=n_jobs)
     scores = [
         scorer(model, safe_indexing(X, test), y[test])
         for model, (_, test) in zip(models, splits, strict=True)
@@ -129,9 +127,7 @@ def bootstrap_score(
     )
     if estimate == "oob":
         return found
-    (whole,) = fit_replicas(
-        estimator, X, y, [np.arange(len(y))], sample_weight=sample_weight
-    )
+    (whole,) = fit_replicas(estimator, X, y, [np.arange(len(y))], **weights)
     found.train_score = scorer(whole, X, y)
     if estimate == ".632":
         found.score = float((1 - SHARE) * found.train_score + SHARE * oob)

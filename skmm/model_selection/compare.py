@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base.modality_subset import modalities_made
+from skmm.base.validation_split import groups_for
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.model_selection._comparison import plots
@@ -255,9 +256,11 @@ def compare_modalities(
             splits=splits.pairs,
             scoring=[measure.name, scoring],
             random_state=seed if controls is not None else None,
+            **groups_for(estimator, groups),
         )
         cache = FitCache(cache, key)
-    fits = SubsetFits(estimator, X, y, splits, measure, seed, bool(replicas))
+    data = (estimator, X, y, splits, measure, seed)
+    fits = SubsetFits(*data, bool(replicas), groups)
     total = len(chosen) * len(splits.pairs)
     with tqdm(total=total, unit="fit", disable=not verbose) as bar:
         results = fits.results(chosen, cache, n_jobs, bar)

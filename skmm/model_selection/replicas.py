@@ -13,10 +13,12 @@ from sklearn.pipeline import Pipeline
 
 from skmm._sklearn import num_samples, safe_indexing
 from skmm.base.fit_many import MEMORY, train_prepared
+from skmm.base.validation_split import groups_for
 from skmm.data import ModalityDict
 from skmm.data.labels import check_row_labels
 from skmm.data.tables import columns_of, is_rows
 from skmm.data.validation import check_target, plain_target
+from skmm.model_selection.splits import FOLDS, pairs_for
 from skmm.training.replicas import can_be_stacked
 
 
@@ -28,6 +30,7 @@ def fit_replicas(
     *,
     params=None,
     sample_weight=None,
+    groups=None,
     n_jobs=None,
     memory=MEMORY,
 ):
@@ -51,6 +54,9 @@ def fit_replicas(
         ``[{"random_state": 0, "lr": 0.01}, ...]``. Networks of different shapes are
         trained in different stacks.
     sample_weight : array-like of shape (n_samples,), optional
+    groups : array-like of shape (n_samples,), optional
+        Fits that set samples aside, such as those with early stopping, keep samples of
+        one group together.
     n_jobs : int, optional
         Number of processes for estimators that cannot be stacked.
     memory : int, default=2**29
@@ -75,25 +81,25 @@ def fit_replicas(
     >>> len(models), models[0].predict(X).shape
     (5, (40,))
     """
-    X, y = checked(estimator, X, y, sample_weight=sample_weight)
+    X, y = checked(estimator, X, y, sample_weight=sample_weight, groups=groups)
     params = [{}] * len(samples) if params is None else list(params)
     if len(params) != len(samples):
         raise ValueError(
             f"params must have one dict per entry of samples, {len(samples)}; got "
             f"{len(params)}."
         )
-    weight = sample_weight
-    weight = None if weight is None else np.asarray(weight)
+    weight = None if sample_weight is None else np.asarray(sample_weight)
+    groups = None if groups is None else np.asarray(groups)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
-        _Job(model, X, y, np.asarray(rows), weight)
+        _Job(model, X, y, np.asarray(rows), weight, groups)
         for model, rows in zip(models, samples, strict=True)
     ]
     mixed = any(params) and n_jobs in (None, 1)
     return _fit_jobs(jobs, n_jobs, memory, mixed)
 
 
-def trains_together(estimator, X, y, rows):
+def trains_together(estimator, X, y, rows, groups=None):
     """Whether `fit_replicas` would train refits of an estimator as one batch.
 
     Parameters
@@ -103,8 +109,9 @@ def trains_together(estimator, X, y, rows):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     rows : ndarray of int
         Training samples of one refit.
+    groups : ndarray of shape (n_samples,), optional
     """
-    job = _Job(clone(estimator), X, y, rows, None)
+    job = _Job(clone(estimator), X, y, rows, None, groups)
     last = job.last
     if not hasattr(last, "prepare") or getattr(last, "checkpoint", None) is not None:
         return False
@@ -153,9 +160,10 @@ def _take(y, rows):
 class _Job:
     """One refit: an unfitted estimator, and its training samples."""
 
-    def __init__(self, model, X, y, rows, weight):
+    def __init__(self, model, X, y, rows, weight, groups=None):
         self.model, self.X, self.y, self.rows = model, X, y, rows
         self.weight = None if weight is None else weight[rows]
+        self.groups = None if groups is None else groups[rows]
         self.net = self.problem = None
 
     @property
@@ -168,9 +176,10 @@ class _Job:
         """Fit without stacking."""
         name = self.model.steps[-1][0] if isinstance(self.model, Pipeline) else None
         key = f"{name}__sample_weight" if name else "sample_weight"
-        weight = {} if self.weight is None else {key: self.weight}
+        params = {} if self.weight is None else {key: self.weight}
+        params |= groups_for(self.model, self.groups)
         return self.model.fit(
-            safe_indexing(self.X, self.rows), _take(self.y, self.rows), **weight
+            safe_indexing(self.X, self.rows), _take(self.y, self.rows), **params
         )
 
     def prepare(self):
@@ -182,7 +191,8 @@ class _Job:
             before = self.model[:-1]
             X = before.fit_transform(X, y)
             self.model.steps[:-1] = before.steps
-        self.problem = self.last.prepare(X, y, self.weight)
+        groups = {} if self.groups is None else groups_for(self.last, self.groups)
+        self.problem = self.last.prepare(X, y, self.weight, **groups)
         self.net = self.last.make_net(self.problem.module)
         return self
 
@@ -240,7 +250,8 @@ def cross_validate_replicas(
     X : ModalityDict, dict, DataFrame or array-like of n_samples
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), dict or None
     groups : array-like of shape (n_samples,), optional
-        Passed to the splitter.
+        Passed to the splitter, of which a number of folds keeps them together, and to
+        fits that set samples aside.
     scoring : str, callable, list, dict or None, default=None
         See ``sklearn.model_selection.cross_validate``.
     cv : int, splitter or None, default=None
@@ -278,7 +289,7 @@ def cross_validate_replicas(
     weights = {"sample_weight": sample_weight, "groups": groups}
     X, y = checked(estimator, X, y, **weights)
     classes = is_classifier(estimator) and np.ndim(y) == 1  # labels may have NaN
-    splits = list(check_cv(cv, y, classifier=classes).split(X, y, groups))
+    splits = _splits(cv, classes, X, y, groups)
     begun = time.perf_counter()
     models = fit_replicas(
         estimator,
@@ -286,6 +297,7 @@ def cross_validate_replicas(
         y,
         [train for train, _ in splits],
         sample_weight=sample_weight,
+        groups=groups,
         n_jobs=n_jobs,
         memory=memory,
     )
@@ -302,6 +314,13 @@ def cross_validate_replicas(
         parts = zip(("train", "test"), zip(*splits, strict=True), strict=True)
         results["indices"] = {name: list(rows) for name, rows in parts}
     return results
+
+
+def _splits(cv, classes, X, y, groups):
+    if groups is None:
+        return list(check_cv(cv, y, classifier=classes).split(X, y))
+    cv = FOLDS if cv is None else cv
+    return pairs_for(cv, classes, X, y, np.asarray(groups), "cv")
 
 
 def _scores(scorer, models, X, y, splits, part):

@@ -218,8 +218,9 @@ class ModalitySearchCV(BaseSearchCV):
         X : ModalityDict, dict, DataFrame or array-like of n_samples
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), or None
         **params : dict
-            `groups` are passed to the splitter, `sample_weight` and others to fits;
-            with metadata routing, to the objects that request them.
+            `groups` are passed to the splitter and to fits that set samples aside,
+            `sample_weight` and others to fits; with metadata routing, to the objects
+            that request them.
 
         Returns
         -------
@@ -282,6 +283,9 @@ class ModalitySearchCV(BaseSearchCV):
             "shows a progress bar, and study_ has all trials."
         )
 
+    def _uses_groups(self):
+        return True
+
     def _space(self):
         if self.space is not None:
             return self.space
@@ -316,9 +320,7 @@ class ModalitySearchCV(BaseSearchCV):
 
     def _refit(self, evaluation):
         begun = time.time()
-        model = evaluation.model(self.best_params_)
-        target = () if evaluation.y is None else (evaluation.y,)
-        self.best_estimator_ = model.fit(evaluation.X, *target, **evaluation.fit_params)
+        model = self.best_estimator_ = evaluation.fit_all(self.best_params_)
         self.refit_time_ = time.time() - begun
         if hasattr(model, "feature_names_in_"):
             self.feature_names_in_ = model.feature_names_in_

@@ -58,7 +58,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
@@ -176,7 +176,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     # -- fitting -------------------------------------------------------------------
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the encoders.
 
         Parameters
@@ -186,6 +186,11 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
+        groups : array-like of shape (n_samples,), optional
+            Samples of one group are all in the validation set or all out of it. No
+            effect if no samples are set aside.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Validation set; no training samples are then set aside. y may be None.
 
         Returns
         -------
@@ -201,7 +206,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         KeyboardInterrupt
             On Ctrl-C. See :meth:`FusionClassifier.fit`.
         """
-        return super().fit(X, None, sample_weight)
+        held = {"groups": groups, "validation_data": validation_data}
+        return super().fit(X, None, sample_weight, **held)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
@@ -266,6 +272,12 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         check_row_labels(X, sample_weight=sample_weight)
         weight = combined_weight(n_rows, None, sample_weight, scaled=scaled)
         return np.zeros(n_rows), weight
+
+    def _read_validation(self, X, y, sample_weight):
+        X = check_modalities(X, self, reset=False)
+        check_row_labels(X, sample_weight=sample_weight)
+        weight = combined_weight(len(X), None, sample_weight)
+        return X, np.zeros(len(X)), weight, weight
 
     def _warn_single(self, name):
         if hasattr(self, "feature_names_in_"):

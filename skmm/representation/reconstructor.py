@@ -64,7 +64,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Learning rate. A dict sets it by part. See :class:`FusionClassifier`.
     weight_decay : float or dict, default=0.0
         L2 penalty, passed to the optimizer. A dict sets it by part, like `lr`.
-    lr_schedule : "cosine", "plateau", callable or None, default=None
+    lr_schedule : str, callable or None, default=None
         Schedule of `lr` over the epochs. See :class:`FusionClassifier`.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
@@ -80,6 +80,9 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         Fraction of the samples in the validation set.
     patience : int, default=10
         Epochs without improvement after which early stopping ends training.
+    monitor : str or callable, default="loss"
+        What early stopping follows on the validation set: "loss", or a scorer of
+        scikit-learn. See :class:`FusionRegressor`.
     warm_start : bool, default=False
         Start from the current weights if `fit` is called again.
     callbacks : list of skorch callbacks or None, default=None
@@ -177,6 +180,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         early_stopping=False,
         validation_fraction=0.15,
         patience=10,
+        monitor="loss",
         warm_start=False,
         callbacks=None,
         checkpoint=None,
@@ -189,7 +193,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
     # -- fitting -------------------------------------------------------------------
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the net.
 
         Parameters
@@ -201,6 +205,11 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
             missing are left out.
         sample_weight : array-like of shape (n_samples,), optional
             None weights all samples equally.
+        groups : array-like of shape (n_samples,), optional
+            Samples of one group are all in the validation set or all out of it. No
+            effect if no samples are set aside.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Validation set; no training samples are then set aside.
 
         Returns
         -------
@@ -216,7 +225,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         KeyboardInterrupt
             On Ctrl-C. See :meth:`FusionClassifier.fit`.
         """
-        return super().fit(X, y, sample_weight)
+        held = {"groups": groups, "validation_data": validation_data}
+        return super().fit(X, y, sample_weight, **held)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
@@ -234,12 +244,12 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         """
         return self._fit_one_epoch(X, y, sample_weight)
 
-    def prepare(self, X, y=None, sample_weight=None, **settings):
+    def prepare(self, X, y=None, sample_weight=None, *, groups=None, **settings):
         """Validate data and parameters; make the module and its training data.
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight, groups
             See `fit`.
         **settings
             See ``ModalityEstimator.prepare``.
@@ -248,7 +258,12 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         -------
         TrainingData
         """
-        return super().prepare(*select_target(self, X, y, sample_weight), **settings)
+        *data, groups = select_target(self, X, y, sample_weight, groups)
+        return super().prepare(*data, groups=groups, **settings)
+
+    def _read_validation(self, X, y, sample_weight):
+        X, y, sample_weight, _ = select_target(self, X, y, sample_weight)
+        return super()._read_validation(X, y, sample_weight)
 
     def held_out(self, net, X, y=None):
         """Encode test samples and their target for a net in training.
@@ -423,7 +438,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         """
         if y is None and self.target is None:
             X, y = with_target(X)
-        X, y, weight = select_target(self, X, y, sample_weight)
+        X, y, weight, _ = select_target(self, X, y, sample_weight)
         found = self.predict(X)
         check_target(self, y, len(found))
         true, found = read_arrays(y), read_arrays(found)

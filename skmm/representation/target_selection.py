@@ -5,14 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from skmm.base.training_data import check_weight
+from skmm.base.validation_split import check_groups
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import check_names, check_target
 
 
-def select_target(estimator, X, y, weight):
-    """Return X, y and weights of the samples in which the target is present.
+def select_target(estimator, X, y, weight, groups=None):
+    """Return X, y, weights and groups of the samples in which the target is present.
 
     Parameters
     ----------
@@ -20,7 +21,7 @@ def select_target(estimator, X, y, weight):
         Its parameter `target` may name modalities of X.
     X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
     y : array-like, dict of such, or None
-    weight : array-like of shape (n_samples,) or None
+    weight, groups : array-like of shape (n_samples,) or None
 
     Raises
     ------
@@ -28,7 +29,7 @@ def select_target(estimator, X, y, weight):
         If both y and `target` are given, row labels differ, or the target is missing
         in all samples.
     """
-    check_row_labels(X, y=y, sample_weight=weight)
+    check_row_labels(X, y=y, sample_weight=weight, groups=groups)
     if estimator.target is not None:
         X, y = _target_in(X, y, estimator.target)
     elif isinstance(y, Mapping) or is_cells(y):
@@ -36,9 +37,10 @@ def select_target(estimator, X, y, weight):
     if getattr(y, "has_missing", False):
         X = check_modalities(X, finite=False)
         check_target(estimator, y, len(X))
-        X, y, weight = _with_target(X, y, weight)
+        groups = check_groups(X, groups)
+        X, y, weight, groups = _with_target(X, y, weight, groups)
     single = isinstance(estimator.target, str)
-    return X, (y[estimator.target] if single else y), weight
+    return X, (y[estimator.target] if single else y), weight, groups
 
 
 def names_of(target):
@@ -60,10 +62,11 @@ def _target_in(X, y, target):
     return X, X.select(names)
 
 
-def _with_target(X, y, weight):
+def _with_target(X, y, weight, groups):
     """Leave out the samples in which a target is missing."""
     rows = np.flatnonzero(np.all([*y.present.values()], axis=0))
     if not len(rows):
         raise ValueError("the target is missing in all samples.")
     weight = None if weight is None else check_weight(len(X), weight)[rows]
-    return X[rows], y[rows], weight
+    groups = None if groups is None else groups[rows]
+    return X[rows], y[rows], weight, groups

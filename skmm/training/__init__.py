@@ -14,6 +14,7 @@ from skmm.training.callbacks import (
 from skmm.training.checkpoint import ResumeFile
 from skmm.training.history import history_frame
 from skmm.training.net import TensorNet
+from skmm.training.schedules import PerBatch
 from skmm.training.stages import Stage
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EarlyStopping",
     "EpochCallback",
     "GateSchedule",
+    "PerBatch",
     "ProgressBar",
     "RecordFusionWeights",
     "ResumeFile",

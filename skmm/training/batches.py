@@ -9,6 +9,7 @@ import torch
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.objectives.base import counted_by
+from skmm.training.threads import threads_for, work_of
 
 
 class Batches:
@@ -127,8 +128,9 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
         module.eval()
     # calls the module itself, which may be compiled
     call, whole = module if method == "forward" else getattr(module, method), None
-    with torch.inference_mode():
-        for start, stop in batch_bounds(len(rows), batch_size or slice_rows(rows)):
+    size = batch_size or slice_rows(rows)
+    with threads_for(work_of(module, rows, size)), torch.inference_mode():
+        for start, stop in batch_bounds(len(rows), size):
             part = rows.take(slice(start, stop))
             known = {"encoded": part.encoded} if part.encoded else {}
             outputs = call(part.x, part.present, **known)
@@ -159,18 +161,6 @@ def _check_finite(values, module):
         f"the outputs are NaN or infinite for {len(bad)} of {len(values)} sample(s), "
         f"the first in row {bad[0]}: their values are too large for the net. Scale "
         "them, for example with a StandardScaler in a ModalityTransformer."
-    )
-
-
-def check_losses(losses, prefix, epoch, rate):
-    """Raise a FloatingPointError if the loss of a mini-batch is NaN or infinite."""
-    if torch.isfinite(losses).all():
-        return
-    batch = int((~torch.isfinite(losses)).nonzero()[0, 0]) + 1
-    raise FloatingPointError(
-        f"the {prefix} loss is {float(losses[batch - 1])} in epoch {epoch}, batch "
-        f"{batch} of {len(losses)}. Likely causes: lr (now {rate()}) is too large, or "
-        "inputs are not scaled (put a StandardScaler into a ModalityTransformer)."
     )
 
 

@@ -7,6 +7,8 @@ import warnings
 from skorch.callbacks import Callback, LRScheduler, ParamMapper
 from tqdm.auto import tqdm
 
+LOSS, VALID_LOSS = "loss", "valid_loss"
+
 
 class EarlyStopping(Callback):
     """Stop when the validation loss no longer decreases; restore the best weights.
@@ -22,19 +24,26 @@ class EarlyStopping(Callback):
     keep_start : bool, default=False
         Include the initial weights, as epoch 0, so that the validation loss is never
         worse than before training.
+    monitor : str, default="valid_loss"
+        Column of the history to follow. Of all others than "valid_loss", more is
+        better.
 
     Attributes
     ----------
     best_epoch_ : int
-        Epoch with the lowest validation loss, counted from 1; 0 is before training.
+        Epoch with the lowest validation loss, or the highest score, counted from 1; 0
+        is before training.
     best_loss_ : float
-        Its validation loss.
+        Its validation loss, or minus its score.
     """
 
-    def __init__(self, patience, min_delta=0.0, keep_start=False):
+    monitor = VALID_LOSS  # of pickles from earlier versions
+
+    def __init__(self, patience, min_delta=0.0, keep_start=False, monitor=VALID_LOSS):
         self.patience = patience
         self.min_delta = min_delta
         self.keep_start = keep_start
+        self.monitor = monitor
 
     def on_train_begin(self, net, **kwargs):
         """Reset the best loss, epoch and weights."""
@@ -43,12 +52,13 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, net, **kwargs):
         """Keep the weights if they are the best; stop if patience has run out."""
         epoch = len(net.history)
-        self.compare(net, net.history[-1, "valid_loss"], epoch)
+        self.compare(net, net.history[-1, self.monitor], epoch)
         if epoch - self.best_epoch_ >= self.patience:
             net.stop_training = True
 
-    def compare(self, net, loss, epoch):
-        """Keep a copy of the weights if their loss is the lowest so far."""
+    def compare(self, net, value, epoch):
+        """Keep a copy of the weights if their loss or score is the best so far."""
+        loss = value if self.monitor == VALID_LOSS else -value
         if loss < self.best_loss_ - self.min_delta:
             self.best_loss_, self.best_epoch_ = loss, epoch
             state = net.learner_.state_dict()
@@ -140,6 +150,33 @@ def own_callbacks(given):
                 f"got the item {item!r}."
             )
     return copy.deepcopy(given or [])
+
+
+def column_of(monitor):
+    """Column of the history that holds what the parameter `monitor` names."""
+    if monitor == LOSS:
+        return VALID_LOSS
+    return f"valid_{monitor}" if isinstance(monitor, str) else "valid_score"
+
+
+def callbacks_of(estimator):
+    """Callbacks of a fit: copies of the user's, early stopping and a progress bar.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+        With the parameters `callbacks`, `early_stopping`, `patience`, `monitor` and
+        `verbose`.
+    """
+    keep_start = estimator.early_stopping == "keep_start"
+    own = []  # named, so as not to clash with a user's callbacks
+    if estimator.early_stopping:
+        column = column_of(estimator.monitor)
+        stopper = EarlyStopping(estimator.patience, 0.0, keep_start, column)
+        own.append(("skmm_early_stopping", stopper))
+    if estimator.verbose:
+        own.append(("skmm_progress_bar", ProgressBar()))
+    return [*(own_callbacks(estimator.callbacks) if estimator.callbacks else []), *own]
 
 
 def check_callbacks(net):

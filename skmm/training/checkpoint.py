@@ -16,6 +16,7 @@ from skmm._files import checksum, remove_leftovers, write_atomically
 from skmm.data.tensors import tensors_in
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import describe, digest
+from skmm.training.schedules import set_settings, settings_of
 
 VERSION = 5
 MAGIC = b"skmm checkpoint"
@@ -121,7 +122,8 @@ class ResumeFile(Callback):
             "module": net.learner_.state_dict(),
             "progress": net.progress(),
             "lrs": [group["lr"] for group in net.optimizer_.param_groups],
-            "schedule": net.schedule_ and net.schedule_.state_dict(),
+            "groups": settings_of(net.optimizer_),
+            "schedule": net.schedule_ and net.schedule_.inner.state_dict(),
             "random": _random_states(net.device),
             "stopped": net.stop_training,
             "best": [_best(callback) for callback in _stoppers(net)],
@@ -137,10 +139,12 @@ class ResumeFile(Callback):
     def _restore(self, net, state):
         net.learner_.load_state_dict(state["module"])
         net.continue_from(state["progress"])
-        for group, lr in zip(net.optimizer_.param_groups, state["lrs"], strict=True):
-            group["lr"] = lr
+        # files of earlier versions have the rates only
+        set_settings(
+            net.optimizer_, state.get("groups", [{"lr": lr} for lr in state["lrs"]])
+        )
         if net.schedule_ is not None:
-            net.schedule_.load_state_dict(state["schedule"])
+            net.schedule_.inner.load_state_dict(state["schedule"])
         for stopper, best in zip(_stoppers(net), state["best"], strict=True):
             vars(stopper).update(best)
         for generator, random in zip(

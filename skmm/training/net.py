@@ -15,40 +15,34 @@ from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
 from skmm.training.batches import (
     Batches,
-    check_losses,
     check_weights,
     least_samples,
     mean_loss,
     slice_rows,
 )
 from skmm.training.callbacks import (
+    VALID_LOSS,
     EarlyStopping,
     check_callbacks,
     overrides_batch_hook,
     raised_on_purpose,
 )
-from skmm.training.embeddings import EmbeddingCache
 from skmm.training.fingerprint import same_but_for_weights
+from skmm.training.history import record_loss
 from skmm.training.optimizers import (
-    LR,
     Learner,
     carry_state,
     load_state,
     make_optimizer,
-    make_schedule,
-    parts_of,
     penalised,
-    per_part,
-    step_schedule,
 )
 from skmm.training.pickling import PortableNet
+from skmm.training.schedules import Schedule
 from skmm.training.stages import (
     check_stages,
-    frozen_but,
-    move_to_start,
-    rates_of,
-    trained_parts,
+    run_stages,
 )
+from skmm.training.threads import BACKWARD, threads_for, work_of
 
 
 class TensorNet(PortableNet):
@@ -69,8 +63,8 @@ class TensorNet(PortableNet):
     weight_decay : float or dict, default=0.0
         L2 penalty. A dict sets it by part, like `lr`; see
         ``skmm.training.optimizers``.
-    lr_schedule : None, "cosine", "plateau" or callable, default=None
-        See ``skmm.training.optimizers.make_schedule``.
+    lr_schedule : None, str or callable, default=None
+        See ``skmm.training.schedules.make_schedule``.
     gradient_clip : float or None, default=None
         Maximum norm of the gradient. None does not clip it.
     shuffle_seed : int, default=0
@@ -137,6 +131,7 @@ class TensorNet(PortableNet):
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
+        self.schedule_, self.in_calls_ = None, False
         return self
 
     def torch_compile(self, module, name):
@@ -185,6 +180,13 @@ class TensorNet(PortableNet):
         self._clip()
         return step
 
+    def train_step(self, batch, **fit_params):
+        """Train on one mini-batch, in the loop of skorch."""
+        step = super().train_step(batch, **fit_params)
+        if self.schedule_ is not None:
+            self.schedule_.after_batch()
+        return step
+
     def resume(self, earlier):
         """Continue from the training of another net with the same module.
 
@@ -214,6 +216,18 @@ class TensorNet(PortableNet):
             self._make_optimizer(self.lr)
         elif weights and self.criterion_.state_dict():
             warn("objective changed since the first fit; its weights start again.")
+
+    def schedule_in_calls(self, earlier):
+        """Let the schedule go on from call to call of ``partial_fit``.
+
+        Parameters
+        ----------
+        earlier : TensorNet or None
+            That of the call before, if any.
+        """
+        self.in_calls_ = True
+        if getattr(earlier, "in_calls_", False):
+            self.schedule_ = earlier.schedule_
 
     def best_epoch(self):
         """Epoch of the weights kept by early stopping, counted from 1."""
@@ -271,7 +285,7 @@ class TensorNet(PortableNet):
     # -- the loop ------------------------------------------------------------------
 
     @float32_default()
-    def run(self, train, valid=None, epochs=None):
+    def run(self, train, valid=None, epochs=None, monitor=None):
         """Train for some epochs, starting from the current weights.
 
         Parameters
@@ -279,6 +293,9 @@ class TensorNet(PortableNet):
         train, valid : (TensorRows, Tensor)
             Samples and target; `valid` adds the validation loss.
         epochs : int, default=max_epochs
+        monitor : callable, optional
+            ``monitor(net)`` is a score of the validation set, which is recorded after
+            every epoch in the column ``monitor.column``.
 
         Raises
         ------
@@ -291,44 +308,31 @@ class TensorNet(PortableNet):
             If a loss, or a weight after the last step, is NaN or infinite.
         """
         epochs = epochs or self.max_epochs
-        self.finished_ = False
+        self.finished_, self.monitor_ = False, monitor
         if self.stages or len(self.history):
             check_callbacks(self)
+        run = partial(run_stages, self) if self.stages else self._run_stage
         try:
-            if self.stages:
-                self._run_stages(train, valid, epochs)
-            else:
-                self._run_stage(train, valid, epochs)
+            with threads_for(
+                BACKWARD * work_of(self.module_, train[0], self.batch_size)
+            ):
+                run(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
                 f"{self.device} is out of memory for batches of batch_size="
                 f"{self.batch_size}, with data and net on it. Use a smaller batch_size."
             ) from error
         finally:
+            self.monitor_ = None  # it holds the validation set
             self.module_.eval()  # predictions need not walk over all parts
         check_weights(self.module_)
         return self
 
-    def _run_stages(self, train, valid, epochs):
-        """Train stage by stage, each with its frozen parts and learning rate."""
-        module, cache = self.learner_, EmbeddingCache(self.module_)
-        initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
-        rates = per_part(module, self.lr, LR, "lr")
-        try:
-            for self.stage_, stage in enumerate(self.stages, 1):
-                trained = trained_parts(stage, module)
-                cache.forget([*move_to_start(stage, module, initial), *trained])
-                with frozen_but(module, trained) as self.frozen_:
-                    self._make_optimizer(rates_of(stage, module, rates))
-                    self._run_stage(train, valid, stage.epochs or epochs, cache)
-        finally:
-            self.frozen_ = []
-            self._make_optimizer(self.lr)  # of all parts, for later training
-
     def _run_stage(self, train, valid, epochs, cache=None):
         self.stop_training = False
         self.epochs_ = epochs
-        self.schedule_ = make_schedule(self.lr_schedule, self.optimizer_, epochs)
+        if self.lr_schedule is not None:
+            self.schedule_ = Schedule.of(self, len(train[0]))
         self.notify("on_train_begin", X=train[0], y=train[1])
         try:
             if cache is not None and self.epochs_:
@@ -350,8 +354,12 @@ class TensorNet(PortableNet):
                 self.history.record("stage", self.stage_)
             self.run_single_epoch(batches, True, "train", self.train_step)
             self.run_single_epoch(checks, False, "valid", self.validation_step)
+            if self.monitor_ is not None:
+                self.history.record(self.monitor_.column, self.monitor_(self))
             if self.schedule_ is not None:
-                self._follow(self.schedule_)
+                losses = self.history[-1]
+                loss = losses.get(VALID_LOSS, losses["train_loss"])
+                self.history.record("lr", self.schedule_.after_epoch(loss))
             try:
                 self.notify("on_epoch_end", **data)
             except KeyboardInterrupt as error:
@@ -370,13 +378,9 @@ class TensorNet(PortableNet):
         """Evaluate the initial weights if a callback may keep them."""
         for _, callback in self.callbacks_:
             if isinstance(callback, EarlyStopping) and callback.keep_start:
-                callback.compare(self, self.loss_on(*valid), len(self.history))
-
-    def _follow(self, schedule):
-        """Record the largest learning rate of this epoch, and set the next one."""
-        self.history.record("lr", max(g["lr"] for g in self.optimizer_.param_groups))
-        row = self.history[-1]
-        step_schedule(schedule, row.get("valid_loss", row["train_loss"]))
+                score = self.monitor_ and self.monitor_(self)
+                score = self.loss_on(*valid) if self.monitor_ is None else score
+                callback.compare(self, score, len(self.history))
 
     # -- the loop over mini-batches ---------------------------------------------
 
@@ -393,7 +397,7 @@ class TensorNet(PortableNet):
             losses = self._lean_epoch(iterator, training)
             self.history.new_batch()  # only the last one, which Checkpoint reads
             self.history.record_batch(prefix + "_loss", float(losses[-1]))
-        self._record_loss(losses, iterator.sizes, prefix)
+        record_loss(self, losses, iterator.sizes, prefix)
 
     def loss_on(self, rows, target):
         """Compute the mean validation loss of some samples.
@@ -411,19 +415,27 @@ class TensorNet(PortableNet):
         size = slice_rows(rows, self.batch_size)
         return self._batches(rows, target, size, validation_of(self.criterion))
 
+    def _work(self, batches, training):
+        """Operations of a mini-batch."""
+        work = work_of(self.module_, batches.rows, batches.bounds[0][1])
+        return BACKWARD * work if training else work
+
     def _lean_epoch(self, iterator, training):
         """Losses of the mini-batches, synchronised once."""
         self._set_training(training)
         step = self._lean_step if training else self._lean_check
-        with torch.set_grad_enabled(training):
+        work = self._work(iterator, training)
+        with threads_for(work), torch.set_grad_enabled(training):
             return torch.stack([step(rows, target) for rows, target in iterator]).cpu()
 
     def _lean_step(self, rows, target):
         if isinstance(self.optimizer_, torch.optim.LBFGS):  # calls it more than once
-            step = partial(self._gradients, rows, target)
-            return self.optimizer_.step(step).detach()
-        loss = self._gradients(rows, target)
-        self.optimizer_.step()
+            loss = self.optimizer_.step(partial(self._gradients, rows, target))
+        else:
+            loss = self._gradients(rows, target)
+            self.optimizer_.step()
+        if self.schedule_ is not None:
+            self.schedule_.after_batch()
         return loss.detach()
 
     def _gradients(self, rows, target):
@@ -435,23 +447,6 @@ class TensorNet(PortableNet):
 
     def _lean_check(self, rows, target):
         return self.get_loss(self.infer(rows), target, rows)
-
-    def _record_loss(self, losses, sizes, prefix):
-        check_losses(losses, prefix, len(self.history), self._rate)
-        mean = mean_loss(losses, sizes)
-        self._record_best(prefix + "_loss", mean)
-        self.history.record(prefix + "_loss", mean)
-
-    def _record_best(self, key, loss):
-        """Record whether the epoch is the best so far, which Checkpoint reads."""
-        rows = reversed(self.history)
-        best = next((row[key] for row in rows if row.get(key + "_best")), torch.inf)
-        self.history.record(key + "_best", loss < best)
-
-    def _rate(self):
-        """Learning rate, or the lowest and highest of the parts."""
-        rates = {group["lr"] for group in self.optimizer_.param_groups}
-        return " to ".join(f"{rate:g}" for rate in sorted({min(rates), max(rates)}))
 
     def _clip(self):
         if self.gradient_clip is not None:

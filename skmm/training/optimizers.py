@@ -14,7 +14,6 @@ from threading import Thread
 
 import torch
 from torch import nn
-from torch.optim import lr_scheduler
 
 from skmm.nn.block import Block
 
@@ -51,10 +50,12 @@ def make_optimizer(optimizer, module, lr, weight_decay):
     ValueError
         If a part is unknown, nothing can be trained, or the optimizer does not support
         weight decay.
+    TypeError
+        If the class is not that of an optimizer.
     """
     import_compiler()
     cls = optimizer_class(optimizer)
-    accepted = inspect.signature(cls).parameters
+    accepted = _accepted(cls)
     decay = _decay(cls, accepted, weight_decay)
     groups = _groups(module, lr, decay)
     if not groups:
@@ -67,7 +68,25 @@ def make_optimizer(optimizer, module, lr, weight_decay):
             f"optimizer, such as one of {sorted(NAMES)}."
         )
     extra = {"fused": True} if "fused" in accepted and _can_fuse(module) else {}
-    return cls(groups, lr=max(group["lr"] for group in groups), **extra)
+    made = cls(groups, lr=max(group["lr"] for group in groups), **extra)
+    if not isinstance(made, torch.optim.Optimizer):
+        raise TypeError(f"optimizer={cls!r} must return an optimizer; got {made!r}.")
+    return made
+
+
+def _accepted(cls):
+    """Parameters of an optimizer class, which needs `lr`."""
+    try:
+        accepted = inspect.signature(cls).parameters
+    except (TypeError, ValueError):  # of classes in C
+        accepted = {}
+    named = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+    if "lr" not in accepted and not named:
+        raise TypeError(
+            f"optimizer must be one of {sorted(NAMES)}, or a class such as those of "
+            f"torch.optim, called with (parameters, lr=...); got {cls!r}."
+        )
+    return accepted
 
 
 @cache
@@ -187,38 +206,6 @@ def penalised(module):
 
 def _can_fuse(module):
     return all(p.is_floating_point() for p in module.parameters())
-
-
-SCHEDULES = ("cosine", "plateau")
-
-
-def make_schedule(schedule, optimizer, epochs):
-    """Return a torch scheduler that is stepped once per epoch, or None.
-
-    Parameters
-    ----------
-    schedule : None, "cosine", "plateau", or callable
-        "cosine" decreases to zero over all epochs. "plateau" divides by ten if the
-        validation loss, or else the training loss, has not decreased for 5 epochs. A
-        callable, such as a scheduler class, gets the optimizer.
-    optimizer : torch.optim.Optimizer
-    epochs : int
-    """
-    if schedule is None:
-        return None
-    if schedule == "cosine":
-        return lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    if schedule == "plateau":
-        return lr_scheduler.ReduceLROnPlateau(optimizer, patience=5)
-    return schedule(optimizer)
-
-
-def step_schedule(schedule, loss):
-    """Advance by one epoch."""
-    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        schedule.step(loss)
-    else:
-        schedule.step()
 
 
 KIND_AND_NAME = "__"

@@ -1,6 +1,7 @@
 """Stages of training, in each of which some parts are trained."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
@@ -8,7 +9,8 @@ from torch import nn
 
 from skmm._class_registry import registered
 from skmm._sklearn import Interval, StrOptions
-from skmm.training.optimizers import matching, parts_of, per_part, raise_unknown
+from skmm.training.embeddings import EmbeddingCache
+from skmm.training.optimizers import LR, matching, parts_of, per_part, raise_unknown
 
 __all__ = ["Stage"]
 
@@ -191,3 +193,20 @@ def frozen_but(module, trained):
     finally:
         for weight in weights:
             weight.requires_grad_(True)
+
+
+def run_stages(net, train, valid, epochs):
+    """Train stage by stage, each with its frozen parts and learning rate."""
+    module, cache = net.learner_, EmbeddingCache(net.module_)
+    initial = {n: deepcopy(p.state_dict()) for n, p in parts_of(module).items()}
+    rates = per_part(module, net.lr, LR, "lr")
+    try:
+        for net.stage_, stage in enumerate(net.stages, 1):
+            trained = trained_parts(stage, module)
+            cache.forget([*move_to_start(stage, module, initial), *trained])
+            with frozen_but(module, trained) as net.frozen_:
+                net._make_optimizer(rates_of(stage, module, rates))
+                net._run_stage(train, valid, stage.epochs or epochs, cache)
+    finally:
+        net.frozen_ = []
+        net._make_optimizer(net.lr)  # of all parts, for later training

@@ -10,8 +10,8 @@ from skmm.base.training_data import (
     check_weight,
     combined_weight,
     mean_one,
-    split_samples,
 )
+from skmm.base.validation_split import split_samples
 from skmm.data.tensors import to_rows
 from skmm.nn import ConcatFusion, MLPEncoder, MLPHead
 from skmm.nn.assemble import assemble

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
+from torch.optim.lr_scheduler import OneCycleLR
 
 from skmm import FusionClassifier
 from skmm._files import remove_leftovers, write_atomically
@@ -46,6 +48,9 @@ CASES = [
     {},
     {"lr_schedule": "cosine"},
     {"lr_schedule": "plateau", "lr": 0.1},
+    {"lr_schedule": "onecycle", "batch_size": 16},
+    {"lr_schedule": "warmup_cosine", "batch_size": 16},
+    {"lr_schedule": partial(OneCycleLR, max_lr=0.1, total_steps=32), "batch_size": 16},
     {"early_stopping": True, "patience": 2, "max_epochs": 30, "lr": 0.05},
     {"optimizer": "sgd", "lr": 0.1, "gradient_clip": 0.1},
     {"stages": [Stage(epochs=2), Stage("head", epochs=6, start="initial", lr=0.1)]},

@@ -9,17 +9,14 @@ from sklearn.base import (
     is_classifier,
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._routing import (
-    check_accepts_sample_weight,
+    VALIDATION,
     of_rows,
-    routed,
     router,
-    routing_enabled,
 )
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import naming
@@ -27,12 +24,12 @@ from skmm.base.diagram import parts_block
 from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
+from skmm.base.validation_split import check_groups, uses_groups
 from skmm.data import check_modalities, leaves
 from skmm.data.validation import check_target, parts_in_use, with_target
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
-from skmm.estimators.late_fusion import rules, stacking
+from skmm.estimators.late_fusion import routing, rules, stacking
 from skmm.estimators.late_fusion.members import (
-    check_groups,
     check_rule_params,
     for_modality,
     input_of,
@@ -42,14 +39,11 @@ from skmm.estimators.late_fusion.members import (
     saved_members,
     search_space_of_members,
 )
+from skmm.estimators.late_fusion.routing import DEFAULT, FINAL, FINAL_KEY, requesting
 from skmm.persistence.saving import set_attributes
 from skmm.persistence.states import savable
 from skmm.targets.classes import read_classes
 from skmm.targets.values import read_all_values
-
-DEFAULT = "estimators"  # key of the router for models that are not named
-FINAL = "final_estimator"
-FINAL_KEY = None  # key among the names of modalities
 
 
 @savable
@@ -93,7 +87,16 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._store(locals())
 
     @unchanged_on_error
-    def fit(self, X, y=None, sample_weight=None, groups=None, **params):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        groups=None,
+        *,
+        validation_data=None,
+        **params,
+    ):
         """Fit one model per modality, on the samples in which it is present.
 
         Parameters
@@ -105,8 +108,11 @@ class BaseLateFusion(NestedParams, BaseEstimator):
             it.
         groups : array-like of shape (n_samples,), default=None
             For "stack": samples of one group stay in one fold. A splitter given as `cv`
-            must keep groups together too. With metadata routing enabled, groups are
-            passed to the models that request them, with any rule.
+            must keep groups together too. With any rule, groups are passed to the
+            models that set samples aside; with metadata routing enabled, to those that
+            request them.
+        validation_data : (X, y) or (X, y, sample_weight), default=None
+            Passed to the models that accept it, each with its modality.
         **params : dict
             With metadata routing enabled, passed to the models that request them.
 
@@ -122,18 +128,18 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         """
         self._validate_params()
         check_rule_params(self, self._rule_params)
-        check_groups(self.rule, groups)
         X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
-        weights = {"sample_weight": sample_weight, "groups": groups}
-        y = check_target(self, y, len(X), X, **weights, **params)
+        y = check_target(self, y, len(X), X, sample_weight=sample_weight, **params)
         weight = combined_weight(len(X), y, sample_weight, scaled=False)
-        groups = None if groups is None else column_or_1d(groups)
-        check_consistent_length(y, groups)
+        groups = check_groups(X, groups)
         y = self._read_target(y, weight)
         self._rule, self._weights = self.rule, read_weights(self)
         members = self._members()
-        fit_params = self._fit_params(members, weight, groups, params)
+        given = {"sample_weight": weight, "groups": groups, VALIDATION: validation_data}
+        fit_params = routing.fit_params(self, members, given, params)
+        if validation_data is not None:
+            routing.add_validation_data(self, members, fit_params, validation_data)
         final = None
         if self.rule == "stack":
             pairs = stacking.folds(self.cv, y, is_classifier(self), groups)
@@ -174,24 +180,10 @@ class BaseLateFusion(NestedParams, BaseEstimator):
 
     # -- metadata routing ----------------------------------------------------------
 
-    def _fit_params(self, members, sample_weight, groups, params):
-        """Parameters of `fit`, besides X and y, of each member and the final model."""
-        parts = {f"modality {name!r}": member for name, member in members.items()}
-        keys = {name: self._key(name) for name in members}
-        if self.rule == "stack":
-            parts[FINAL] = self._final()
-            keys[FINAL_KEY] = FINAL
-        for where, part in parts.items():
-            self._check_member(part, where)
-        if routing_enabled():
-            given = {**params, "sample_weight": sample_weight, "groups": groups}
-            found = routed(self, "fit", given)
-            return {name: found.get(key, {}) for name, key in keys.items()}
-        routed(self, "fit", params)  # raises an error for any
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        for where, part in parts.items() if weight else ():
-            check_accepts_sample_weight(part, where)
-        return dict.fromkeys(keys, weight)
+    def _uses_groups(self):
+        given = self.estimators
+        parts = given.values() if isinstance(given, dict) else [given]
+        return self.rule == "stack" or any(map(uses_groups, parts))
 
     def _key(self, name):
         """Key of the router for the model of a modality."""
@@ -209,10 +201,10 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         given = self.estimators if isinstance(self.estimators, dict) else {}
         parts = {self._key(n): m for n, m in given.items() if m is not None}
         one = None if isinstance(self.estimators, dict) else self.estimators
-        parts[DEFAULT] = _requesting(self._default()) if one is None else one
+        parts[DEFAULT] = requesting(self._default()) if one is None else one
         if self.rule == "stack":
             final = self.final_estimator
-            parts[FINAL] = _requesting(self._final()) if final is None else final
+            parts[FINAL] = requesting(self._final()) if final is None else final
         made = router(self, parts)
         return made.add_self_request(self) if self.rule == "stack" else made
 
@@ -332,11 +324,6 @@ class BaseLateFusion(NestedParams, BaseEstimator):
 
     def _sk_visual_block_(self):
         return parts_block(self, "estimators")
-
-
-def _requesting(default):
-    """A default model that requests sample_weight."""
-    return default.set_fit_request(sample_weight=True) if routing_enabled() else default
 
 
 class LateFusionClassifier(ClassifierMixin, BaseLateFusion):

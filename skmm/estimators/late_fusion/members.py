@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skmm._routing import routing_enabled
 from skmm._views import as_table, naming
 from skmm.base import restrict, takes_modalities
 from skmm.base.modality_subset import check_known_modalities
@@ -115,16 +114,6 @@ def check_rule_params(params, table):
                 f"{name}={value!r} with rule={params.rule!r}. Leave {name} at "
                 f"{default!r}."
             )
-
-
-def check_groups(rule, groups):
-    """Raise a ValueError for groups that neither the rule nor a model may use."""
-    if groups is not None and rule != "stack" and not routing_enabled():
-        raise ValueError(
-            f'groups are only used when rule="stack"; got groups with rule={rule!r}, '
-            "which holds out no samples. To pass groups to models that request them, "
-            "use sklearn.set_config(enable_metadata_routing=True)."
-        )
 
 
 def read_weights(params):

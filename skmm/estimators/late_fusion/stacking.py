@@ -87,9 +87,11 @@ def fit_folds(member, data):
     """
     models = [clone(member) for _ in data]
     is_net = isinstance(member, ModalityEstimator) and member.checkpoint is None
-    if is_net and all({*params} <= {"sample_weight"} for *_, params in data):
+    known = {"sample_weight", "groups"}
+    if is_net and all({*params} <= known for *_, params in data):
         rows = [(X, y, params.get("sample_weight")) for X, y, params in data]
-        return fit_many(models, rows)
+        groups = [params.get("groups") for *_, params in data]
+        return fit_many(models, rows, groups=groups)
     return [
         model.fit(X, y, **params)
         for model, (X, y, params) in zip(models, data, strict=True)

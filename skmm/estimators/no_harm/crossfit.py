@@ -152,32 +152,6 @@ def _enough_of_each_class(y, fraction):
     return bool(counts.min() >= 2 and smaller >= len(counts) + 1)
 
 
-def validation_groups(groups, labels, fraction, seed):
-    """Return indices of whole groups with about a fraction of the samples.
-
-    Parameters
-    ----------
-    groups : ndarray of shape (n_samples,)
-        At least two different ones.
-    labels : ndarray of shape (n_samples,) or None
-        Classes, whose shares are kept as far as the groups allow.
-    fraction : float
-    seed : int
-
-    Returns
-    -------
-    ndarray of int
-    """
-    n_folds = round(1 / min(fraction, 1 - fraction))
-    n_folds = min(max(2, n_folds), len(np.unique(groups)))
-    labels = np.zeros(len(groups)) if labels is None else labels
-    stratified = np.unique(labels, return_counts=True)[1].max() >= n_folds
-    kind = StratifiedGroupKFold if stratified else GroupKFold
-    split = kind(n_folds, shuffle=True, random_state=seed % 2**32)
-    parts = next(split.split(np.empty((len(groups), 1)), labels, groups))
-    return parts[0 if fraction > 0.5 else 1]
-
-
 # -- nets --------------------------------------------------------------------------
 
 

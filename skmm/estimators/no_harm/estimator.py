@@ -11,17 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed
 from skmm._sklearn import HasMethods, Interval, StrOptions
-from skmm._warnings import warn
 from skmm.base.diagram import parts_block
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
-from skmm.base.training_data import NOT_STRATIFIED
+from skmm.base.validation_split import NOT_STRATIFIED
 from skmm.data import check_modalities
 from skmm.data.validation import check_names, check_target, with_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
-    BEST_SINGLE,
     CrossFit,
     Samples,
     as_list,
@@ -57,6 +55,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
     _by_modality = ("encoders", "pretraining")  # dicts by name of modality
     _by_part = ("lr", "weight_decay")  # dicts by part of the net
     _fitted_by = "weight_"
+    __metadata_request__fit = {"groups": True}
     _private = ("_cells", "_curve", "_report", "_mode", "_seed", "_flat")  # set by fit
 
     # parameters that only some guarantees use, with their defaults
@@ -133,11 +132,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         guarantees.check_enough(self, samples.y)
         task = self._task()
         task.check_parameters()
-        if BEST_SINGLE in X:
-            raise ValueError(
-                f"the name {BEST_SINGLE!r} is reserved: rename that modality."
-            )
-        self._warn_of_one_modality(X)
+        guarantees.check_names_in(X, self)
         with warnings.catch_warnings():
             for message in EXPECTED:
                 warnings.filterwarnings("ignore", message, UserWarning)
@@ -153,14 +148,8 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
             if public or name in self._private:
                 delattr(self, name)
 
-    def _warn_of_one_modality(self, X):
-        named = hasattr(self, "feature_names_in_") and self.modalities is None
-        if X.shape[1] > 1 or not named:
-            return
-        warn(
-            f"there is only one modality, {next(iter(X))!r}: nothing is fused, and the "
-            "result is the model of that modality."
-        )
+    def _uses_groups(self):
+        return self.guarantee is not None or self.early_stopping
 
     def _task(self):
         return self._task_class(self)

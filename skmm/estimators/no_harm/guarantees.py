@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from skmm._warnings import warn
 from skmm.estimators.no_harm.crossfit import (
+    BEST_SINGLE,
     FUSED,
     CrossFit,
     calibration_split,
@@ -34,6 +36,25 @@ from skmm.estimators.no_harm.evidence import (
 MIN_SAMPLES = 4  # of a whole fit
 
 DEPLOYED = "deployed"  # the mixture that the estimator predicts with
+
+
+def check_names_in(X, params):
+    """Check that no modality has a reserved name; warn if there is only one.
+
+    Parameters
+    ----------
+    X : ModalityDict
+    params : estimator
+        After it has read X.
+    """
+    if BEST_SINGLE in X:
+        raise ValueError(f"the name {BEST_SINGLE!r} is reserved: rename that modality.")
+    named = hasattr(params, "feature_names_in_") and params.modalities is None
+    if X.shape[1] == 1 and named:
+        warn(
+            f"there is only one modality, {next(iter(X))!r}: nothing is fused, and the "
+            "result is the model of that modality."
+        )
 
 
 def fit_crossfit(params, task, samples, seed):

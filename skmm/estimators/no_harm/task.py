@@ -4,11 +4,11 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from skmm._random import derive
-from skmm.base.training_data import combined_weight, mean_one, split_samples
+from skmm.base.training_data import combined_weight, mean_one
+from skmm.base.validation_split import split_samples, validation_groups
 from skmm.data.finite import by_output, check_measured, measured_entries
 from skmm.data.validation import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
-from skmm.estimators.no_harm.crossfit import validation_groups
 from skmm.targets.values import ValueTarget
 
 

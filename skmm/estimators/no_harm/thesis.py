@@ -36,10 +36,10 @@ def fit_thesis(params, task, samples, seed):
     dict
         Fitted attributes.
     """
-    if samples.groups is not None:
+    if samples.groups is not None and not params.early_stopping:
         raise ValueError(
-            "groups must be None with guarantee=None, which holds out no samples; use "
-            'guarantee="crossfit" or "holdout" with groups.'
+            "groups must be None with guarantee=None and early_stopping=False, which "
+            'hold out no samples; use guarantee="crossfit" or "holdout" with groups.'
         )
     X, names = samples.X, list(samples.X)
     stages = (

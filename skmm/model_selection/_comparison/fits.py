@@ -20,6 +20,7 @@ from skmm._random import derive
 from skmm._sklearn import safe_indexing
 from skmm._views import noting
 from skmm.base import restrict, takes_modalities
+from skmm.base.validation_split import groups_for
 from skmm.data.finite import by_output, measured_entries
 from skmm.data.recombine import recombined
 from skmm.data.validation import check_names
@@ -158,6 +159,8 @@ class SubsetFits:
         For the controls.
     stack : bool
         Whether fits may be trained as one batch.
+    groups : ndarray of shape (n_samples,) or None
+        Kept together by fits that set samples aside.
     """
 
     estimator: object
@@ -167,6 +170,7 @@ class SubsetFits:
     measure: object
     seed: int
     stack: bool
+    groups: np.ndarray | None = None
 
     def results(self, subsets, cache, n_jobs, bar):
         """Return ``{subset: [result of each split]}``.
@@ -209,8 +213,10 @@ class SubsetFits:
             if not missing:
                 continue
             model, X = subset.model(self.estimator), subset.view(self.X, self.seed)
-            fit = SubsetFit(str(subset), model, X, self.y, self.measure)
-            stacks = self.stack and trains_together(model, X, self.y, pairs[0][0])
+            data = (X, self.y, self.measure, self.groups)
+            fit = SubsetFit(str(subset), model, *data)
+            probe = (model, X, self.y, pairs[0][0], self.groups)
+            stacks = self.stack and trains_together(*probe)
             call, size = (fit.stacked, STACK) if stacks else (fit.one_by_one, 1)
             for start in range(0, len(missing), size):
                 part = missing[start : start + size]
@@ -232,6 +238,7 @@ class SubsetFit:
     X : ModalityDict
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
     measure : Measure
+    groups : ndarray of shape (n_samples,) or None
     """
 
     name: str
@@ -239,6 +246,7 @@ class SubsetFit:
     X: object
     y: np.ndarray
     measure: object
+    groups: np.ndarray | None = None
 
     def one_by_one(self, pairs):
         """Return the name, and results of splits ``{split: (train, test)}``."""
@@ -246,7 +254,10 @@ class SubsetFit:
         for split, (train, test) in pairs.items():
             with self._noting(split):
                 X, y = safe_indexing(self.X, train), self.y[train]
-                model = clone(self.model).fit(X, y)
+                model, params = clone(self.model), {}
+                if self.groups is not None:
+                    params = groups_for(model, self.groups[train])
+                model.fit(X, y, **params)
             found[split] = self._result(model, split, test)
         return self.name, found
 
@@ -254,7 +265,9 @@ class SubsetFit:
         """Return the same as `one_by_one`, with the splits trained as one batch."""
         trains = [train for train, _ in pairs.values()]
         with self._noting(f"one of {list(pairs)}"):
-            models = fit_replicas(self.model, self.X, self.y, trains)
+            models = fit_replicas(
+                self.model, self.X, self.y, trains, groups=self.groups
+            )
         fitted = zip(pairs.items(), models, strict=True)
         return self.name, {
             split: self._result(model, split, test)

@@ -9,6 +9,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 
+from skmm._routing import routing_enabled
 from skmm._sklearn import (
     check_method_params,
     fit_and_score,
@@ -16,6 +17,7 @@ from skmm._sklearn import (
     safe_indexing,
     score_of,
 )
+from skmm.base.validation_split import groups_for
 from skmm.model_selection._optuna.pruning import Report
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.search_space import import_optuna
@@ -41,6 +43,8 @@ def evaluation_of(search, X, y, params):
                 f"{len(values)}."
             )
     routed = search._get_routed_params_for_fit(params)
+    groups = params.get("groups")
+    groups = None if groups is None or routing_enabled() else groups
     return Evaluation(
         clone(search.estimator),
         X,
@@ -52,6 +56,7 @@ def evaluation_of(search, X, y, params):
         return_train_score=search.return_train_score,
         metric=_check_metric(search.scoring, search.refit),
         prunes=prunes(search.pruner),
+        groups=None if groups is None else np.asarray(groups),
     )
 
 
@@ -120,6 +125,9 @@ class Evaluation:
         Of several, the one that is optimized.
     prunes : bool
         Whether trials report to a pruner.
+    groups : ndarray of shape (n_samples,) or None
+        Kept together by fits that set samples aside; None with metadata routing, by
+        which `fit_params` has them.
     """
 
     estimator: Any
@@ -132,6 +140,7 @@ class Evaluation:
     return_train_score: bool
     metric: str | None = None
     prunes: bool = False
+    groups: np.ndarray | None = None
 
     def fold_by_fold(self, trial, params):
         """Return the result of one trial."""
@@ -164,6 +173,7 @@ class Evaluation:
                 trains * len(params),
                 params=[clone(p, safe=False) for p in params for _ in trains],
                 sample_weight=self.fit_params.get("sample_weight"),
+                groups=self.groups_in_fits(),
             )
         except Exception:  # find out which trial of the batch fails
             pairs = zip(trials, params, strict=True)
@@ -171,6 +181,21 @@ class Evaluation:
         seconds = (time.perf_counter() - begun) / len(models)
         starts = range(0, len(models), count)
         return [self._score_fitted(models[i : i + count], seconds) for i in starts]
+
+    def groups_in_fits(self):
+        """Return the groups that fits may keep together, or None."""
+        return self.fit_params.get("groups", self.groups)
+
+    def params_of(self, model):
+        """Return the arguments of the fit of a model, besides X and y."""
+        if self.groups is None:
+            return self.fit_params
+        return self.fit_params | groups_for(model, self.groups)
+
+    def fit_all(self, params):
+        """Return the estimator with parameters, fitted on all samples."""
+        model, target = self.model(params), () if self.y is None else (self.y,)
+        return model.fit(self.X, *target, **self.params_of(model))
 
     def value_of(self, result):
         """Return the mean test score that is optimized; NaN if there is none."""
@@ -202,7 +227,7 @@ class Evaluation:
             test=test,
             verbose=0,
             parameters=None,
-            fit_params=self.fit_params,
+            fit_params=self.params_of(model),
             score_params=self.score_params,
             return_train_score=self.return_train_score,
             return_times=True,

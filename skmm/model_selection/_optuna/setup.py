@@ -69,7 +69,7 @@ def _key(search, evaluation, space):
         X = [dict(X), {name: X.present[name] for name in X}]
     return key_of(
         estimator=search.estimator,
-        data=[X, evaluation.y, evaluation.fit_params],
+        data=[X, evaluation.y, evaluation.params_of(search.estimator)],
         space=space.described(),
         splits=evaluation.splits,
         scoring=[search.scoring, evaluation.metric],
@@ -77,12 +77,13 @@ def _key(search, evaluation, space):
 
 
 def _trials_per_batch(search, evaluation, jobs):
-    only_weights = {*evaluation.fit_params} <= {"sample_weight"}
+    only_weights = {*evaluation.fit_params} <= {"sample_weight", "groups"}
     if not search.replicas or evaluation.prunes or not only_weights:
         return 1
     y, rows = indexable_target(evaluation.y), evaluation.splits[0][0]
     try:
-        stacks = trains_together(evaluation.estimator, evaluation.X, y, rows)
+        data = (evaluation.X, y, rows, evaluation.groups_in_fits())
+        stacks = trains_together(evaluation.estimator, *data)
     except Exception:  # the space may correct it; if not, the trials raise it
         return 1
     return min(STACK, max(1, search.n_trials // jobs)) if stacks else 1

@@ -12,10 +12,10 @@ from skmm.objectives.base import validation_of
 from skmm.training.batches import check_weights
 from skmm.training.callbacks import EarlyStopping
 from skmm.training.optimizers import (
-    make_schedule,
     names_without_decay,
     optimizer_class,
 )
+from skmm.training.schedules import make_schedule
 
 VALIDATION_ROWS = 1024
 
@@ -78,7 +78,7 @@ class StackedTraining:
     def run(self, epochs):
         """Train, restore the best weights, and copy the results to the nets."""
         name, inner = self.nets[0].lr_schedule, self.optimizer.inner
-        schedule = make_schedule(name, inner, epochs)
+        schedule = name and make_schedule(name, inner, epochs, 1)  # "cosine"
         if self.stopper is not None and self.stopper.keep_start:
             self._keep_best(0, self._check())
         for epoch in range(1, epochs + 1):

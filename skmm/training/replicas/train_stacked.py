@@ -17,6 +17,7 @@ from skmm.training.callbacks import EarlyStopping
 from skmm.training.fingerprint import attributes_of, describe, digest
 from skmm.training.optimizers import optimizer_class, penalised
 from skmm.training.replicas.stacked_training import VALIDATION_ROWS, StackedTraining
+from skmm.training.threads import BACKWARD, threads_for, work_of
 
 ELEMENTWISE = {  # optimizers whose step is proportional to lr
     torch.optim.Adam,
@@ -104,8 +105,8 @@ def can_be_stacked(net, problem):
 
     This requires dense Blocks, an Objective without weights that is a mean over
     samples, an optimizer whose steps are proportional to lr, and one lr and weight
-    decay for all parts. Stages, compilation and callbacks other than early stopping are
-    not supported.
+    decay for all parts. Stages, compilation, a monitored score and callbacks other than
+    early stopping are not supported.
 
     Parameters
     ----------
@@ -122,6 +123,7 @@ def can_be_stacked(net, problem):
         and (net.criterion.additive or _is_checked_at_once(net, problem.valid))
         and all(isinstance(callback, known) for _, callback in net.callbacks_)
         and len(net.history) == 0
+        and problem.monitor is None
         and not net.stages
         and not net.compile
         and not isinstance(net.lr, dict)
@@ -188,7 +190,8 @@ def _stack_size(net, problem, memory):
 def _one_by_one(nets, problems, seeds, members):
     for i in members:
         with seeded(seeds[i], nets[i].device):
-            nets[i].run(problems[i].train, problems[i].valid)
+            problem = problems[i]
+            nets[i].run(problem.train, problem.valid, monitor=problem.monitor)
 
 
 def _in_a_stack(nets, problems, seed):
@@ -198,5 +201,7 @@ def _in_a_stack(nets, problems, seed):
         valid = StackedRows.of([problem.valid for problem in problems])
     stoppers = [c for _, c in nets[0].callbacks_ if isinstance(c, EarlyStopping)]
     stopper = stoppers[0] if stoppers else None
-    with seeded(seed, nets[0].device):
+    rows = problems[0].train[0]
+    work = BACKWARD * work_of(nets[0].module_, rows, nets[0].batch_size) * len(nets)
+    with threads_for(work), seeded(seed, nets[0].device):
         StackedTraining(nets, train, valid, stopper).run(nets[0].max_epochs)

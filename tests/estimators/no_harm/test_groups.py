@@ -12,8 +12,9 @@ from sklearn.model_selection import (
 )
 
 from skmm import ModalityDict
+from skmm.base.validation_split import validation_groups
 from skmm.estimators.no_harm import crossfit
-from skmm.estimators.no_harm.crossfit import Samples, cv_splits, validation_groups
+from skmm.estimators.no_harm.crossfit import Samples, cv_splits
 from tests.estimators.no_harm.problems import classifier, complementary, regressor
 
 X, Y = complementary()

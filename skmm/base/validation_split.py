@@ -1,0 +1,285 @@
+"""The validation set of a fit: given by the user, or set aside."""
+
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import (
+    GroupKFold,
+    StratifiedGroupKFold,
+    train_test_split,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from skmm._random import derive
+from skmm._routing import routing_enabled
+from skmm._sklearn import BaseSearchCV, GroupsConsumerMixin
+from skmm._warnings import warn
+from skmm.base.monitor import Monitor
+from skmm.base.training_data import Samples, check_several_groups, keep_outputs
+from skmm.data.labels import check_row_labels
+from skmm.data.tensors import tensors_in, to_device, to_rows
+from skmm.training.callbacks import LOSS
+
+NOT_STRATIFIED = "the validation set is not stratified"
+
+
+def split_samples(n_samples, fraction, labels, seed, groups=None):
+    """Indices of a training and a validation set.
+
+    Parameters
+    ----------
+    n_samples : int
+    fraction : float
+        Fraction of samples in the validation set, `validation_fraction`.
+    labels : ndarray of shape (n_samples,) or None
+        Stratify by these classes. If a class has only one sample, or there are fewer
+        training or validation samples than classes, the split is random and a warning
+        is issued.
+    seed : int
+    groups : ndarray of shape (n_samples,), optional
+        Samples of one group are in the same set.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 3 samples, or only one group.
+    """
+    if n_samples < 3:
+        raise ValueError(
+            "early_stopping and measures of overfitting need at least 3 samples with "
+            f"non-zero weight, of which validation_fraction={fraction:g} form a "
+            f"validation set; got {n_samples}. Use more samples, or pass "
+            "validation_data."
+        )
+    if groups is not None:
+        return _split_groups(groups, labels, fraction, seed)
+    size = min(max(1, round(fraction * n_samples)), n_samples - 2)
+    train, valid = train_test_split(
+        np.arange(n_samples),
+        test_size=size,
+        random_state=seed % 2**32,
+        stratify=None if labels is None or not _can_stratify(labels, size) else labels,
+    )
+    return np.sort(train), np.sort(valid)
+
+
+def _can_stratify(labels, size):
+    classes, counts = np.unique(labels, return_counts=True)
+    smaller = min(size, len(labels) - size)
+    if counts.min() >= 2 and smaller >= len(classes):
+        return True
+    rarest = classes.tolist()[counts.argmin()]
+    warn(
+        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
+        f"are {len(labels) - size} training and {size} validation sample(s) for "
+        f"{len(classes)} classes. Use more samples of each class, or another "
+        "validation_fraction."
+    )
+    return False
+
+
+def _split_groups(groups, labels, fraction, seed):
+    check_several_groups(groups, "of which validation_fraction sets some aside")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        valid = validation_groups(groups, labels, fraction, seed)
+    train = np.setdiff1d(np.arange(len(groups)), valid)
+    if labels is not None:
+        only = np.setdiff1d(labels[valid], labels[train]).tolist()
+        if only:
+            warn(
+                f"{NOT_STRATIFIED}: all samples of class {only[0]!r} are in it, since "
+                "samples of one group stay together. Add groups with this class, or "
+                "pass validation_data."
+            )
+    return train, valid
+
+
+def validation_groups(groups, labels, fraction, seed):
+    """Return indices of whole groups with about a fraction of the samples.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_samples,)
+        At least two different ones.
+    labels : ndarray of shape (n_samples,) or None
+        Classes, whose shares are kept as far as the groups allow.
+    fraction : float
+    seed : int
+
+    Returns
+    -------
+    ndarray of int
+    """
+    n_folds = round(1 / min(fraction, 1 - fraction))
+    n_folds = min(max(2, n_folds), len(np.unique(groups)))
+    labels = np.zeros(len(groups)) if labels is None else labels
+    stratified = np.unique(labels, return_counts=True)[1].max() >= n_folds
+    kind = StratifiedGroupKFold if stratified else GroupKFold
+    split = kind(n_folds, shuffle=True, random_state=seed % 2**32)
+    parts = next(split.split(np.empty((len(groups), 1)), labels, groups))
+    return parts[0 if fraction > 0.5 else 1]
+
+
+def set_validation(estimator, data, samples, given=None):
+    """Set the validation set of training data, and what computes `monitor` on it.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+        Its target is already learned.
+    data : TrainingData
+    samples : Samples
+        The training samples, of which some are set aside unless others are given.
+    given : (X, y) or (X, y, sample_weight), optional
+        `validation_data` of `fit`.
+    """
+    held = None
+    if given is not None:
+        held = read_validation_data(estimator, given)
+        device = tensors_in(data.train[1])[0].device
+        target = to_device(estimator._target.encode(held.y), device)
+        data.valid = to_rows(held.X, data.module, device, held.weight), target
+    elif estimator._needs_valid():
+        train, valid = _indices(estimator, samples)
+        data.split(train, valid)
+        if estimator.monitor != LOSS:
+            held = samples.take(valid)
+    if estimator.monitor != LOSS:
+        data.monitor = Monitor.of(estimator, data.valid, held)
+
+
+def _indices(estimator, samples):
+    """Indices of the training and the validation set."""
+    valid, y = samples.valid, samples.y
+    if valid is not None and valid.any() and not valid.all():
+        return np.flatnonzero(~valid), np.flatnonzero(valid)
+    seed, labels = derive(estimator._seed, "validation"), estimator._target.strata(y)
+    fraction = estimator.validation_fraction
+    found = split_samples(len(y), fraction, labels, seed, samples.groups)
+    return found if samples.groups is not None else keep_outputs(y, *found)
+
+
+# -- what is passed to fit ---------------------------------------------------------
+
+
+def check_groups(X, groups):
+    """Return groups as an array, after a check that they match X; None stays None.
+
+    Parameters
+    ----------
+    X : ModalityDict
+    groups : array-like of shape (n_samples,) or None
+
+    Raises
+    ------
+    ValueError
+        If their number or their row labels differ from those of X, or some are NaN.
+    """
+    if groups is None:
+        return None
+    check_row_labels(X, groups=groups)
+    groups = column_or_1d(groups)
+    check_consistent_length(np.empty(len(X)), groups)
+    if missing := int(np.sum(pd.isna(groups))):
+        raise ValueError(
+            f"groups contains NaN in {missing} of {len(groups)} samples; name a group "
+            "for every sample."
+        )
+    return groups
+
+
+def read_validation_data(estimator, validation_data):
+    """Return the checked samples of `validation_data` with non-zero weight.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+        Its target is already learned.
+    validation_data : (X, y) or (X, y, sample_weight)
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it does not match the training data; the message starts with
+        "validation_data".
+    """
+    X, y, given = unpacked(validation_data)
+    with naming_validation_data():
+        return Samples(*estimator._read_validation(X, y, given)).counted()
+
+
+def unpacked(validation_data):
+    """X, y and sample weights, or None, of `validation_data`."""
+    is_tuple = isinstance(validation_data, (tuple, list))
+    if not is_tuple or len(validation_data) not in (2, 3):
+        raise TypeError(
+            "validation_data must be a tuple (X, y) or (X, y, sample_weight); got "
+            f"{_shown(validation_data)}."
+        )
+    return (*validation_data, None)[:3]
+
+
+def _shown(value):
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return type(value).__name__
+
+
+@contextmanager
+def naming_validation_data():
+    """Start the messages of errors with "validation_data"."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        text = f"validation_data: {error}"
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(text) from error
+
+
+# -- groups of meta-estimators -----------------------------------------------------
+
+
+def groups_for(estimator, groups):
+    """Arguments by which groups are passed to `fit`, if it sets samples aside.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An estimator of skmm that may set samples aside, a search whose splitter needs
+        groups, or a Pipeline that ends in one of them.
+    groups : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    dict
+        Empty if groups would not be used.
+    """
+    last, prefix = estimator, ""
+    while isinstance(last, Pipeline):
+        name, last = last.steps[-1]
+        prefix = f"{prefix}{name}__"
+    if groups is None or not uses_groups(last):
+        return {}
+    return {"groups" if routing_enabled() else f"{prefix}groups": groups}
+
+
+def uses_groups(estimator):
+    """Whether `fit` of an estimator, or of the last step, sets samples aside."""
+    if isinstance(estimator, Pipeline):
+        return uses_groups(estimator.steps[-1][1])
+    if hasattr(estimator, "_uses_groups"):
+        return estimator._uses_groups()
+    needs = isinstance(getattr(estimator, "cv", None), GroupsConsumerMixin)
+    return needs and isinstance(estimator, BaseSearchCV)
