@@ -32,6 +32,7 @@ from skmm.base.training_data import (
     TrainingData,
     combined_weight,
     mean_one,
+    note_modalities,
     split_samples,
 )
 from skmm.data import check_modalities
@@ -218,7 +219,8 @@ class ModalityEstimator(
         device = resolve_device(self.device)
         if again:
             warm_start.check_same_structure(self)
-        X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
+        names, unseen = self._inputs(X), "keep"
+        X = check_modalities(X, self, reset=not again, modalities=names, unseen=unseen)
         note_missing(self, X)
         check_by_modality(self)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
@@ -235,6 +237,7 @@ class ModalityEstimator(
         data = TrainingData(module, (rows, to_device(self._target.encode(y), device)))
         if scaled and self._needs_valid():
             data.split(*self._validation_split(y, valid))
+        note_modalities(self, data, again)
         return data
 
     def _structure_digests(self):

@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
 from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
+from skmm.data.unseen import note_seen
 from skmm.nn.assemble import MultimodalModule
 
 
@@ -36,6 +37,25 @@ class TrainingData:
         rows = self.train[0]
         return sum(len(rows) * source[:1].nbytes for source in rows.x.values())
 
+    def modalities_present(self):
+        """Names of the modalities that at least one training sample has."""
+        rows = self.train[0]
+        some = [True] * len(rows.x)
+        some = some if rows.present is None else rows.present.any(0).tolist()
+        return [name for name, any_ in zip(rows.x, some, strict=True) if any_]
+
+    def hide(self, names):
+        """Mark modalities as missing in all validation samples.
+
+        Parameters
+        ----------
+        names : list of str
+            Modalities that no training sample has.
+        """
+        if names and self.valid is not None:
+            rows, target = self.valid
+            self.valid = rows.with_missing(names), target
+
     def split(self, train, valid):
         """Split the training samples into a training and a validation set.
 
@@ -48,6 +68,22 @@ class TrainingData:
         self.train = _pick(rows, target, train)
         self.valid = _pick(rows, target, valid)
         return self
+
+
+def note_modalities(estimator, data, again):
+    """Set `modalities_seen_`; modalities without training samples count as missing.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    data : TrainingData
+    again : bool
+        Whether its net is trained further, so that earlier samples count too.
+    """
+    seen = data.modalities_present()
+    if again:
+        seen += getattr(estimator, "modalities_seen_", estimator.modalities_in_)
+    data.hide(note_seen(estimator, seen, len(data.train[0])))
 
 
 def _pick(rows, target, index):

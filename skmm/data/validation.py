@@ -16,12 +16,20 @@ from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import check_finite, complex_message, first_rows, is_complex
 from skmm.data.labels import check_row_labels, labels_of
 from skmm.data.modality_dict import ModalityDict
+from skmm.data.unseen import without_unseen
 
 SINGLE = "X"  # name of the only modality if X is a plain array
 
 
 def check_modalities(
-    X, estimator=None, *, reset=True, modalities=None, finite=True, absent="refuse"
+    X,
+    estimator=None,
+    *,
+    reset=True,
+    modalities=None,
+    finite=True,
+    absent="refuse",
+    unseen="missing",
 ):
     """Convert the input to a ModalityDict and validate it.
 
@@ -48,6 +56,10 @@ def check_modalities(
         How to handle a modality that was present in `fit` but is not in X: "refuse"
         raises an error, unless it was missing in some rows of `fit`, in which case it
         is marked as missing everywhere; "drop" leaves it out.
+    unseen : {"missing", "keep"}, default="missing"
+        How to handle a modality that was missing in every training sample, which is
+        not in `modalities_seen_` of the estimator: "missing" marks it as missing, since
+        its encoder is untrained; "keep" is for further training.
 
     Returns
     -------
@@ -73,10 +85,13 @@ def check_modalities(
     """
     if absent not in ("refuse", "drop"):
         raise ValueError(f'absent must be "refuse" or "drop"; got {absent!r}.')
+    if unseen not in ("missing", "keep"):
+        raise ValueError(f'unseen must be "missing" or "keep"; got {unseen!r}.')
     X = _as_modality_dict(X, estimator, reset, absent)
     _check_not_empty(X)
     if estimator is not None and not reset:
         X = _compare(X, estimator, absent)
+        X = without_unseen(X, estimator) if unseen == "missing" else X
     else:
         X = _select(everything := X, modalities)
     if estimator is not None and reset:

@@ -28,9 +28,16 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
+from skmm.data.unseen import warn_unseen
 from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
+from skmm.estimators.late_fusion.fitting import (
+    able,
+    fit_model,
+    leaving_out,
+    some,
+)
 from skmm.estimators.late_fusion.members import (
     check_groups,
     check_rule_params,
@@ -39,6 +46,7 @@ from skmm.estimators.late_fusion.members import (
     possible_rules,
     probe_members,
     read_weights,
+    requesting,
     saved_members,
     search_space_of_members,
 )
@@ -132,14 +140,11 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self._rule, self._weights = self.rule, read_weights(self)
         members = self._members()
         fit_params = self._fit_params(members, weight, groups, params)
-        final = None
+        members, final = able(members, X, y, is_classifier(self), fit_params), None
         if self.rule == "stack":
             pairs = stacking.folds(self.cv, y, is_classifier(self), groups)
-            final = self._fit_final(X, y, members, fit_params, pairs)
-        self.estimators_ = {
-            name: self._fit_member(member, name, X, y, fit_params[name])
-            for name, member in members.items()
-        }
+            final, members = self._fit_final(X, y, members, fit_params, pairs)
+        self._fit_members(X, y, members, fit_params)
         vars(self).pop("final_estimator_", None)
         if final is not None:
             self.final_estimator_ = final
@@ -207,59 +212,55 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         given = self.estimators if isinstance(self.estimators, dict) else {}
         parts = {self._key(n): m for n, m in given.items() if m is not None}
         one = None if isinstance(self.estimators, dict) else self.estimators
-        parts[DEFAULT] = _requesting(self._default()) if one is None else one
+        parts[DEFAULT] = requesting(self._default()) if one is None else one
         if self.rule == "stack":
             final = self.final_estimator
-            parts[FINAL] = _requesting(self._final()) if final is None else final
+            parts[FINAL] = requesting(self._final()) if final is None else final
         made = router(self, parts)
         return made.add_self_request(self) if self.rule == "stack" else made
 
     # -- fitting -------------------------------------------------------------------
 
-    def _fit_member(self, member, name, X, y, params):
-        rows = np.flatnonzero(X.present[name])
-        if len(rows) == 0:
-            raise ValueError(
-                f"modality {name!r} is missing in every sample: remove it from X, or "
-                "set modalities= to the others."
-            )
-        params = of_rows(params, rows, len(X))
-        with naming(name):
-            return member.fit(input_of(member, name, X, rows), y[rows], **params)
+    def _fit_members(self, X, y, members, fit_params):
+        """Fit the members; without stacking, leave out those with too few samples."""
+        self.estimators_, self._text_columns = {}, []
+        for name, member in members.items():
+            rows = np.flatnonzero(X.present[name])
+            probe = None if len(rows) == len(X) else self._predict_member
+            part, target = input_of(member, name, X, rows), y[rows]
+            params = of_rows(fit_params[name], rows, len(X))
+            with leaving_out(name, self.rule != "stack"), naming(name):
+                model, as_column = fit_model(member, part, target, params, probe)
+                self.estimators_[name] = model
+                self._text_columns += [name] * as_column
+        self.modalities_seen_ = list(some(self.estimators_))
 
     def _fit_final(self, X, y, members, fit_params, pairs):
-        """Fit the final model on out-of-fold predictions of the members."""
-        found = [
-            self._out_of_fold(member, name, X, y, fit_params[name], pairs)
+        """Fit the final model on out-of-fold predictions; also return the members."""
+        found = {
+            name: stacking.out_of_fold(
+                self, name, member, (X, y), fit_params[name], pairs
+            )
             for name, member in members.items()
-        ]
-        predictions, known = (np.array(parts) for parts in zip(*found, strict=True))
-        rows = np.flatnonzero(known.any(axis=0))
-        if len(rows) == 0:
+        }
+        if not any(known.any() for _, known in found.values()):
             raise ValueError(
                 f"cv={self.cv!r} has no fold in which a model can be fitted and "
                 "tested; use more samples, or fewer folds."
             )
+        for name in [name for name, (_, known) in found.items() if not known.any()]:
+            del found[name]
+            warn_unseen(
+                [name], "not used, since its model has no out-of-fold predictions"
+            )
+        predictions, known = map(np.array, zip(*found.values(), strict=True))
+        rows = np.flatnonzero(known.any(axis=0))
         if is_classifier(self):
             stacking.check_classes(y[rows])
         table = self._columns(predictions, known.astype(np.float64))[rows]
         params = of_rows(fit_params[FINAL_KEY], rows, len(X))
-        return self._final().fit(table, y[rows], **params)
-
-    def _out_of_fold(self, member, name, X, y, params, pairs):
-        """Out-of-fold predictions of one modality, and which samples have one."""
-        pairs = stacking.usable(pairs, X.present[name], y, is_classifier(self))
-        data = [
-            (input_of(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
-            for rows, _ in pairs
-        ]
-        with naming(name):
-            models = stacking.fit_folds(member, data)
-            found = [
-                self._predict_member(model, input_of(model, name, X, rows))
-                for model, (_, rows) in zip(models, pairs, strict=True)
-            ]
-        return stacking.out_of_fold_mean(found, pairs, (len(X), len(self._prior_)))
+        final = self._final().fit(table, y[rows], **params)
+        return final, {name: members[name] for name in found}
 
     def _columns(self, predictions, weights):
         two_classes = is_classifier(self) and predictions.shape[2] == 2
@@ -270,20 +271,22 @@ class BaseLateFusion(NestedParams, BaseEstimator):
     def _predictions(self, X):
         """Predictions of the models for each sample, and their weights.
 
-        Of shapes (n_modalities, n_samples, n_outputs) and (n_modalities, n_samples);
-        both are zero where a modality is missing.
+        Of shapes (n_models, n_samples, n_outputs) and (n_models, n_samples); both
+        are zero where a modality is missing.
         """
         check_is_fitted(self, "estimators_")
         X = check_modalities(X, self, reset=False, finite=False)
         found = np.zeros((len(self.estimators_), len(X), len(self._prior_)))
         weights = np.zeros(found.shape[:2])
+        given = dict(zip(self.modalities_in_, self._weights, strict=True))
+        columns = getattr(self, "_text_columns", ())  # not in files of earlier versions
         for i, (name, member) in enumerate(self.estimators_.items()):
             rows = np.flatnonzero(X.present[name])
             if len(rows):
-                part = input_of(member, name, X, rows)
+                part = input_of(member, name, X, rows, name in columns)
                 with naming(name):
                     found[i, rows] = self._predict_member(member, part)
-                weights[i, rows] = self._weights[i]
+                weights[i, rows] = given[name]
         return found, weights
 
     def _combine(self, predictions, weights):
@@ -330,11 +333,6 @@ class BaseLateFusion(NestedParams, BaseEstimator):
 
     def _sk_visual_block_(self):
         return parts_block(self, "estimators")
-
-
-def _requesting(default):
-    """A default model that requests sample_weight."""
-    return default.set_fit_request(sample_weight=True) if routing_enabled() else default
 
 
 class LateFusionClassifier(ClassifierMixin, BaseLateFusion):

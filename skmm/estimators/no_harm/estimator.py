@@ -19,6 +19,7 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.training_data import NOT_STRATIFIED
 from skmm.data import check_modalities
+from skmm.data.unseen import UNSEEN
 from skmm.data.validation import check_names, check_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
@@ -40,7 +41,8 @@ from skmm.persistence.saving import Fitted, fitted_attributes, set_attributes
 from skmm.persistence.states import savable
 from skmm.targets.classes import read_labels
 
-EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
+# in single folds
+EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only", UNSEEN)
 FIT = {
     "crossfit": guarantees.fit_crossfit,
     "holdout": guarantees.fit_holdout,
@@ -121,8 +123,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         self._validate_params()
         guarantees.check_parameters(self, self._guarantee_params)
         X = check_modalities(X, self, modalities=self.modalities)
-        weights = {"sample_weight": sample_weight, "groups": groups}
-        y = check_target(self, y, len(X), X, **weights)
+        y = check_target(self, y, len(X), X, sample_weight=sample_weight, groups=groups)
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
         guarantees.check_enough(self, samples.y)
@@ -139,6 +140,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
             fit, seed = FIT[self.guarantee], base_seed(self.random_state)
             fitted = fit(self, task, samples, seed)
         vars(self).update(fitted, _mode=self.guarantee)
+        guarantees.note_modalities(self)
         return self
 
     def _forget(self):

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from skmm.data.unseen import warn_unseen
+from skmm.estimators.no_harm import crossfit
 from skmm.estimators.no_harm.crossfit import (
     FUSED,
     CrossFit,
+    as_list,
     calibration_split,
     cv_splits,
     make_folds,
@@ -270,6 +273,21 @@ def _reports(params, X, held_out, evidence, chosen):
             for name, values in candidates.items()
         ],
     }
+
+
+def note_modalities(estimator):
+    """Set `modalities_seen_`; modalities without a model count as missing.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    """
+    models = {name: as_list(nets) for name, nets in estimator.unimodal_.items()}
+    estimator.modalities_seen_ = [name for name in models if models[name]]
+    if unseen := [name for name in models if not models[name]]:
+        least = crossfit.MIN_SAMPLES
+        warn_unseen(unseen, f"in fewer than {least} training samples of every fold")
 
 
 def check_enough(estimator, y):

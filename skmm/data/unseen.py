@@ -1,0 +1,68 @@
+"""Modalities that were missing in every training sample.
+
+Their encoders are untrained, so that they count as missing in predictions too.
+"""
+
+from skmm._warnings import warn
+
+COUNTS_AS_MISSING = "it counts as missing in every prediction, even where it is present"
+UNSEEN = f".*{COUNTS_AS_MISSING}"  # pattern of the warning, for callers that expect it
+
+
+def note_seen(estimator, seen, n_samples):
+    """Set `modalities_seen_`, and warn of the modalities that are not in it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `modalities_in_`.
+    seen : collection of str
+        Modalities that at least one training sample had so far.
+    n_samples : int
+        Number of training samples, for the warning.
+
+    Returns
+    -------
+    list of str
+        The modalities that were never seen.
+    """
+    names = estimator.modalities_in_
+    estimator.modalities_seen_ = [name for name in names if name in seen]
+    unseen = [name for name in names if name not in seen]
+    if unseen:
+        warn_unseen(unseen, f"missing in all {n_samples} training samples")
+    return unseen
+
+
+def warn_unseen(names, reason):
+    """Warn that modalities count as missing in predictions.
+
+    Parameters
+    ----------
+    names : list of str
+    reason : str
+        Such as "missing in all training samples".
+    """
+    listed = ", ".join(repr(name) for name in names)
+    what = f"modality {listed} is" if len(names) == 1 else f"modalities {listed} are"
+    warn(
+        f"{what} {reason}: {COUNTS_AS_MISSING}. To use it, fit on samples in which it "
+        "is present."
+    )
+
+
+def without_unseen(X, estimator):
+    """Mark modalities as missing that were missing in every training sample.
+
+    Parameters
+    ----------
+    X : ModalityDict
+    estimator : estimator
+        Fitted. Without `modalities_seen_`, such as loaded from a file of an earlier
+        version, all modalities were seen.
+    """
+    seen = getattr(estimator, "modalities_seen_", X)
+    for name in X:
+        if name not in seen and X.present[name].any():
+            X = X.with_missing(name)
+    return X
