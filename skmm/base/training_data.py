@@ -8,7 +8,7 @@ import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
+from skmm._sklearn import GroupsConsumerMixin, check_sample_weight, num_samples
 from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
 from skmm.data.unseen import note_seen
@@ -222,6 +222,7 @@ def _can_stratify(labels, size):
     return False
 
 
+A_SPLITTER = "a number of folds, a splitter or an iterable of (train, test) indices"
 IGNORED = "The groups parameter is ignored by"  # see check_groups_together
 
 
@@ -248,10 +249,14 @@ def split_pairs(splitter, y, groups, X=None, name="cv"):
         If the splitter needs groups and there are none.
     """
     X = np.empty((len(y), 1)) if X is None else X
+    if isinstance(splitter, (type, str)):
+        raise ValueError(f"{name} must be {A_SPLITTER}; got {splitter!r}.")
+    if isinstance(getattr(splitter, "cv", None), list):  # of check_cv
+        return check_pairs(splitter.cv, num_samples(X), name)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", IGNORED, UserWarning)
-            return list(splitter.split(X, y, groups))
+            pairs = list(splitter.split(X, y, groups))
     except ValueError as error:
         if groups is None and isinstance(splitter, GroupsConsumerMixin):
             raise ValueError(
@@ -259,6 +264,55 @@ def split_pairs(splitter, y, groups, X=None, name="cv"):
                 "and y."
             ) from error
         raise
+    return check_pairs(pairs, num_samples(X), name)
+
+
+def check_pairs(pairs, n_samples, name="cv"):
+    """Check pairs of training and test indices; return them as integer arrays.
+
+    Parameters
+    ----------
+    pairs : list of (array-like, array-like)
+        Indices, or boolean masks.
+    n_samples : int
+    name : str, default="cv"
+        Name of the parameter that they come from, for errors.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is not a pair of indices of samples.
+    """
+    if not pairs:
+        raise ValueError(
+            f"{name} must give at least one (train, test) split; got none."
+        )
+    return [_pair(pair, k, n_samples, name) for k, pair in enumerate(pairs)]
+
+
+def _pair(pair, number, n_samples, name):
+    try:
+        train, test = pair
+        return tuple(_indices(part, n_samples) for part in (train, test))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be {A_SPLITTER}, from 0 to {n_samples - 1}; "
+            f"split {number} is {pair!r:.80}."
+        ) from error
+
+
+def _indices(part, n_samples):
+    part = np.asarray(part)
+    if part.dtype == bool and part.shape == (n_samples,):
+        part = np.flatnonzero(part)
+    integers = part.ndim == 1 and part.size and np.issubdtype(part.dtype, np.integer)
+    if not integers or part.min() < 0 or part.max() >= n_samples:
+        raise ValueError
+    return part
 
 
 def check_several_groups(groups, purpose):

@@ -5,8 +5,7 @@ Their encoders are untrained, so that they count as missing in predictions too.
 
 from skmm._warnings import warn
 
-COUNTS_AS_MISSING = "it counts as missing in every prediction, even where it is present"
-UNSEEN = f".*{COUNTS_AS_MISSING}"  # pattern of the warning, for callers that expect it
+UNSEEN = ".*counts? as missing in every prediction, even where"  # pattern, to expect it
 
 
 def note_seen(estimator, seen, n_samples):
@@ -44,10 +43,12 @@ def warn_unseen(names, reason):
         Such as "missing in all training samples".
     """
     listed = ", ".join(repr(name) for name in names)
-    what = f"modality {listed} is" if len(names) == 1 else f"modalities {listed} are"
+    what, it = f"modality {listed} is", "it counts"
+    if len(names) > 1:
+        what, it = f"modalities {listed} are", "they count"
     warn(
-        f"{what} {reason}: {COUNTS_AS_MISSING}. To use it, fit on samples in which it "
-        "is present."
+        f"{what} {reason}: {it} as missing in every prediction, even where present. To "
+        "use a modality, fit on samples in which it is present."
     )
 
 

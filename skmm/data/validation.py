@@ -404,6 +404,11 @@ def check_target(estimator, y, n_samples, X=None, **others):
         )
     check_row_labels(X, y=y, **others)
     y = plain_target(y)
+    sized = any(hasattr(y, name) for name in ("__len__", "shape", "__array__"))
+    if isinstance(y, (str, bytes)) or not sized or getattr(y, "ndim", 1) == 0:
+        raise ValueError(
+            f"y must have one entry per sample of X, {n_samples}; got {y!r}."
+        )
     if (n_targets := _sklearn.num_samples(y)) != n_samples:
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {n_samples} and "

@@ -28,7 +28,6 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
 from skmm.base.training_data import combined_weight
 from skmm.data import check_modalities, leaves
-from skmm.data.unseen import warn_unseen
 from skmm.data.validation import check_target, parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import rules, stacking
@@ -226,13 +225,13 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         self.estimators_, self._text_columns = {}, []
         for name, member in members.items():
             rows = np.flatnonzero(X.present[name])
-            probe = None if len(rows) == len(X) else self._predict_member
-            part, target = input_of(member, name, X, rows), y[rows]
+            probe = self._predict_member if len(rows) < len(X) else None
+            part = input_of(member, name, X, rows)
             params = of_rows(fit_params[name], rows, len(X))
             with leaving_out(name, self.rule != "stack"), naming(name):
-                model, as_column = fit_model(member, part, target, params, probe)
+                model, as_column = fit_model(member, part, y[rows], params, probe)
                 self.estimators_[name] = model
-                self._text_columns += [name] * as_column
+                self._text_columns += [name] if as_column else []
         self.modalities_seen_ = list(some(self.estimators_))
 
     def _fit_final(self, X, y, members, fit_params, pairs):
@@ -248,11 +247,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
                 f"cv={self.cv!r} has no fold in which a model can be fitted and "
                 "tested; use more samples, or fewer folds."
             )
-        for name in [name for name, (_, known) in found.items() if not known.any()]:
-            del found[name]
-            warn_unseen(
-                [name], "not used, since its model has no out-of-fold predictions"
-            )
+        stacking.drop_unknown(found)
         predictions, known = map(np.array, zip(*found.values(), strict=True))
         rows = np.flatnonzero(known.any(axis=0))
         if is_classifier(self):

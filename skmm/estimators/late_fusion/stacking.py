@@ -18,6 +18,7 @@ from skmm.base.training_data import (
     check_several_groups,
     split_pairs,
 )
+from skmm.data.unseen import warn_unseen
 from skmm.estimators.late_fusion.fitting import (
     TOO_FEW,
     TooFewSamplesError,
@@ -126,7 +127,17 @@ def _fit_or_none(member, X, y, params, probe):
         return None
 
 
-NO_PREDICTIONS = "not used, since its model has no out-of-fold predictions"
+def drop_unknown(found):
+    """Remove modalities without an out-of-fold prediction, with a warning.
+
+    Parameters
+    ----------
+    found : dict of str to (ndarray, ndarray)
+        Results of `out_of_fold`.
+    """
+    for name in [name for name, (_, known) in found.items() if not known.any()]:
+        del found[name]
+        warn_unseen([name], "not used, since its model has no out-of-fold predictions")
 
 
 def out_of_fold(estimator, name, member, data, params, pairs):
