@@ -21,10 +21,7 @@ from tests.test_common import QUICK
 
 pytestmark = pytest.mark.filterwarnings("ignore:the validation set is not stratified")
 UNSEEN = "modality 'table' is .*counts as missing in every prediction"
-WITH_MISSING = [
-    model for model in QUICK if getattr(model, "guarantee", "crossfit") is not None
-]
-EVERY = pytest.mark.parametrize("estimator", WITH_MISSING, ids=repr)
+EVERY = pytest.mark.parametrize("estimator", QUICK, ids=repr)
 
 
 def data_for(estimator):

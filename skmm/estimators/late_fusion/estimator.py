@@ -379,6 +379,8 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
     estimators_ : dict of str to fitted classifier
     final_estimator_ : fitted classifier
         With "stack".
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -517,6 +519,8 @@ class LateFusionRegressor(RegressorMixin, BaseLateFusion):
     estimators_ : dict of str to fitted regressor
     final_estimator_ : fitted regressor
         With "stack".
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionRegressor`.
 

@@ -421,6 +421,8 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
         Comparison of all candidates, and the gain as a function of the weight.
     calibration_rows_ : ndarray of int
         With "holdout": indices of the samples that were set aside.
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -596,6 +598,8 @@ class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
     oof_predictions_ : dict of str to ndarray of shape (n_samples, n_targets)
     unimodal_, fused_, lambda_, no_harm_report_, weight_curve_, calibration_rows_
         See :class:`NoHarmFusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionRegressor`.
 

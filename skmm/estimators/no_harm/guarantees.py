@@ -284,10 +284,12 @@ def note_modalities(estimator):
         Fitted.
     """
     models = {name: as_list(nets) for name, nets in estimator.unimodal_.items()}
-    estimator.modalities_seen_ = [name for name in models if models[name]]
-    if unseen := [name for name in models if not models[name]]:
-        least = crossfit.MIN_SAMPLES
-        warn_unseen(unseen, f"in fewer than {least} training samples of every fold")
+    names = estimator.modalities_in_
+    estimator.modalities_seen_ = [name for name in names if models.get(name)]
+    if unseen := [name for name in names if not models.get(name)]:
+        folds = f"fewer than {crossfit.MIN_SAMPLES} training samples"
+        folds += "" if estimator.guarantee is None else " of every fold"
+        warn_unseen(unseen, f"present in {folds}")
 
 
 def check_enough(estimator, y):
