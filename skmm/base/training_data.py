@@ -11,7 +11,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight, num_samples
 from skmm._warnings import warn
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
-from skmm.data.unseen import note_seen
+from skmm.data.validation import note_seen
 from skmm.nn.assemble import MultimodalModule
 
 
@@ -168,6 +168,55 @@ def check_weight(n_samples, sample_weight):
         ensure_non_negative=True,
     )
     return np.require(weight, requirements="W")  # those of pandas are read-only
+
+
+def check_has_samples(X, name="X"):
+    """Raise a ValueError if X is not a container of samples; return their number."""
+    try:
+        return num_samples(X)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must be modalities or an array with one entry per sample; got "
+            f"{_shown(X)}."
+        ) from error
+
+
+def check_sample_weights(sample_weight, n_samples):
+    """Return checked weights of shape (n_samples,), or None."""
+    if sample_weight is None:
+        return None
+    _check_length("sample_weight", sample_weight, n_samples)
+    try:
+        return check_sample_weight(
+            sample_weight, np.empty((n_samples, 1)), ensure_non_negative=True
+        )
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"sample_weight must be finite, non-negative numbers: {error}"
+        ) from error
+
+
+def check_groups(groups, n_samples):
+    """Return groups as an array of shape (n_samples,), or None."""
+    if groups is None:
+        return None
+    _check_length("groups", groups, n_samples)
+    return np.asarray(groups)
+
+
+def _check_length(name, values, n_samples):
+    shape = np.shape(values)
+    if len(shape) != 1 or shape[0] != n_samples:
+        got = _shown(values) if not shape else f"shape {shape}"
+        got = f"{shape[0]}" if len(shape) == 1 else got
+        raise ValueError(
+            f"{name} must have one entry per sample of X, {n_samples}; got {got}."
+        )
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def mean_one(weight):

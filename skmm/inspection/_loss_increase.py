@@ -14,14 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 from skmm._random import derive
 from skmm._views import noting
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import (
+    check_groups,
+    check_has_samples,
+    check_sample_weights,
+)
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings
-from skmm.model_selection._arguments import (
-    check_groups,
-    check_has_samples,
-    check_weight,
-)
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import by_clusters, by_rows, by_splits
@@ -61,7 +61,7 @@ def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
     y = check_target(
         estimator, y, len(X), X, sample_weight=sample_weight, groups=groups
     )
-    sample_weight = check_weight(sample_weight, len(X))
+    sample_weight = check_sample_weights(sample_weight, len(X))
     groups = check_groups(groups, len(X))
     return EvaluationData(X, np.asarray(y), sample_weight, groups)
 

@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from skmm._sklearn import validate_parameter_constraints
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_has_samples
 from skmm.data import check_modalities
 from skmm.data.recombine import recombined
 from skmm.data.tensors import TensorRows
@@ -188,7 +189,7 @@ def interaction_decomposition(estimator, X):
 def _checked(estimator, X, y, name):
     constraints = {"estimator": arguments.FITTED}
     validate_parameter_constraints(constraints, {"estimator": estimator}, name)
-    arguments.check_has_samples(X)
+    check_has_samples(X)
     X = check_modalities(modalities_made(estimator, X), finite=False)
     check_fitted(estimator, name)
     if y is not None:

@@ -8,9 +8,9 @@ from sklearn.utils.multiclass import unique_labels
 
 from skmm.base import takes_modalities
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_has_samples
 from skmm.data import check_modalities
 from skmm.data.validation import check_names, check_target
-from skmm.model_selection import _arguments as arguments
 
 
 def over_learning(fused, unimodal, X, y):
@@ -62,12 +62,12 @@ def over_learning(fused, unimodal, X, y):
     >>> found.error, found.over_learning_error, round(found.conditional_error, 2)
     (0.5, 0.5, 0.67)
     """
-    arguments.check_has_samples(X)
+    check_has_samples(X)
     X = check_modalities(modalities_made(fused, X))
     y = column_or_1d(check_target(fused, y, len(X), X))
     if not isinstance(unimodal, Mapping) or not unimodal:
         raise ValueError(
-            "unimodal must be a dict of at least one model by modality; got "
+            "unimodal must have at least one model, in a dict by modality; got "
             f"{unimodal!r}."
         )
     check_names(unimodal, X, "unimodal")

@@ -13,13 +13,13 @@ from skmm._sklearn import (
     score_of,
     validate_parameter_constraints,
 )
-from skmm.data.validation import check_target
-from skmm.model_selection import _arguments as arguments
-from skmm.model_selection._arguments import (
+from skmm.base.training_data import (
     check_groups,
     check_has_samples,
-    check_weight,
+    check_sample_weights,
 )
+from skmm.data.validation import check_target
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
 from skmm.model_selection.replicas import (
     checked,
@@ -131,7 +131,7 @@ def bootstrap_score(
         check_target(estimator, y, 0)  # raises
     n_samples = check_has_samples(X)
     weight, groups = (
-        check_weight(sample_weight, n_samples),
+        check_sample_weights(sample_weight, n_samples),
         check_groups(groups, len(y)),
     )
     rng = check_random_state(random_state)

@@ -12,10 +12,10 @@ from tqdm.auto import tqdm
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_groups, check_has_samples
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.model_selection import _arguments as arguments
-from skmm.model_selection._arguments import check_groups, check_has_samples
 from skmm.model_selection._comparison import plots
 from skmm.model_selection._comparison.cache import FitCache
 from skmm.model_selection._comparison.fits import SubsetFits, choose_subsets

@@ -19,17 +19,17 @@ from skmm._sklearn import (
 )
 from skmm._warnings import warn
 from skmm.base.fit_many import MEMORY, train_prepared
-from skmm.base.training_data import split_pairs
+from skmm.base.training_data import (
+    check_groups,
+    check_has_samples,
+    check_sample_weights,
+    split_pairs,
+)
 from skmm.data import ModalityDict
 from skmm.data.labels import check_row_labels
 from skmm.data.tables import columns_of, is_rows
 from skmm.data.validation import check_target, plain_target
 from skmm.model_selection import _arguments as arguments
-from skmm.model_selection._arguments import (
-    check_groups,
-    check_has_samples,
-    check_weight,
-)
 from skmm.training.replicas import can_be_stacked
 
 CONSTRAINTS = {
@@ -118,7 +118,7 @@ def fit_replicas(
     n_samples = check_has_samples(X)
     samples = [_checked_rows(rows, k, n_samples) for k, rows in enumerate(samples)]
     params = _checked_params(params, len(samples))
-    weight = check_weight(sample_weight, n_samples)
+    weight = check_sample_weights(sample_weight, n_samples)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
         _Job(model, X, y, rows, weight)
@@ -371,7 +371,7 @@ def cross_validate_replicas(
     X, y = checked(estimator, X, y, **weights)
     n_samples = check_has_samples(X)
     settings = {
-        "sample_weight": check_weight(sample_weight, n_samples),
+        "sample_weight": check_sample_weights(sample_weight, n_samples),
         "n_jobs": n_jobs,
         "memory": memory,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from skmm.data.unseen import warn_unseen
+from skmm.data.validation import warn_unseen
 from skmm.estimators.no_harm import crossfit
 from skmm.estimators.no_harm.crossfit import (
     FUSED,
