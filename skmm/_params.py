@@ -145,7 +145,7 @@ class Instance(HasMethods):
         return not isinstance(val, type) and super().is_satisfied_by(val)
 
     def __str__(self):
-        return f"{self.what}, not its class"
+        return f"{self.what} (an instance, not a class)"
 
 
 def _by_name(parts):

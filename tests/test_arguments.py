@@ -41,6 +41,7 @@ CALLS = {  # a call that works
         "levels": [0, 1],
         "n_repeats": 1,
     },
+    model_selection.default_search_space: {"estimator": LATE},
     functions.over_learning: {"fused": FITTED, "unimodal": {"a": Y}, "X": X, "y": Y},
 }
 FOLDS = ["5", 1, 2.5, [], [1, 2], [([0], [99])], [([0.5], [1.5])], [([], [1])], KFold]
@@ -129,6 +130,12 @@ def test_bootstraps(params, name):
         splitter.get_n_splits()
     with pytest.raises(ValueError, match=name):
         model_selection.bootstrap_score(LATE, X, Y, resampling=splitter)
+
+
+@pytest.mark.parametrize("trial", [5, None, "abc"])
+def test_trials(trial):
+    with pytest.raises(ValueError, match="trial"):
+        model_selection.suggest(trial, {"a": [1, 2]})
 
 
 def test_masks_are_splits():

@@ -125,13 +125,13 @@ def test_other_errors_are_raised():
 
 
 def test_weights_belong_to_names():
-    train = X.with_missing("a")
-    weights = {"a": 5.0, "b": 2.0}
+    train = X.assign(c=RNG.normal(size=(60, 2))).with_missing("a")
+    weights = {"a": 5.0, "b": 2.0, "c": 1.0}
     model = LateFusionClassifier(LogisticRegression(), weights=weights)
     with pytest.warns(UserWarning, match="'a' is missing in all"):
         model.fit(train, Y)
-    alone = LogisticRegression().fit(X["b"], Y)
-    np.testing.assert_allclose(model.predict_proba(X), alone.predict_proba(X["b"]))
+    b, c = (LogisticRegression().fit(train[n], Y).predict_proba(train[n]) for n in "bc")
+    np.testing.assert_allclose(model.predict_proba(train), (2 * b + c) / 3)
 
 
 # -- text as columns ---------------------------------------------------------------
