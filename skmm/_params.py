@@ -5,6 +5,7 @@ from functools import wraps
 from sklearn.base import clone
 
 from skmm._class_registry import register
+from skmm._sklearn import HasMethods
 
 
 class NestedParams:
@@ -130,6 +131,21 @@ class NestedParams:
         if inner:
             value = clone(part).set_params(**{inner: value})
         setattr(self, outer, {**parts, name: value})
+
+
+class Instance(HasMethods):
+    """An object with certain methods, not its class."""
+
+    def __init__(self, methods, what):
+        super().__init__(methods)
+        self.what = what
+
+    def is_satisfied_by(self, val):
+        """Return whether the value is one."""
+        return not isinstance(val, type) and super().is_satisfied_by(val)
+
+    def __str__(self):
+        return f"{self.what} (an instance, not a class)"
 
 
 def _by_name(parts):

@@ -74,6 +74,26 @@ def _generators(device):
     return [torch.default_generator, torch.cuda.default_generators[index]]
 
 
+def derangement(rng, n):
+    """Draw a permutation that moves every index, if there are two or more.
+
+    It is one cycle through all indices, in random order: every index goes to each of
+    the others with the same probability.
+
+    Parameters
+    ----------
+    rng : Generator
+    n : int
+
+    Returns
+    -------
+    ndarray of int of shape (n,)
+    """
+    order, out = rng.permutation(n), np.empty(n, dtype=np.intp)
+    out[order] = np.roll(order, 1)
+    return out
+
+
 @contextmanager
 def restored_generators(device="cpu"):
     """Restore the global generators of torch, numpy and Python on exit.

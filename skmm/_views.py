@@ -2,11 +2,45 @@
 
 from contextlib import contextmanager
 
+from sklearn.base import clone
+
+WANTS_COLUMNS = "Expected 2D array, got 1D array"  # of scikit-learn's check_array
+
 
 def as_table(leaf):
     """Return a leaf for scikit-learn; one number per sample becomes one column."""
     is_numbers = leaf.ndim == 1 and leaf.dtype != object
     return leaf[:, None] if is_numbers else leaf
+
+
+def fit_text(estimator, leaf, fit):
+    """Fit on text of shape (n_samples,), or (n_samples, 1) if that is expected.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It, or its first step, is a vectorizer, which reads samples, or an encoder such
+        as ``OneHotEncoder``, which reads columns.
+    leaf : ndarray of str of shape (n_samples,)
+    fit : callable
+        ``fit(estimator, leaf)``
+
+    Returns
+    -------
+    estimator : fitted clone
+    out : object
+        What `fit` returned.
+    as_column : bool
+        Whether the shape is (n_samples, 1).
+    """
+    part = clone(estimator)
+    try:
+        return part, fit(part, leaf), False
+    except (ValueError, IndexError) as error:  # a ColumnTransformer: IndexError
+        if isinstance(error, ValueError) and WANTS_COLUMNS not in str(error):
+            raise
+    part = clone(estimator)
+    return part, fit(part, leaf[:, None]), True
 
 
 def naming(name):

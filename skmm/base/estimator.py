@@ -31,10 +31,12 @@ from skmm.base.modality_weights import weights_table
 from skmm.base.training_data import (
     Samples,
     TrainingData,
+    check_groups,
     check_weight,
     combined_weight,
+    note_modalities,
 )
-from skmm.base.validation_split import check_groups, set_validation
+from skmm.base.validation_split import set_validation
 from skmm.data import check_modalities
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
@@ -221,11 +223,12 @@ class ModalityEstimator(
             X, y = with_target(X)
         if again:
             warm_start.check_same_structure(self)
-        X = check_modalities(X, self, reset=not again, modalities=self._inputs(X))
+        names, unseen = self._inputs(X), "keep"
+        X = check_modalities(X, self, reset=not again, modalities=names, unseen=unseen)
         note_missing(self, X)
         check_by_modality(self)
         given = None if sample_weight is None else check_weight(len(X), sample_weight)
-        groups = None if groups is None else check_groups(X, groups)
+        groups = check_groups(groups, len(X), X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         samples = Samples(X, y, weight, given, groups, valid).counted(scaled)
         if not again:
@@ -238,6 +241,7 @@ class ModalityEstimator(
         held = validation_data is not None or self._needs_valid()
         if scaled and (held or self.monitor != LOSS):
             set_validation(self, data, samples, validation_data)
+        note_modalities(self, data, again)
         return data
 
     def _structure_digests(self):

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from pandas import isna
+from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
-from skmm._sklearn import GroupsConsumerMixin, check_sample_weight
+from skmm._sklearn import GroupsConsumerMixin, check_sample_weight, num_samples
 from skmm._views import prepending
 from skmm.data.finite import measured_entries, measured_samples
+from skmm.data.labels import check_row_labels
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
+from skmm.data.validation import note_seen
 from skmm.nn.assemble import MultimodalModule
 from skmm.objectives.base import split_mask
 
@@ -41,6 +45,25 @@ class TrainingData:
         """Size of the training samples as dense arrays, in bytes."""
         rows = self.train[0]
         return sum(len(rows) * row_nbytes(source) for source in rows.x.values())
+
+    def modalities_present(self):
+        """Names of the modalities that at least one training sample has."""
+        rows = self.train[0]
+        some = [True] * len(rows.x)
+        some = some if rows.present is None else rows.present.any(0).tolist()
+        return [name for name, any_ in zip(rows.x, some, strict=True) if any_]
+
+    def hide(self, names):
+        """Mark modalities as missing in all validation samples.
+
+        Parameters
+        ----------
+        names : list of str
+            Modalities that no training sample has.
+        """
+        if names and self.valid is not None:
+            rows, target = self.valid
+            self.valid = rows.with_missing(names), target
 
     def split(self, train, valid):
         """Split the training samples into a training and a validation set.
@@ -91,6 +114,22 @@ class Samples:
         found = self if kept is None else self.take(kept)
         weight = scaled_weight(found.weight, found.y) if scaled else found.weight
         return replace(found, weight=weight)
+
+
+def note_modalities(estimator, data, again):
+    """Set `modalities_seen_`; modalities without training samples count as missing.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    data : TrainingData
+    again : bool
+        Whether its net is trained further, so that earlier samples count too.
+    """
+    seen = data.modalities_present()
+    if again:
+        seen += getattr(estimator, "modalities_seen_", estimator.modalities_in_)
+    data.hide(note_seen(estimator, seen, len(data.train[0])))
 
 
 def _pick(rows, target, index):
@@ -261,6 +300,68 @@ def check_weight(n_samples, sample_weight):
     return np.require(weight, requirements="W")  # those of pandas are read-only
 
 
+def check_has_samples(X, name="X"):
+    """Raise a ValueError if X is not a container of samples; return their number."""
+    try:
+        return num_samples(X)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must be modalities or an array with one entry per sample; got "
+            f"{_shown(X)}."
+        ) from error
+
+
+def check_sample_weights(sample_weight, n_samples):
+    """Return checked weights of shape (n_samples,), or None."""
+    if sample_weight is None:
+        return None
+    _check_length("sample_weight", sample_weight, n_samples)
+    return check_weight(n_samples, sample_weight)
+
+
+def check_groups(groups, n_samples, X=None):
+    """Return groups as an array, after a check that they match X; None stays None.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_samples,) or None
+    n_samples : int
+    X : ModalityDict, optional
+        Groups must not have other row labels.
+
+    Raises
+    ------
+    ValueError
+        If their number or their row labels differ from those of X, or some are NaN.
+    """
+    if groups is None:
+        return None
+    check_row_labels(X, groups=groups)
+    _check_length("groups", groups, n_samples)
+    groups = column_or_1d(groups)
+    if missing := int(np.sum(isna(groups))):
+        raise ValueError(
+            f"groups contains NaN in {missing} of {n_samples} samples; name a group "
+            "for every sample."
+        )
+    return groups
+
+
+def _check_length(name, values, n_samples):
+    shape = np.shape(values)
+    if len(shape) != 1 or shape[0] != n_samples:
+        got = _shown(values) if not shape else f"shape {shape}"
+        got = f"{shape[0]}" if len(shape) == 1 else got
+        raise ValueError(
+            f"{name} must have one entry per sample of X, {n_samples}; got {got}."
+        )
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def mean_one(weight, counts=None):
     """Weights scaled to mean one; None and all-zero weights are returned as is.
 
@@ -277,6 +378,7 @@ def mean_one(weight, counts=None):
     return weight * (counts.sum() / (weight * counts).sum())
 
 
+A_SPLITTER = "a number of folds, a splitter or an iterable of (train, test) indices"
 IGNORED = "The groups parameter is ignored by"  # see check_groups_together
 
 
@@ -303,10 +405,14 @@ def split_pairs(splitter, y, groups, X=None, name="cv"):
         If the splitter needs groups and there are none.
     """
     X = np.empty((len(y), 1)) if X is None else X
+    if isinstance(splitter, (type, str)):
+        raise ValueError(f"{name} must be {A_SPLITTER}; got {splitter!r}.")
+    if isinstance(getattr(splitter, "cv", None), list):  # of check_cv
+        return check_pairs(splitter.cv, num_samples(X), name)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", IGNORED, UserWarning)
-            return list(splitter.split(X, y, groups))
+            pairs = list(splitter.split(X, y, groups))
     except ValueError as error:
         if groups is None and isinstance(splitter, GroupsConsumerMixin):
             raise ValueError(
@@ -314,6 +420,55 @@ def split_pairs(splitter, y, groups, X=None, name="cv"):
                 "and y."
             ) from error
         raise
+    return check_pairs(pairs, num_samples(X), name)
+
+
+def check_pairs(pairs, n_samples, name="cv"):
+    """Check pairs of training and test indices; return them as integer arrays.
+
+    Parameters
+    ----------
+    pairs : list of (array-like, array-like)
+        Indices, or boolean masks.
+    n_samples : int
+    name : str, default="cv"
+        Name of the parameter that they come from, for errors.
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one is not a pair of indices of samples.
+    """
+    if not pairs:
+        raise ValueError(
+            f"{name} must give at least one (train, test) split; got none."
+        )
+    return [_pair(pair, k, n_samples, name) for k, pair in enumerate(pairs)]
+
+
+def _pair(pair, number, n_samples, name):
+    try:
+        train, test = pair
+        return tuple(_indices(part, n_samples) for part in (train, test))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be {A_SPLITTER}, from 0 to {n_samples - 1}; "
+            f"split {number} is {pair!r:.80}."
+        ) from error
+
+
+def _indices(part, n_samples):
+    part = np.asarray(part)
+    if part.dtype == bool and part.shape == (n_samples,):
+        part = np.flatnonzero(part)
+    integers = part.ndim == 1 and part.size and np.issubdtype(part.dtype, np.integer)
+    if not integers or part.min() < 0 or part.max() >= n_samples:
+        raise ValueError
+    return part
 
 
 def check_several_groups(groups, purpose):

@@ -4,14 +4,12 @@ import warnings
 from contextlib import contextmanager
 
 import numpy as np
-import pandas as pd
 from sklearn.model_selection import (
     GroupKFold,
     StratifiedGroupKFold,
     train_test_split,
 )
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmm._random import derive
 from skmm._routing import routing_enabled
@@ -19,7 +17,6 @@ from skmm._sklearn import BaseSearchCV, GroupsConsumerMixin
 from skmm._warnings import warn
 from skmm.base.monitor import Monitor
 from skmm.base.training_data import Samples, check_several_groups, keep_outputs
-from skmm.data.labels import check_row_labels
 from skmm.data.tensors import tensors_in, to_device, to_rows
 from skmm.training.callbacks import LOSS
 
@@ -168,32 +165,6 @@ def _indices(estimator, samples):
 
 
 # -- what is passed to fit ---------------------------------------------------------
-
-
-def check_groups(X, groups):
-    """Return groups as an array, after a check that they match X; None stays None.
-
-    Parameters
-    ----------
-    X : ModalityDict
-    groups : array-like of shape (n_samples,) or None
-
-    Raises
-    ------
-    ValueError
-        If their number or their row labels differ from those of X, or some are NaN.
-    """
-    if groups is None:
-        return None
-    check_row_labels(X, groups=groups)
-    groups = column_or_1d(groups)
-    check_consistent_length(np.empty(len(X)), groups)
-    if missing := int(np.sum(pd.isna(groups))):
-        raise ValueError(
-            f"groups contains NaN in {missing} of {len(groups)} samples; name a group "
-            "for every sample."
-        )
-    return groups
 
 
 def read_validation_data(estimator, validation_data):

@@ -80,6 +80,12 @@ class TensorRows:
         """Return the same rows with other weights."""
         return replace(self, weight=weight)
 
+    def with_missing(self, names):
+        """Return the same rows, which have a mask, with modalities missing in all."""
+        present = self.present.clone()
+        present[:, [n in names for n in self.x]] = False
+        return replace(self, present=present)
+
     def with_embeddings(self, embeddings):
         """Return the same rows with embeddings in place of some modalities."""
         return replace(self, x={**self.x, **embeddings}, encoded=frozenset(embeddings))

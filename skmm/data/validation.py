@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmm import _sklearn
+from skmm._warnings import warn
 from skmm.data import frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import (
@@ -25,10 +26,18 @@ from skmm.data.modality_dict import ModalityDict
 from skmm.data.torch_datasets import is_dataset, read_dataset
 
 SINGLE = "X"  # name of the only modality if X is a plain array
+UNSEEN = ".*counts? as missing in every prediction, even where"  # pattern, to expect it
 
 
 def check_modalities(
-    X, estimator=None, *, reset=True, modalities=None, finite=True, absent="refuse"
+    X,
+    estimator=None,
+    *,
+    reset=True,
+    modalities=None,
+    finite=True,
+    absent="refuse",
+    unseen="missing",
 ):
     """Convert the input to a ModalityDict and validate it.
 
@@ -56,6 +65,10 @@ def check_modalities(
         How to handle a modality that was present in `fit` but is not in X: "refuse"
         raises an error, unless it was missing in some rows of `fit`, in which case it
         is marked as missing everywhere; "drop" leaves it out.
+    unseen : {"missing", "keep"}, default="missing"
+        How to handle a modality that was missing in every training sample, which is
+        not in `modalities_seen_` of the estimator: "missing" marks it as missing, since
+        its encoder is untrained; "keep" is for further training.
 
     Returns
     -------
@@ -81,10 +94,13 @@ def check_modalities(
     """
     if absent not in ("refuse", "drop"):
         raise ValueError(f'absent must be "refuse" or "drop"; got {absent!r}.')
+    if unseen not in ("missing", "keep"):
+        raise ValueError(f'unseen must be "missing" or "keep"; got {unseen!r}.')
     X = _as_modality_dict(X, estimator, reset, absent)
     _check_not_empty(X)
     if estimator is not None and not reset:
         X = _compare(X, estimator, absent)
+        X = without_unseen(X, estimator) if unseen == "missing" else X
     else:
         X = _select(everything := X, modalities)
     if estimator is not None and reset:
@@ -369,6 +385,67 @@ def note_missing(estimator, X):
     estimator.optional_modalities_ = [*known, *new]
 
 
+def note_seen(estimator, seen, n_samples):
+    """Set `modalities_seen_`, and warn of the modalities that are not in it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With `modalities_in_`.
+    seen : collection of str
+        Modalities that at least one training sample had so far.
+    n_samples : int
+        Number of training samples, for the warning.
+
+    Returns
+    -------
+    list of str
+        The modalities that were never seen.
+    """
+    names = estimator.modalities_in_
+    estimator.modalities_seen_ = [name for name in names if name in seen]
+    unseen = [name for name in names if name not in seen]
+    if unseen:
+        warn_unseen(unseen, f"missing in all {n_samples} training samples")
+    return unseen
+
+
+def warn_unseen(names, reason):
+    """Warn that modalities count as missing in predictions.
+
+    Parameters
+    ----------
+    names : list of str
+    reason : str
+        Such as "missing in all training samples".
+    """
+    listed = ", ".join(repr(name) for name in names)
+    what, it = f"modality {listed} is", "it counts"
+    if len(names) > 1:
+        what, it = f"modalities {listed} are", "they count"
+    warn(
+        f"{what} {reason}: {it} as missing in every prediction, even where present. To "
+        "use a modality, fit on samples in which it is present."
+    )
+
+
+def without_unseen(X, estimator):
+    """Mark modalities as missing that were missing in every training sample.
+
+    Parameters
+    ----------
+    X : ModalityDict
+    estimator : estimator
+        Fitted. Without `modalities_seen_`, such as loaded from a file of an earlier
+        version, all modalities were seen.
+    """
+    seen = getattr(estimator, "modalities_seen_", X)
+    for name in X:
+        if name not in seen and X.present[name].any():
+            X = X.with_missing(name)
+    return X
+
+
 def with_target(X):
     """Return the modalities and target of a dataset; other input, and None."""
     return read_dataset(X) if is_dataset(X) else (X, None)
@@ -405,6 +482,11 @@ def check_target(estimator, y, n_samples, X=None, **others):
         )
     check_row_labels(X, y=y, **others)
     y = plain_target(y)
+    sized = any(hasattr(y, name) for name in ("__len__", "shape", "__array__"))
+    if isinstance(y, (str, bytes)) or not sized or getattr(y, "ndim", 1) == 0:
+        raise ValueError(
+            f"y must have one entry per sample of X, {n_samples}; got {y!r}."
+        )
     if (n_targets := _sklearn.num_samples(y)) != n_samples:
         raise ValueError(
             f"X and y have inconsistent numbers of samples: {n_samples} and "

@@ -135,6 +135,8 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         Fitted encoder of each modality, of the first branch that reads it.
     net_, history_, n_iter_, best_epoch_
         See :class:`FusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities that count in predictions; see :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 

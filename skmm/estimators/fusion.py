@@ -111,6 +111,10 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     optional_modalities_ : list of str
         Modalities that were missing from some training samples, and may be missing
         from X in prediction.
+    modalities_seen_ : list of str
+        Modalities that at least one training sample had. Others count as missing in
+        every prediction, with a warning in `fit`; samples of zero weight, and those of
+        the validation set of early stopping, do not count.
     n_features_in_ : int
         Number of modalities of X, or of features if X is an array.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -264,6 +268,10 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     optional_modalities_ : list of str
         Modalities that were missing from some training samples, and may be missing
         from X in prediction.
+    modalities_seen_ : list of str
+        Modalities that at least one training sample had. Others count as missing in
+        every prediction, with a warning in `fit`; samples of zero weight, and those of
+        the validation set of early stopping, do not count.
     n_features_in_ : int
         Number of modalities of X, or of features if X is an array.
     feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -131,6 +131,8 @@ class MulMixClassifier(NetClassifierMixin, ModalityEstimator):
         The temperature T of predictions.
     net_, encoders_, history_, n_iter_, best_epoch_
         See :class:`FusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities that count in predictions; see :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 

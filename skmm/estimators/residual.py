@@ -232,6 +232,8 @@ class ResidualFusionClassifier(NetClassifierMixin, BaseResidualFusion):
         Fitted encoder of each modality, of the terms of one modality.
     net_, history_, n_iter_, best_epoch_
         See :class:`FusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities that count in predictions; see :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -356,6 +358,8 @@ class ResidualFusionRegressor(NetRegressorMixin, BaseResidualFusion):
         The modalities of each term, smaller terms first.
     net_, encoders_, history_, n_iter_, best_epoch_
         See :class:`ResidualFusionClassifier`. Losses are those of the standardised y.
+    modalities_seen_ : list of str
+        Modalities that count in predictions; see :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionRegressor`.
 

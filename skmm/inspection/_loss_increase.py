@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._random import derive
 from skmm._views import noting
 from skmm.base.modality_subset import modalities_made
-from skmm.base.training_data import check_weight
+from skmm.base.training_data import (
+    check_groups,
+    check_has_samples,
+    check_sample_weights,
+)
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.inspection._perturbation import JOINED, METHODS, perturbed, with_embeddings
@@ -53,19 +56,13 @@ class EvaluationData:
 
 def check_evaluation_data(estimator, X, y, sample_weight=None, groups=None):
     """Return the `EvaluationData` of a user's arguments."""
+    check_has_samples(X)
     X = check_modalities(modalities_made(estimator, X), finite=False)
     y = check_target(
         estimator, y, len(X), X, sample_weight=sample_weight, groups=groups
     )
-    if sample_weight is not None:
-        sample_weight = check_weight(len(X), sample_weight)
-    if groups is not None:
-        groups = column_or_1d(groups)
-        if len(groups) != len(X):
-            raise ValueError(
-                f"groups must have one entry per sample of X, {len(X)}; got "
-                f"{len(groups)}."
-            )
+    sample_weight = check_sample_weights(sample_weight, len(X))
+    groups = check_groups(groups, len(X))
     return EvaluationData(X, np.asarray(y), sample_weight, groups)
 
 

@@ -3,7 +3,7 @@
 =========  ======================================================================
 method     a modality is replaced by
 =========  ======================================================================
-permute    its own samples in another order, including the presence mask
+permute    that of another sample, including the presence mask: no sample keeps its own
 noise      normal values with the mean and standard deviation of each feature
 drop       nothing: it is marked as missing
 =========  ======================================================================
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from sklearn.pipeline import Pipeline
 
+from skmm._random import derangement
 from skmm.base import takes_modalities
 from skmm.data.recombine import recombined, with_changed
 from skmm.data.tensors import TensorRows
@@ -107,7 +108,7 @@ def perturbed(X, names, method, seed):
     """
     rng = np.random.default_rng(seed)
     if method == "permute":
-        donors = rng.permutation(len(X))
+        donors = derangement(rng, len(X))
         if isinstance(X, TensorRows):
             index = torch.from_numpy(donors).to(X.x[next(iter(X.x))].device)
             return X.recombined(dict.fromkeys(names, index)), donors

@@ -21,10 +21,12 @@ from skmm.inspection._perturbation import (
     check_groups_of_modalities,
     check_repeats,
 )
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.statistics import choose_measure, holm
 
 NAME = "modality_importance"
 CONSTRAINTS = {
+    "estimator": arguments.FITTED,
     "method": [StrOptions(set(METHODS))],
     "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
     "scoring": [str, callable, None],
@@ -32,7 +34,7 @@ CONSTRAINTS = {
     "cv": ["cv_object", None],
     "alpha": [Interval(Real, 0, 1, closed="neither")],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": arguments.N_JOBS,
 }
 
 
@@ -67,10 +69,10 @@ def modality_importance(
         Held-out samples; with `cv` all samples.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     method : {"permute", "noise", "drop"}, default="permute"
-        What a modality is replaced by: its own samples in another order, including the
-        presence mask; normal values with the mean and standard deviation of each
-        feature, for numeric modalities; or nothing, as if it were missing, for
-        estimators that support missing modalities.
+        What a modality is replaced by: its own samples in another order, in which none
+        keeps its place, including the presence mask; normal values with the mean and
+        standard deviation of each feature, for numeric modalities; or nothing, as if it
+        were missing, for estimators that support missing modalities.
     n_repeats : int or None, default=None
         Number of random replacements; None is 10. "drop" is not random.
     scoring : str, callable or None, default=None

@@ -9,8 +9,10 @@ from sklearn.base import is_classifier
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Bunch
 
+from skmm._sklearn import validate_parameter_constraints
 from skmm.base.mixins import masked_accuracy, masked_r2
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_has_samples
 from skmm.data import check_modalities
 from skmm.data.finite import measured_entries
 from skmm.data.recombine import recombined
@@ -19,6 +21,7 @@ from skmm.data.validation import check_labels, check_target, plain_target
 from skmm.inspection._decision_values import decision_values, predicts_labels
 from skmm.inspection._loss_increase import check_fitted, check_known_classes
 from skmm.inspection._perturbation import JOINED, with_embeddings
+from skmm.model_selection import _arguments as arguments
 
 BLOCK = 2**14  # combinations that are predicted at once, at least those of one sample
 MAX_COMBINATIONS = 10**7
@@ -186,6 +189,9 @@ def interaction_decomposition(estimator, X):
 
 
 def _checked(estimator, X, y, name):
+    constraints = {"estimator": arguments.FITTED}
+    validate_parameter_constraints(constraints, {"estimator": estimator}, name)
+    check_has_samples(X)
     X = check_modalities(modalities_made(estimator, X), finite=False)
     check_fitted(estimator, name)
     if y is not None:

@@ -1,14 +1,16 @@
 """Samples that a single modality predicts correctly and the fusion does not."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.utils import Bunch, column_or_1d
 from sklearn.utils.multiclass import unique_labels
 
 from skmm.base import takes_modalities
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_has_samples
 from skmm.data import check_modalities
-from skmm.data.labels import check_row_labels
-from skmm.data.validation import check_names, plain_target
+from skmm.data.validation import check_names, check_target
 
 
 def over_learning(fused, unimodal, X, y):
@@ -60,11 +62,14 @@ def over_learning(fused, unimodal, X, y):
     >>> found.error, found.over_learning_error, round(found.conditional_error, 2)
     (0.5, 0.5, 0.67)
     """
+    check_has_samples(X)
     X = check_modalities(modalities_made(fused, X))
-    check_row_labels(X, y=y)
-    y = column_or_1d(plain_target(y))
-    if not unimodal:
-        raise ValueError("unimodal must have at least one model; got none.")
+    y = column_or_1d(check_target(fused, y, len(X), X))
+    if not isinstance(unimodal, Mapping) or not unimodal:
+        raise ValueError(
+            "unimodal must have at least one model, in a dict by modality; got "
+            f"{unimodal!r}."
+        )
     check_names(unimodal, X, "unimodal")
     wrong = _predicted(fused, X, y, "fused") != y
     right = {

@@ -21,17 +21,20 @@ from skmm.inspection._loss_increase import (
     check_fitted,
     check_known_classes,
 )
+from skmm.model_selection import _arguments as arguments
 
 LEVEL_PARAMETERS = ("probability", "sigma")  # of corruptions; one of them is the level
 TENTHS = tuple(round(0.1 * step, 1) for step in range(11))
 CONSTRAINTS = {
+    "estimator": arguments.FITTED,
+    "baseline": [*arguments.FITTED, None],
     "corruption": [HasMethods(["fit_transform", "set_params"]), Mapping],
     "levels": ["array-like"],
     "modalities": [list, tuple, None],
     "scoring": [str, callable, None],
     "n_repeats": [Interval(Integral, 1, None, closed="left")],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": arguments.N_JOBS,
 }
 
 

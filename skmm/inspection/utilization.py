@@ -24,11 +24,13 @@ from skmm.inspection._perturbation import (
     check_groups_of_modalities,
     check_repeats,
 )
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.statistics import LOSSES, choose_measure
 
 NAME = "conditional_utilization"
 REFIT = "refit"
 CONSTRAINTS = {
+    "estimator": arguments.FITTED,
     "without": [StrOptions({*METHODS, REFIT})],
     "n_repeats": [Interval(Integral, 1, None, closed="left"), None],
     "scoring": [str, callable, None],
@@ -36,7 +38,7 @@ CONSTRAINTS = {
     "cv": ["cv_object", None],
     "alpha": [Interval(Real, 0, 1, closed="neither")],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": arguments.N_JOBS,
 }
 
 

@@ -1,15 +1,26 @@
 """Bootstrap resampling as a scikit-learn splitter."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.model_selection import BaseShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import type_of_target
 
-from skmm._sklearn import GroupsConsumerMixin
+from skmm._sklearn import (
+    GroupsConsumerMixin,
+    Interval,
+    validate_parameter_constraints,
+)
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import plain_target
 
-MAX_DRAWS = 1000  # attempts at a split whose test samples can be scored
+MAX_DRAWS = 1000  # attempts at a split that can be fitted and scored
+CONSTRAINTS = {
+    "n_splits": [Interval(Integral, 1, None, closed="left")],
+    "stratify": ["boolean"],
+    "random_state": ["random_state"],
+}
 
 
 class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
@@ -26,8 +37,9 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
     Notes
     -----
     A sample is out of bag with probability (1 - 1/n)^n, about 0.368. Test sets are
-    never empty and, where y has classes, have at least two of them: other draws are
-    repeated. With groups, groups are drawn, and all samples of a group stay together.
+    never empty and, where y has classes, training and test sets have at least two of
+    them: other draws are repeated, up to 1000 times. With groups, groups are drawn, and
+    all samples of a group stay together.
 
     References
     ----------
@@ -62,13 +74,33 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
         Raises
         ------
         ValueError
-            If no split can be scored, for instance because a class has only one sample.
+            If a parameter is invalid, or no split can be fitted and scored, such as
+            because a class has only one sample.
         """
+        self._check_params()
         check_row_labels(X, y=y, groups=groups)
         y = self._classes(X, y, groups)
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             yield self._draw_until_scorable(rng, len(X), y, groups)
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Return the number of splits.
+
+        Parameters
+        ----------
+        X, y, groups : ignored
+
+        Returns
+        -------
+        int
+        """
+        self._check_params()
+        return self.n_splits
+
+    def _check_params(self):
+        names = {name: getattr(self, name) for name in CONSTRAINTS}
+        validate_parameter_constraints(CONSTRAINTS, names, type(self).__name__)
 
     def _classes(self, X, y, groups):
         """Return y if it has classes, else None."""
@@ -87,11 +119,13 @@ class BootstrapOutOfBag(GroupsConsumerMixin, BaseShuffleSplit):
         for _ in range(MAX_DRAWS):
             train = self._draw(rng, n_samples, y, groups)
             test = np.setdiff1d(np.arange(n_samples), train)
-            if len(test) and (y is None or len(np.unique(y[test])) > 1):
+            parts = () if y is None else (y[test], y[train])
+            if len(test) and all(len(np.unique(part)) > 1 for part in parts):
                 return train, test
         raise ValueError(
-            f"none of {MAX_DRAWS} bootstraps of {n_samples} samples left test samples "
-            "of two classes; more samples, groups or members of each class are needed."
+            f"none of {MAX_DRAWS} bootstraps of {n_samples} samples has training and "
+            "test samples of two classes; more samples, groups or members of each "
+            "class are needed."
         )
 
     def _draw(self, rng, n_samples, y, groups):

@@ -9,17 +9,33 @@ from sklearn.utils import Bunch, check_random_state
 
 from skmm._sklearn import (
     StrOptions,
-    num_samples,
     safe_indexing,
+    score_of,
     validate_parameter_constraints,
 )
+from skmm.base.training_data import (
+    check_groups,
+    check_has_samples,
+    check_sample_weights,
+)
 from skmm.data.validation import check_target
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
-from skmm.model_selection.replicas import fit_replicas, indexable
+from skmm.model_selection.replicas import (
+    checked,
+    fit_or_error,
+    fit_replicas,
+    warn_of_failed_fits,
+)
+from skmm.model_selection.statistics import log_losses
 
 SHARE = 0.632  # of distinct samples, expected in a bootstrap
 PERMUTATIONS = 20  # of y, for the no-information score
 CONSTRAINTS = {
+    "estimator": arguments.ESTIMATOR,
+    "n_jobs": arguments.N_JOBS,
+    "random_state": ["random_state"],
+    "error_score": arguments.ERROR_SCORE,
     "estimate": [StrOptions({"oob", ".632", ".632+"})],
     "scoring": [str, callable, None],
 }
@@ -37,6 +53,7 @@ def bootstrap_score(
     sample_weight=None,
     n_jobs=None,
     random_state=None,
+    error_score=np.nan,
 ):
     r"""Score an estimator on the samples that bootstraps leave out.
 
@@ -63,11 +80,14 @@ def bootstrap_score(
         Number of processes for estimators that cannot be trained as one batch.
     random_state : int, RandomState or None, default=None
         Seed of the bootstraps, unless `resampling` is a splitter, and of permutations.
+    error_score : "raise" or float, default=nan
+        Score of a bootstrap in which fit or score raises an error, with a warning;
+        "raise" raises it. An error that all fits have in common is always raised.
 
     Returns
     -------
     Bunch
-        - score : float, the estimate
+        - score : float, the estimate; the mean leaves out NaN
         - oob_scores : ndarray, out of bag, one per bootstrap
         - interval : (float, float), percentiles 2.5 and 97.5 of `oob_scores`: the
           variation of a single split's score, not of the mean
@@ -84,6 +104,10 @@ def bootstrap_score(
     .. math:: e_{.632} = 0.368\, \bar e + 0.632\, e_1, \qquad
         e_{.632+} = (1 - w)\, \bar e + w \min(e_1, \gamma), \quad
         w = \frac{0.632}{1 - 0.368 R}, \quad R = \frac{e_1 - \bar e}{\gamma - \bar e}
+
+    With "neg_log_loss", a class that a training set lacks has the smallest positive
+    probability of float64, 2.2e-16, and test sets need not have all classes. Other
+    scores that need all classes, such as "roc_auc_ovr", are `error_score` without.
 
     References
     ----------
@@ -102,32 +126,53 @@ def bootstrap_score(
     (100, True)
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "bootstrap_score")
-    X = indexable(X)
-    weights = {"sample_weight": sample_weight, "groups": groups}
-    y = check_target(estimator, y, num_samples(X), X, **weights)
-    y = np.asarray(y)
+    X, y = checked(estimator, X, y, sample_weight=sample_weight, groups=groups)
+    if y is None:
+        check_target(estimator, y, 0)  # raises
+    n_samples = check_has_samples(X)
+    weight, groups = (
+        check_sample_weights(sample_weight, n_samples),
+        check_groups(groups, len(y)),
+    )
     rng = check_random_state(random_state)
-    scorer = check_scoring(estimator, scoring)
+    scorer = _scorer(estimator, scoring)
     labels = y if is_classifier(estimator) else None  # regression is not stratified
     splits = list(_splitter(resampling, rng).split(X, labels, groups))
-    trains = [train for train, _ in splits]
-    models = fit_replicas(estimator, X, y, trains, **weights, n_jobs=n_jobs)
-    scores = [
-        scorer(model, safe_indexing(X, test), y[test])
-        for model, (_, test) in zip(models, splits, strict=True)
-    ]
-    oob = float(np.mean(scores))
+    fit = fit_replicas if error_score == "raise" else fit_or_error
+    given = {"sample_weight": weight, "groups": groups}
+    models = fit(
+        estimator, X, y, [train for train, _ in splits], **given, n_jobs=n_jobs
+    )
+    warn_of_failed_fits(models, error_score)
+    scores = np.array(
+        [
+            error_score
+            if isinstance(model, Exception)
+            else score_of(
+                model, safe_indexing(X, test), y[test], scorer, None, error_score
+            )
+            for model, (_, test) in zip(models, splits, strict=True)
+        ],
+        dtype=float,
+    )
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        raise ValueError(
+            f"scoring={scoring!r} cannot be computed in any of the {len(scores)} "
+            'bootstraps; error_score="raise" shows why.'
+        )
+    oob = float(np.mean(known))
     found = Bunch(
         score=oob,
-        oob_scores=np.array(scores),
-        interval=tuple(np.percentile(scores, [2.5, 97.5]).tolist()),
+        oob_scores=scores,
+        interval=tuple(np.percentile(known, [2.5, 97.5]).tolist()),
         train_score=np.nan,
         no_information_score=np.nan,
         overfitting_rate=np.nan,
     )
     if estimate == "oob":
         return found
-    (whole,) = fit_replicas(estimator, X, y, [np.arange(len(y))], **weights)
+    (whole,) = fit_replicas(estimator, X, y, [np.arange(len(y))], **given)
     found.train_score = scorer(whole, X, y)
     if estimate == ".632":
         found.score = float((1 - SHARE) * found.train_score + SHARE * oob)
@@ -137,6 +182,21 @@ def bootstrap_score(
         oob, found.train_score, found.no_information_score
     )
     return found
+
+
+def _scorer(estimator, scoring):
+    """A scorer; the log-loss does not need all classes in training and test set."""
+    scorer = check_scoring(estimator, scoring)
+    if scoring != "neg_log_loss":
+        return scorer
+
+    def score(model, X, y):
+        known = getattr(model, "classes_", None)
+        if not isinstance(known, np.ndarray) or np.array_equal(known, np.unique(y)):
+            return scorer(model, X, y)
+        return -float(np.mean(log_losses(model, X, y)))
+
+    return score
 
 
 def _splitter(resampling, rng):

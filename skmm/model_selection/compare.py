@@ -12,9 +12,11 @@ from tqdm.auto import tqdm
 from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base.modality_subset import modalities_made
+from skmm.base.training_data import check_groups, check_has_samples
 from skmm.base.validation_split import groups_for
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection._comparison import plots
 from skmm.model_selection._comparison.cache import FitCache
 from skmm.model_selection._comparison.fits import SubsetFits, choose_subsets
@@ -32,11 +34,13 @@ from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import choose_measure
 
 CONSTRAINTS = {
+    "estimator": arguments.ESTIMATOR,
+    "resampling": ["cv_object"],
     "subsets": [str, list, tuple],
     "controls": [StrOptions({"noise", "permuted"}), None],
     "scoring": [str, callable, None],
     "alpha": [Interval(Real, 0, 1, closed="neither")],
-    "n_jobs": [Integral, None],
+    "n_jobs": arguments.N_JOBS,
     "replicas": [StrOptions({"auto"}), "boolean"],
     "cache": [str, PathLike, None],
     "random_state": ["random_state"],
@@ -156,7 +160,8 @@ def compare_modalities(
         included; "all", for up to 6 modalities, gives Shapley values.
     controls : {"noise", "permuted"} or None, default=None
         Adds all modalities with each one in turn replaced by standard normal noise, or
-        with its samples permuted, to measure what more parameters alone contribute.
+        with its samples permuted such that none keeps its place, to measure what more
+        parameters alone contribute.
     scoring : str, callable or None, default=None
         "neg_log_loss", "accuracy", "neg_mean_squared_error" and
         "neg_mean_absolute_error" are compared by samples; other scorers of
@@ -242,9 +247,10 @@ def compare_modalities(
     ('helps:', ['a', 'b', 'a + b'])
     """
     validate_parameter_constraints(CONSTRAINTS, locals(), "compare_modalities")
+    check_has_samples(X)
     X = check_modalities(modalities_made(estimator, X), finite=False)
     y = check_target(estimator, y, len(X), X, groups=groups)
-    y, groups = np.asarray(y), _check_groups(groups, len(X))
+    y, groups = np.asarray(y), check_groups(groups, len(X))
     seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)
     measure = choose_measure(estimator, scoring, y)
@@ -269,15 +275,6 @@ def compare_modalities(
     constant = None if constant is None else outcome_of(constant, splits)
     statistics = Statistics(splits, groups, measure)
     return _conclude(outcomes, constant, chosen, statistics, alpha, list(X))
-
-
-def _check_groups(groups, n_samples):
-    if groups is not None and len(groups) != n_samples:
-        raise ValueError(
-            f"groups must have one entry per sample of X, {n_samples}; got "
-            f"{len(groups)}."
-        )
-    return None if groups is None else np.asarray(groups)
 
 
 def _check_seed(random_state, cache):

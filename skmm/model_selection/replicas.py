@@ -7,19 +7,51 @@ import numpy as np
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from skmm._sklearn import num_samples, safe_indexing
+from skmm._sklearn import (
+    safe_indexing,
+    score_of,
+    validate_parameter_constraints,
+)
+from skmm._warnings import warn
 from skmm.base.fit_many import MEMORY, train_prepared
+from skmm.base.training_data import (
+    check_groups,
+    check_has_samples,
+    check_sample_weights,
+    split_pairs,
+)
 from skmm.base.validation_split import groups_for
 from skmm.data import ModalityDict
 from skmm.data.labels import check_row_labels
 from skmm.data.tables import columns_of, is_rows
 from skmm.data.validation import check_target, plain_target
+from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.splits import FOLDS, pairs_for
 from skmm.training.replicas import can_be_stacked
+
+CONSTRAINTS = {
+    "estimator": arguments.ESTIMATOR,
+    "samples": ["array-like"],
+    "params": [list, tuple, None],
+    "n_jobs": arguments.N_JOBS,
+    "memory": arguments.MEMORY,
+}
+CV_CONSTRAINTS = {
+    "estimator": arguments.ESTIMATOR,
+    "scoring": [*arguments.SCORING, list, tuple, set, dict],
+    "cv": ["cv_object"],
+    "n_jobs": arguments.N_JOBS,
+    "return_train_score": ["boolean"],
+    "return_estimator": ["boolean"],
+    "return_indices": ["boolean"],
+    "memory": arguments.MEMORY,
+    "error_score": arguments.ERROR_SCORE,
+}
 
 
 def fit_replicas(
@@ -68,6 +100,12 @@ def fit_replicas(
         Each is equal to a single fit up to rounding; with dropout, up to the random
         choice of units.
 
+    Notes
+    -----
+    Adam divides a gradient by its own magnitude. Where that is rounding alone, such as
+    of a bias before a BatchNorm, which has no effect on the outputs in training, the
+    bias follows rounding, and a replica may differ from a single fit by more than that.
+
     Examples
     --------
     >>> import numpy as np
@@ -81,22 +119,69 @@ def fit_replicas(
     >>> len(models), models[0].predict(X).shape
     (5, (40,))
     """
+    validate_parameter_constraints(CONSTRAINTS, locals(), "fit_replicas")
     X, y = checked(estimator, X, y, sample_weight=sample_weight, groups=groups)
-    params = [{}] * len(samples) if params is None else list(params)
-    if len(params) != len(samples):
-        raise ValueError(
-            f"params must have one dict per entry of samples, {len(samples)}; got "
-            f"{len(params)}."
-        )
-    weight = None if sample_weight is None else np.asarray(sample_weight)
-    groups = None if groups is None else np.asarray(groups)
+    n_samples = check_has_samples(X)
+    samples = [_checked_rows(rows, k, n_samples) for k, rows in enumerate(samples)]
+    params = _checked_params(params, len(samples))
+    weight = check_sample_weights(sample_weight, n_samples)
+    groups = check_groups(groups, n_samples)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
-        _Job(model, X, y, np.asarray(rows), weight, groups)
+        _Job(model, X, y, rows, weight, groups)
         for model, rows in zip(models, samples, strict=True)
     ]
     mixed = any(params) and n_jobs in (None, 1)
     return _fit_jobs(jobs, n_jobs, memory, mixed)
+
+
+def _checked_rows(rows, number, n_samples):
+    rows = np.asarray(rows)
+    good = rows.ndim == 1 and rows.size and np.issubdtype(rows.dtype, np.integer)
+    if not good or rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(
+            "samples must be arrays of indices, integers from 0 to "
+            f"{n_samples - 1}; samples[{number}] is {rows!r:.80}."
+        )
+    return rows
+
+
+def _checked_params(params, count):
+    params = [{}] * count if params is None else list(params)
+    if len(params) != count:
+        raise ValueError(
+            f"params must have one dict per entry of samples, {count}; got "
+            f"{len(params)}."
+        )
+    if bad := [one for one in params if not isinstance(one, Mapping)]:
+        raise ValueError(f"params must be dicts of parameters; got {bad[0]!r}.")
+    return params
+
+
+def fit_or_error(estimator, X, y, samples, **settings):
+    """Call `fit_replicas`, with the exception in place of a replica that fails.
+
+    Parameters
+    ----------
+    estimator, X, y, samples, **settings
+        See `fit_replicas`.
+
+    Returns
+    -------
+    list of fitted estimators and Exceptions
+    """
+    try:
+        return fit_replicas(estimator, X, y, samples, **settings)
+    except Exception as error:
+        if len(samples) == 1:
+            return [error]
+    middle = len(samples) // 2  # find out which of them fails
+    halves = samples[:middle], samples[middle:]
+    return [
+        model
+        for half in halves
+        for model in fit_or_error(estimator, X, y, half, **settings)
+    ]
 
 
 def trains_together(estimator, X, y, rows, groups=None):
@@ -146,10 +231,11 @@ def checked(estimator, X, y, **others):
         Such as sample_weight and groups.
     """
     X = indexable(X)
+    n_samples = check_has_samples(X)
     if y is None:
         check_row_labels(X, **others)
         return X, None
-    y = check_target(estimator, indexable(y), num_samples(X), X, **others)
+    y = check_target(estimator, indexable(y), n_samples, X, **others)
     return X, indexable_target(y)
 
 
@@ -241,6 +327,7 @@ def cross_validate_replicas(
     return_estimator=False,
     return_indices=False,
     memory=MEMORY,
+    error_score=np.nan,
 ):
     """Cross-validate with all folds fitted as one batch where possible.
 
@@ -268,6 +355,9 @@ def cross_validate_replicas(
         Return the indices of each split.
     memory : int, default=2**29
         See `fit_replicas`.
+    error_score : "raise" or float, default=nan
+        Score of a split in which fit or score raises an error, with a warning; "raise"
+        raises it. An error that all fits have in common is always raised.
 
     Returns
     -------
@@ -286,30 +376,35 @@ def cross_validate_replicas(
     >>> sorted(cross_validate_replicas(model, X, y, cv=3))
     ['fit_time', 'score_time', 'test_score']
     """
+    validate_parameter_constraints(CV_CONSTRAINTS, locals(), "cross_validate_replicas")
     weights = {"sample_weight": sample_weight, "groups": groups}
     X, y = checked(estimator, X, y, **weights)
+    n_samples = check_has_samples(X)
+    settings = {
+        "sample_weight": check_sample_weights(sample_weight, n_samples),
+        "groups": check_groups(groups, n_samples),
+        "n_jobs": n_jobs,
+        "memory": memory,
+    }
     classes = is_classifier(estimator) and np.ndim(y) == 1  # labels may have NaN
-    splits = _splits(cv, classes, X, y, groups)
+    splits = _splits(cv, classes, X, y, settings["groups"])
+    fit = fit_replicas if error_score == "raise" else fit_or_error
     begun = time.perf_counter()
-    models = fit_replicas(
-        estimator,
-        X,
-        y,
-        [train for train, _ in splits],
-        sample_weight=sample_weight,
-        groups=groups,
-        n_jobs=n_jobs,
-        memory=memory,
-    )
+    models = fit(estimator, X, y, [train for train, _ in splits], **settings)
     seconds = (time.perf_counter() - begun) / len(splits)
-    scorer = check_scoring(estimator, scoring)
+    warn_of_failed_fits(models, error_score)
+    scorer = check_scoring(estimator, scoring, raise_exc=error_score == "raise")
     results = {"fit_time": np.full(len(splits), seconds)}
-    results |= _scores(scorer, models, X, y, splits, "test")
+    results |= _scores(scorer, models, X, y, splits, "test", error_score)
     if return_train_score:
-        train = _scores(scorer, models, X, y, splits, "train")
+        train = _scores(scorer, models, X, y, splits, "train", error_score)
         results |= {key: values for key, values in train.items() if key != "score_time"}
     if return_estimator:
-        results["estimator"] = models
+        failed = [isinstance(model, Exception) for model in models]
+        results["estimator"] = [
+            clone(estimator) if bad else model
+            for bad, model in zip(failed, models, strict=True)
+        ]
     if return_indices:
         parts = zip(("train", "test"), zip(*splits, strict=True), strict=True)
         results["indices"] = {name: list(rows) for name, rows in parts}
@@ -318,18 +413,45 @@ def cross_validate_replicas(
 
 def _splits(cv, classes, X, y, groups):
     if groups is None:
-        return list(check_cv(cv, y, classifier=classes).split(X, y))
+        return split_pairs(check_cv(cv, y, classifier=classes), y, None, X)
     cv = FOLDS if cv is None else cv
-    return pairs_for(cv, classes, X, y, np.asarray(groups), "cv")
+    return pairs_for(cv, classes, X, y, groups, "cv")
 
 
-def _scores(scorer, models, X, y, splits, part):
+def warn_of_failed_fits(models, error_score):
+    """Warn of fits that failed; raise a ValueError if all did.
+
+    Parameters
+    ----------
+    models : list of estimators and Exceptions
+        Result of `fit_or_error`.
+    error_score : float
+    """
+    errors = [model for model in models if isinstance(model, Exception)]
+    if not errors:
+        return
+    first = f"The first error: {type(errors[0]).__name__}: {errors[0]}"
+    if len(errors) == len(models):
+        raise ValueError(f"all {len(models)} fits failed. {first}") from errors[0]
+    warn(
+        f"{len(errors)} of {len(models)} fits failed; their scores are {error_score}. "
+        f"{first}",
+        FitFailedWarning,
+    )
+
+
+def _scores(scorer, models, X, y, splits, part, error_score):
     rows, times = [], []
     for model, (train, test) in zip(models, splits, strict=True):
         index = train if part == "train" else test
         begun = time.perf_counter()
-        score = scorer(model, safe_indexing(X, index), _take(y, index))
+        score = None
+        if not isinstance(model, Exception):
+            data = safe_indexing(X, index), _take(y, index)
+            score = score_of(model, *data, scorer, None, error_score)
         times.append(time.perf_counter() - begun)
-        rows.append(score if isinstance(score, dict) else {"score": score})
-    columns = {f"{part}_{k}": np.array([row[k] for row in rows]) for k in rows[0]}
+        rows.append(score if isinstance(score, dict | None) else {"score": score})
+    names = next(row for row in rows if row is not None)
+    rows = [dict.fromkeys(names, error_score) if row is None else row for row in rows]
+    columns = {f"{part}_{k}": np.array([row[k] for row in rows]) for k in names}
     return {"score_time": np.array(times), **columns}

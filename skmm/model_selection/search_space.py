@@ -9,6 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
+from skmm._params import Instance
+from skmm._sklearn import validate_parameter_constraints
 from skmm.base.search_space import search_space_of
 from skmm.model_selection._key import key_of
 
@@ -59,6 +61,9 @@ def default_search_space(estimator):
     >>> list(default_search_space(model))[:2]
     ['fusionclassifier__lr', 'fusionclassifier__weight_decay']
     """
+    constraints = {"estimator": [Instance(["get_params"], "an estimator")]}
+    given = {"estimator": estimator}
+    validate_parameter_constraints(constraints, given, "default_search_space")
     space = search_space_of(estimator)
     if not space:
         raise TypeError(
@@ -107,6 +112,9 @@ def suggest(trial, space):
     >>> suggest(trial, space)
     {'lr': 0.01, 'fusion': MeanFusion(width=32)}
     """
+    import_optuna()
+    constraints = {"trial": [Instance(["suggest_categorical"], "a trial of Optuna")]}
+    validate_parameter_constraints(constraints, {"trial": trial}, "suggest")
     return clone(Space(space).suggest(trial), safe=False)
 
 

@@ -99,7 +99,6 @@ def pairs_for(resampling, classes, X, y, groups, name):
     splitter = _splitter(resampling, y, groups, classes)
     labels = y if classes or not isinstance(splitter, BootstrapOutOfBag) else None
     pairs = split_pairs(splitter, labels, groups, X, name)
-    pairs = [tuple(map(np.asarray, pair)) for pair in pairs]
     check_groups_together(resampling, pairs, groups, name)
     return pairs
 

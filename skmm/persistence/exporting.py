@@ -36,7 +36,7 @@ def export(estimator, path, *, format="torch"):
     TypeError
         If the estimator has no such net.
     ValueError
-        If `format` is unknown.
+        If `format` is unknown, or a modality was missing in all training samples.
     ImportError
         If a package is missing.
     NotFittedError
@@ -120,9 +120,20 @@ def _exported(estimator):
             f"FusionClassifier or FusionRegressor; got a {type(estimator).__name__}. "
             "Of a Pipeline, export the last step."
         )
+    _check_all_seen(estimator)
     module = copy.deepcopy(module).eval().cpu()
     module._compiled_call_impl = None  # of compile=True
     return Exported(module, list(estimator.shapes_in_), target)
+
+
+def _check_all_seen(estimator):
+    names = list(estimator.modalities_in_)
+    seen = getattr(estimator, "modalities_seen_", names)
+    if unseen := [name for name in names if name not in seen]:
+        raise ValueError(
+            f"export needs modalities that training samples had; {unseen} were missing "
+            f"in all of them. Fit skmm.restrict(estimator, {seen}), and export that."
+        )
 
 
 def _example(estimator):

@@ -5,7 +5,6 @@ from contextlib import suppress
 import numpy as np
 from scipy import sparse
 from sklearn import config_context
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skmm.data import leaves
@@ -61,37 +60,6 @@ def fit_transformed(transformer, leaf, y, params):
         if hasattr(transformer, "fit_transform"):
             return transformer.fit_transform(leaf, y, **params)
         return transformer.fit(leaf, y, **params).transform(leaf)
-
-
-WANTS_COLUMNS = "Expected 2D array, got 1D array"  # of scikit-learn's check_array
-
-
-def fit_text(transformer, leaf, y, params):
-    """Fit on text of shape (n_samples,), or (n_samples, 1) if that is expected.
-
-    Parameters
-    ----------
-    transformer : transformer
-        A vectorizer reads samples, an encoder such as ``OneHotEncoder`` columns.
-    leaf : ndarray of str of shape (n_samples,)
-    y, params
-        See `fit_transformed`.
-
-    Returns
-    -------
-    transformer : fitted clone
-    out : array
-    as_column : bool
-        Whether the shape is (n_samples, 1).
-    """
-    part = clone(transformer)
-    try:
-        return part, fit_transformed(part, leaf, y, params), False
-    except (ValueError, IndexError) as error:  # a ColumnTransformer: IndexError
-        if isinstance(error, ValueError) and WANTS_COLUMNS not in str(error):
-            raise
-    part = clone(transformer)
-    return part, fit_transformed(part, leaf[:, None], y, params), True
 
 
 def transformed(transformer, leaf):

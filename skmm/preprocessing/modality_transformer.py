@@ -13,7 +13,7 @@ from skmm._sklearn import (
     num_samples,
     safe_indexing,
 )
-from skmm._views import as_table, naming
+from skmm._views import as_table, fit_text, naming
 from skmm._warnings import warn
 from skmm.data import ModalityDict, check_modalities, leaves
 from skmm.data.labels import check_row_labels
@@ -23,7 +23,6 @@ from skmm.preprocessing._applying import (
     blank,
     check_not_all_dropped,
     check_transformer,
-    fit_text,
     fit_transformed,
     names_of,
     plain_output,
@@ -199,7 +198,11 @@ class ModalityTransformer(
         """Return a fitted transformer and its output; note text read as a column."""
         if leaves.kind(leaf) != "text":
             return transformer, fit_transformed(transformer, leaf, target, params)
-        part, out, as_column = fit_text(transformer, leaf, target, params)
+
+        def fit(part, leaf):
+            return fit_transformed(part, leaf, target, params)
+
+        part, out, as_column = fit_text(transformer, leaf, fit)
         if as_column:
             self._as_columns.add(name)
         return part, out

@@ -101,6 +101,8 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         those of the second (columns), over the training samples that have both.
     net_, history_, n_iter_, best_epoch_
         See :class:`FusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities that count in predictions; see :class:`FusionClassifier`.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 

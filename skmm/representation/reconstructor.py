@@ -104,7 +104,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     net_, encoders_, history_, n_iter_, best_epoch_
         See :class:`FusionClassifier`. Without an output activation, losses are those of
         the standardised target.
-    modalities_in_, shapes_in_, optional_modalities_
+    modalities_in_, modalities_seen_, shapes_in_, optional_modalities_
         See :class:`FusionClassifier`. They do not include the targets.
     n_features_in_, feature_names_in_
         See :class:`FusionClassifier`. They include the targets in X.

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skmm.base.training_data import check_weight
-from skmm.base.validation_split import check_groups
+from skmm.base.training_data import check_groups, check_weight
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
 from skmm.data.labels import check_row_labels
@@ -37,7 +36,7 @@ def select_target(estimator, X, y, weight, groups=None):
     if getattr(y, "has_missing", False):
         X = check_modalities(X, finite=False)
         check_target(estimator, y, len(X))
-        groups = check_groups(X, groups)
+        groups = check_groups(groups, len(X), X)
         X, y, weight, groups = _with_target(X, y, weight, groups)
     single = isinstance(estimator.target, str)
     return X, (y[estimator.target] if single else y), weight, groups

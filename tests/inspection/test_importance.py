@@ -398,7 +398,7 @@ def test_drop_needs_support_for_missing_modalities():
         ({"method": "zero"}, "'method' parameter"),
         ({"alpha": 1.0}, "'alpha' parameter"),
         ({"groups": [1, 2]}, "one entry per sample of X, 80; got 2"),
-        ({"sample_weight": [1.0]}, "sample_weight.shape"),
+        ({"sample_weight": [1.0]}, "sample_weight must have one entry"),
         (
             {"sample_weight": np.arange(80) >= 20, "cv": KFold(4)},
             "in split 0: all samples have sample_weight 0",

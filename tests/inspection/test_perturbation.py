@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin
 
 from skmm import ModalityDict
+from skmm._random import derangement
+from skmm.data.tensors import to_tensors
+from skmm.inspection import modality_importance
 from skmm.inspection._perturbation import (
     check_groups_of_modalities,
     check_repeats,
@@ -60,3 +65,38 @@ def test_groups_and_repeats():
     }
     drawn = [check_repeats(m, None) for m in ("permute", "noise", "drop")]
     assert drawn == [10, 10, 1] and check_repeats("permute", 3) == 3
+
+
+@pytest.mark.parametrize("n", [2, 3, 7, 50])
+def test_no_sample_is_its_own_donor(n):
+    """Every other sample is equally probable."""
+    rng = np.random.default_rng(0)
+    drawn = np.array([derangement(rng, n) for _ in range(4000)])
+    assert (np.sort(drawn, axis=1) == np.arange(n)).all()
+    assert (drawn != np.arange(n)).all()
+    shares = np.mean(drawn[:, 0, None] == np.arange(n), axis=0)
+    error = np.sqrt(1 / (n - 1) / 4000)
+    np.testing.assert_allclose(shares[1:], 1 / (n - 1), atol=4 * error)
+    tensors = to_tensors(MANY[:n], dict.fromkeys("ab", torch.float32), "cpu")
+    for X in (MANY[:n], tensors):
+        assert (perturbed(X, ("a",), "permute", 0)[1] != np.arange(n)).all()
+
+
+def test_the_expected_importance_is_the_mean_over_other_samples():
+    """Not 1 - 1/n of it, as with permutations that leave samples in place."""
+
+    class Reads(RegressorMixin, BaseEstimator):
+        def fit(self, X, y):
+            self.fitted_ = True
+            return self
+
+        def predict(self, X):
+            return X["a"][:, 0]
+
+    y = np.array([0.0, 1.0, 3.0, 7.0])
+    X = ModalityDict(a=y[:, None], b=np.zeros((4, 1)))
+    found = modality_importance(
+        Reads().fit(X, y), X, y, n_repeats=4000, random_state=0
+    ).table
+    others = (y[:, None] - y) ** 2
+    assert found.loc["a", "importance"] == pytest.approx(others.sum() / 12, rel=0.03)

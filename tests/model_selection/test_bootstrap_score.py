@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -104,3 +106,71 @@ def test_values_and_weights_in_pipelines():
     )  # fmt: skip
     whole = clone(scaled).fit(X, LEARNABLE, logisticregression__sample_weight=weight)
     assert found.train_score == whole.score(X, LEARNABLE)
+
+
+# -- resamples that cannot be fitted or scored -------------------------------------
+
+RARE = np.repeat([0, 1, 2], [35, 35, 5])
+WIDE = np.random.default_rng(1).normal(size=(75, 4)) + RARE[:, None] * [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_log_loss_with_a_rare_class(stratify):
+    """Class 2 is absent from some test sets, and without strata from training sets."""
+    splitter = BootstrapOutOfBag(100, stratify=stratify, random_state=0)
+    found = bootstrap_score(
+        LogisticRegression(), WIDE, RARE, scoring="neg_log_loss", resampling=splitter,
+        error_score="raise",
+    )  # fmt: skip
+    lacking = 0
+    splits = splitter.split(WIDE, RARE)
+    for score, (train, test) in zip(found.oob_scores, splits, strict=True):
+        model = LogisticRegression().fit(WIDE[train], RARE[train])
+        proba = np.zeros((len(test), 3))
+        proba[:, model.classes_] = model.predict_proba(WIDE[test])
+        expected = -log_loss(RARE[test], proba, labels=[0, 1, 2])
+        assert score == pytest.approx(expected)
+        lacking += len(model.classes_) < 3 or len(np.unique(RARE[test])) < 3
+    assert lacking > 0
+
+
+def test_groups_of_one_class():
+    y, groups = np.repeat([0, 1], [36, 12]), np.repeat(np.arange(8), 6)
+    rows = np.random.default_rng(0).normal(size=(48, 3)) + y[:, None]
+    for seed in range(20):
+        found = bootstrap_score(
+            LogisticRegression(), rows, y, groups=groups, resampling=10,
+            random_state=seed, error_score="raise",
+        )  # fmt: skip
+        assert np.isfinite(found.oob_scores).all()
+
+
+def test_scores_that_cannot_be_computed_are_nan():
+    call = {"scoring": "roc_auc_ovr", "resampling": 60, "random_state": 0}
+    with pytest.raises(ValueError, match=r"[Cc]lass"):
+        bootstrap_score(LogisticRegression(), WIDE, RARE, error_score="raise", **call)
+    with pytest.warns(UserWarning, match="Scoring failed"):
+        found = bootstrap_score(LogisticRegression(), WIDE, RARE, **call)
+    known = found.oob_scores[~np.isnan(found.oob_scores)]
+    assert 40 < len(known) < 60
+    assert found.score == pytest.approx(known.mean())
+    assert found.interval == tuple(np.percentile(known, [2.5, 97.5]))
+
+
+def test_fits_that_fail():
+    class Picky(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            if X[0, 0] > 0:
+                raise ValueError("the first sample is positive")
+            return super().fit(X, y, sample_weight)
+
+    splitter = BootstrapOutOfBag(15, stratify=False, random_state=3)
+    call = (Picky(), X, LEARNABLE)
+    with pytest.raises(ValueError, match="first sample is positive"):
+        bootstrap_score(*call, resampling=splitter, error_score="raise")
+    with pytest.warns(FitFailedWarning, match="first sample is positive"):
+        found = bootstrap_score(*call, resampling=splitter)
+    failed = [X[i[0], 0] > 0 for i, _ in splitter.split(X, LEARNABLE)]
+    np.testing.assert_array_equal(np.isnan(found.oob_scores), failed)
+    with pytest.raises(ValueError, match=r"all 15 fits failed.*positive"):
+        bootstrap_score(Picky(), np.abs(X), LEARNABLE, resampling=SPLITTER)

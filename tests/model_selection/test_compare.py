@@ -330,6 +330,7 @@ def test_controls_keep_the_number_of_missing_samples(control):
     if control == "permuted":
         kept = {tuple(row) for row in view["b"][view.present["b"]]}
         assert kept == {tuple(row) for row in X["b"][20:]}
+        assert (view["b"] != X["b"]).any(axis=1).all()  # none keeps its own
     else:
         np.testing.assert_array_equal(view.present["b"], lacking.present["b"])
 

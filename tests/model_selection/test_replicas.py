@@ -1,11 +1,13 @@
 """fit_replicas: the fitted estimators equal single fits."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -255,3 +257,49 @@ def test_a_replica_trains_on_like_a_single_fit(optimizer, settings):
         np.testing.assert_allclose(
             replica.predict_proba(X), single.predict_proba(X), atol=1e-3
         )
+
+
+def test_folds_that_fail_are_as_in_scikit_learn():
+    """Fits that fail, scores that fail, and several scores."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), np.repeat([0, 1, 2], 10)
+    one = np.arange(10)  # a training set of one class
+    rest = [
+        (np.arange(0, 30, 2), np.arange(1, 30, 2)),
+        (np.arange(5, 30), np.arange(5)),
+    ]
+    cv = [(one, np.arange(10, 30)), *rest]
+    for scoring in (None, "roc_auc_ovr", ["accuracy", "neg_log_loss"]):
+        for error_score in (np.nan, -1.0):
+            call = {
+                "cv": cv,
+                "scoring": scoring,
+                "error_score": error_score,
+                "return_train_score": True,
+            }
+            found = []
+            for validate in (cross_validate_replicas, cross_validate):
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    found.append(validate(LogisticRegression(), X, y, **call))
+                assert any(one.category is FitFailedWarning for one in caught)
+            assert found[0].keys() == found[1].keys()
+            for key in found[0].keys() - {"fit_time", "score_time"}:
+                np.testing.assert_allclose(found[0][key], found[1][key])
+    with pytest.raises(ValueError, match="classes"):
+        cross_validate_replicas(LogisticRegression(), X, y, cv=cv, error_score="raise")
+    with pytest.raises(ValueError, match="all 1 fits failed"):
+        cross_validate_replicas(LogisticRegression(), X, y, cv=cv[:1])
+
+
+def test_a_fold_of_nets_that_fails_leaves_the_others():
+    X, y = {"a": np.random.default_rng(0).normal(size=(40, 3))}, np.arange(40) % 2
+    model = FusionClassifier(early_stopping=True, max_epochs=3, random_state=0)
+    cv = [(np.arange(2), np.arange(2, 40)), (np.arange(20), np.arange(20, 40))]
+    with pytest.warns(FitFailedWarning, match="1 of 2 fits failed.*at least 3 samples"):
+        found = cross_validate_replicas(model, X, y, cv=cv, return_estimator=True)
+    alone = cross_validate_replicas(model, X, y, cv=cv[1:])
+    assert np.isnan(found["test_score"][0]) and not hasattr(
+        found["estimator"][0], "net_"
+    )
+    assert found["test_score"][1] == alone["test_score"][0]

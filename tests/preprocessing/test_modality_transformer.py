@@ -225,7 +225,9 @@ def test_missing_everywhere_when_fitting():
     assert len(seen) == 1
     assert not result.present["a"].any() and result.present["b"].all()
     assert not model.transform(X).present["a"].any()
-    FusionClassifier(max_epochs=1).fit(result, y).predict(model.transform(X))
+    with pytest.warns(UserWarning, match="'a' is missing in all 40 training samples"):
+        fitted = FusionClassifier(max_epochs=1).fit(result, y)
+    assert fitted.predict(model.transform(X)).shape == (40,)
 
 
 def test_a_key_that_lacks_is_left_out():

@@ -23,12 +23,18 @@ from skmm._views import naming
 from skmm.base.diagram import parts_block
 from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import with_present
-from skmm.base.training_data import combined_weight
-from skmm.base.validation_split import check_groups, uses_groups
+from skmm.base.training_data import check_groups, combined_weight
+from skmm.base.validation_split import uses_groups
 from skmm.data import check_modalities, leaves
 from skmm.data.validation import check_target, parts_in_use, with_target
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.estimators.late_fusion import routing, rules, stacking
+from skmm.estimators.late_fusion.fitting import (
+    able,
+    fit_model,
+    leaving_out,
+    some,
+)
 from skmm.estimators.late_fusion.members import (
     check_rule_params,
     for_modality,
@@ -132,7 +138,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         X = check_modalities(X, self, modalities=self.modalities, finite=False)
         y = check_target(self, y, len(X), X, sample_weight=sample_weight, **params)
         weight = combined_weight(len(X), y, sample_weight, scaled=False)
-        groups = check_groups(X, groups)
+        groups = check_groups(groups, len(X), X)
         y = self._read_target(y, weight)
         self._rule, self._weights = self.rule, read_weights(self)
         members = self._members()
@@ -140,14 +146,11 @@ class BaseLateFusion(NestedParams, BaseEstimator):
         fit_params = routing.fit_params(self, members, given, params)
         if validation_data is not None:
             routing.add_validation_data(self, members, fit_params, validation_data)
-        final = None
+        members, final = able(members, X, y, is_classifier(self), fit_params), None
         if self.rule == "stack":
             pairs = stacking.folds(self.cv, y, is_classifier(self), groups)
-            final = self._fit_final(X, y, members, fit_params, pairs)
-        self.estimators_ = {
-            name: self._fit_member(member, name, X, y, fit_params[name])
-            for name, member in members.items()
-        }
+            final, members = self._fit_final(X, y, members, fit_params, pairs)
+        self._fit_members(X, y, members, fit_params)
         vars(self).pop("final_estimator_", None)
         if final is not None:
             self.final_estimator_ = final
@@ -210,50 +213,42 @@ class BaseLateFusion(NestedParams, BaseEstimator):
 
     # -- fitting -------------------------------------------------------------------
 
-    def _fit_member(self, member, name, X, y, params):
-        rows = np.flatnonzero(X.present[name])
-        if len(rows) == 0:
-            raise ValueError(
-                f"modality {name!r} is missing in every sample: remove it from X, or "
-                "set modalities= to the others."
-            )
-        params = of_rows(params, rows, len(X))
-        with naming(name):
-            return member.fit(input_of(member, name, X, rows), y[rows], **params)
+    def _fit_members(self, X, y, members, fit_params):
+        """Fit the members; without stacking, leave out those with too few samples."""
+        self.estimators_, self._text_columns = {}, []
+        for name, member in members.items():
+            rows = np.flatnonzero(X.present[name])
+            probe = self._predict_member if len(rows) < len(X) else None
+            part = input_of(member, name, X, rows)
+            params = of_rows(fit_params[name], rows, len(X))
+            with leaving_out(name, self.rule != "stack"), naming(name):
+                model, as_column = fit_model(member, part, y[rows], params, probe)
+                self.estimators_[name] = model
+                self._text_columns += [name] if as_column else []
+        self.modalities_seen_ = list(some(self.estimators_))
 
     def _fit_final(self, X, y, members, fit_params, pairs):
-        """Fit the final model on out-of-fold predictions of the members."""
-        found = [
-            self._out_of_fold(member, name, X, y, fit_params[name], pairs)
+        """Fit the final model on out-of-fold predictions; also return the members."""
+        found = {
+            name: stacking.out_of_fold(
+                self, name, member, (X, y), fit_params[name], pairs
+            )
             for name, member in members.items()
-        ]
-        predictions, known = (np.array(parts) for parts in zip(*found, strict=True))
-        rows = np.flatnonzero(known.any(axis=0))
-        if len(rows) == 0:
+        }
+        if not any(known.any() for _, known in found.values()):
             raise ValueError(
                 f"cv={self.cv!r} has no fold in which a model can be fitted and "
                 "tested; use more samples, or fewer folds."
             )
+        stacking.drop_unknown(found)
+        predictions, known = map(np.array, zip(*found.values(), strict=True))
+        rows = np.flatnonzero(known.any(axis=0))
         if is_classifier(self):
             stacking.check_classes(y[rows])
         table = self._columns(predictions, known.astype(np.float64))[rows]
         params = of_rows(fit_params[FINAL_KEY], rows, len(X))
-        return self._final().fit(table, y[rows], **params)
-
-    def _out_of_fold(self, member, name, X, y, params, pairs):
-        """Out-of-fold predictions of one modality, and which samples have one."""
-        pairs = stacking.usable(pairs, X.present[name], y, is_classifier(self))
-        data = [
-            (input_of(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
-            for rows, _ in pairs
-        ]
-        with naming(name):
-            models = stacking.fit_folds(member, data)
-            found = [
-                self._predict_member(model, input_of(model, name, X, rows))
-                for model, (_, rows) in zip(models, pairs, strict=True)
-            ]
-        return stacking.out_of_fold_mean(found, pairs, (len(X), len(self._prior_)))
+        final = self._final().fit(table, y[rows], **params)
+        return final, {name: members[name] for name in found}
 
     def _columns(self, predictions, weights):
         two_classes = is_classifier(self) and predictions.shape[2] == 2
@@ -264,20 +259,22 @@ class BaseLateFusion(NestedParams, BaseEstimator):
     def _predictions(self, X):
         """Predictions of the models for each sample, and their weights.
 
-        Of shapes (n_modalities, n_samples, n_outputs) and (n_modalities, n_samples);
-        both are zero where a modality is missing.
+        Of shapes (n_models, n_samples, n_outputs) and (n_models, n_samples); both
+        are zero where a modality is missing.
         """
         check_is_fitted(self, "estimators_")
         X = check_modalities(X, self, reset=False, finite=False)
         found = np.zeros((len(self.estimators_), len(X), len(self._prior_)))
         weights = np.zeros(found.shape[:2])
+        given = dict(zip(self.modalities_in_, self._weights, strict=True))
+        columns = getattr(self, "_text_columns", ())  # not in files of earlier versions
         for i, (name, member) in enumerate(self.estimators_.items()):
             rows = np.flatnonzero(X.present[name])
             if len(rows):
-                part = input_of(member, name, X, rows)
+                part = input_of(member, name, X, rows, name in columns)
                 with naming(name):
                     found[i, rows] = self._predict_member(member, part)
-                weights[i, rows] = self._weights[i]
+                weights[i, rows] = given[name]
         return found, weights
 
     def _combine(self, predictions, weights):
@@ -375,6 +372,8 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
     estimators_ : dict of str to fitted classifier
     final_estimator_ : fitted classifier
         With "stack".
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -513,6 +512,8 @@ class LateFusionRegressor(RegressorMixin, BaseLateFusion):
     estimators_ : dict of str to fitted regressor
     final_estimator_ : fitted regressor
         With "stack".
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionRegressor`.
 

@@ -52,14 +52,18 @@ def _selects(member, name):
     return all(names is None or name in [str(n) for n in names] for names in chosen)
 
 
-def input_of(member, name, X, rows):
-    """Input of a model: a ModalityDict if it accepts one, otherwise the array."""
+def input_of(member, name, X, rows, as_column=False):
+    """Input of a model: a ModalityDict if it accepts one, otherwise the array.
+
+    With `as_column`, text has shape (n_samples, 1).
+    """
     every = len(rows) == len(X) and bool((rows == np.arange(len(X))).all())
     if takes_modalities(member):
         X = X.select([name])
         return X if every else X[rows]
     table = as_table(X[name])
-    return table if every else leaves.take(table, rows)
+    table = table if every else leaves.take(table, rows)
+    return table[:, None] if as_column else table
 
 
 def possible_rules(estimator):

@@ -6,9 +6,11 @@ An *out-of-fold* prediction for a sample is of a model that was not trained on i
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 
+from skmm._routing import of_rows
+from skmm._views import naming
 from skmm.base.estimator import ModalityEstimator
 from skmm.base.fit_many import fit_many
 from skmm.base.training_data import (
@@ -16,6 +18,14 @@ from skmm.base.training_data import (
     check_several_groups,
     split_pairs,
 )
+from skmm.data.validation import warn_unseen
+from skmm.estimators.late_fusion.fitting import (
+    TOO_FEW,
+    TooFewSamplesError,
+    fit_model,
+    why_not_fitted,
+)
+from skmm.estimators.late_fusion.members import input_of
 
 
 def folds(cv, y, is_class, groups=None):
@@ -65,18 +75,23 @@ def check_classes(y):
         )
 
 
-def usable(pairs, present, y, is_class):
+def usable(pairs, present, y, is_class, weight=None):
     """The pairs on which a model can be fitted and tested, cut to present samples."""
     cut = [(train[present[train]], test[present[test]]) for train, test in pairs]
-    least = 2 if is_class else 1
     return [
         (train, test)
         for train, test in cut
-        if len(test) and len(np.unique(y[train]) if is_class else train) >= least
+        if len(test)
+        and not why_not_fitted(
+            np.ones(len(train), dtype=bool),
+            y[train],
+            is_class,
+            None if weight is None else np.asarray(weight)[train],
+        )
     ]
 
 
-def fit_folds(member, data):
+def fit_folds(member, data, probe=None):
     """One fitted clone of a model per fold; small nets are trained as one batch.
 
     Parameters
@@ -84,18 +99,88 @@ def fit_folds(member, data):
     member : estimator
     data : list of (X, y, dict)
         Samples of each fold, and the other parameters of `fit`.
+    probe : callable, optional
+        See `fit_model`.
+
+    Returns
+    -------
+    list of (estimator, bool) or None
+        Fitted, and whether it reads text of shape (n_samples, 1); None for a fold with
+        too few samples.
     """
-    models = [clone(member) for _ in data]
     is_net = isinstance(member, ModalityEstimator) and member.checkpoint is None
     known = {"sample_weight", "groups"}
     if is_net and all({*params} <= known for *_, params in data):
         rows = [(X, y, params.get("sample_weight")) for X, y, params in data]
-        groups = [params.get("groups") for *_, params in data]
-        return fit_many(models, rows, groups=groups)
-    return [
-        model.fit(X, y, **params)
-        for model, (X, y, params) in zip(models, data, strict=True)
+        try:
+            groups = [params.get("groups") for *_, params in data]
+            models = [clone(member) for _ in data]
+            models = fit_many(models, rows, groups=groups)
+            return [(model, False) for model in models]
+        except ValueError as error:
+            if probe is None or not TOO_FEW.search(str(error)):
+                raise
+    return [_fit_or_none(clone(member), *fold, probe) for fold in data]
+
+
+def _fit_or_none(member, X, y, params, probe):
+    try:
+        return fit_model(member, X, y, params, probe)
+    except TooFewSamplesError:
+        return None
+
+
+def drop_unknown(found):
+    """Remove modalities without an out-of-fold prediction, with a warning.
+
+    Parameters
+    ----------
+    found : dict of str to (ndarray, ndarray)
+        Results of `out_of_fold`.
+    """
+    for name in [name for name, (_, known) in found.items() if not known.any()]:
+        del found[name]
+        warn_unseen([name], "not used, since its model has no out-of-fold predictions")
+
+
+def out_of_fold(estimator, name, member, data, params, pairs):
+    """Out-of-fold predictions of one modality, and which samples have one.
+
+    Parameters
+    ----------
+    estimator : BaseLateFusion
+    name : str
+        The modality.
+    member : estimator
+        Its model, unfitted.
+    data : (ModalityDict, ndarray)
+        X and y.
+    params : dict
+        Other parameters of `fit`.
+    pairs : list of (ndarray, ndarray)
+        Training and test indices.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        See `out_of_fold_mean`.
+    """
+    (X, y), predict = data, estimator._predict_member
+    seen = X.present[name], y, is_classifier(estimator)
+    pairs = usable(pairs, *seen, params.get("sample_weight"))
+    parts = [
+        (input_of(member, name, X, rows), y[rows], of_rows(params, rows, len(X)))
+        for rows, _ in pairs
     ]
+    with naming(name):
+        models = fit_folds(member, parts, None if seen[0].all() else predict)
+        fitted = [f for f in zip(models, pairs, strict=True) if f[0] is not None]
+        found = [
+            predict(model, input_of(model, name, X, rows, as_column))
+            for (model, as_column), (_, rows) in fitted
+        ]
+    shape = (len(X), len(estimator._prior_))
+    return out_of_fold_mean(found, [pair for _, pair in fitted], shape)
 
 
 def out_of_fold_mean(predictions, pairs, shape):

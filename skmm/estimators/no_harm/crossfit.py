@@ -317,6 +317,8 @@ class CrossFit:
             return self._predict_first(fold, fold.order, X)
         if fold.corrects:
             X = _with_best_single(X, fold, self._best_outputs(fold, X))
+        else:
+            X = X.select([name for name in X if name in fold.singles])
         return self.task.predict(fold.fused, X)
 
     def _predict_first(self, fold, order, X):

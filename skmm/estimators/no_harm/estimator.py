@@ -17,7 +17,7 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.validation_split import NOT_STRATIFIED
 from skmm.data import check_modalities
-from skmm.data.validation import check_names, check_target, with_target
+from skmm.data.validation import UNSEEN, check_names, check_target, with_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
     CrossFit,
@@ -38,7 +38,8 @@ from skmm.persistence.states import savable
 from skmm.targets.classes import read_classes
 from skmm.targets.values import read_values
 
-EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only")  # small classes
+# in single folds
+EXPECTED = (NOT_STRATIFIED, "The least populated class in y has only", UNSEEN)
 FIT = {
     "crossfit": guarantees.fit_crossfit,
     "holdout": guarantees.fit_holdout,
@@ -125,8 +126,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
         guarantees.check_parameters(self, self._guarantee_params)
         X, y = with_target(X) if y is None else (X, y)
         X = check_modalities(X, self, modalities=self.modalities)
-        weights = {"sample_weight": sample_weight, "groups": groups}
-        y = check_target(self, y, len(X), X, **weights)
+        y = check_target(self, y, len(X), X, sample_weight=sample_weight, groups=groups)
         samples = Samples.read(X, self._read_target(y), sample_weight, groups)
         self._learn_target(samples.y)
         guarantees.check_enough(self, samples.y)
@@ -139,6 +139,7 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
             fit, seed = FIT[self.guarantee], base_seed(self.random_state)
             fitted = fit(self, task, samples, seed)
         vars(self).update(fitted, _mode=self.guarantee)
+        guarantees.note_modalities(self)
         return self
 
     def _forget(self):
@@ -413,6 +414,8 @@ class NoHarmFusionClassifier(ClassifierMixin, BaseNoHarmFusion):
         Comparison of all candidates, and the gain as a function of the weight.
     calibration_rows_ : ndarray of int
         With "holdout": indices of the samples that were set aside.
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionClassifier`.
 
@@ -588,6 +591,8 @@ class NoHarmFusionRegressor(RegressorMixin, BaseNoHarmFusion):
     oof_predictions_ : dict of str to ndarray of shape (n_samples, n_targets)
     unimodal_, fused_, lambda_, no_harm_report_, weight_curve_, calibration_rows_
         See :class:`NoHarmFusionClassifier`.
+    modalities_seen_ : list of str
+        Modalities with a model; the others count as missing in predictions.
     modalities_in_, shapes_in_, optional_modalities_, n_features_in_, feature_names_in_
         See :class:`FusionRegressor`.
 

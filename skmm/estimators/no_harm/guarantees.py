@@ -10,10 +10,13 @@ import numpy as np
 from scipy import stats
 
 from skmm._warnings import warn
+from skmm.data.validation import warn_unseen
+from skmm.estimators.no_harm import crossfit
 from skmm.estimators.no_harm.crossfit import (
     BEST_SINGLE,
     FUSED,
     CrossFit,
+    as_list,
     calibration_split,
     cv_splits,
     make_folds,
@@ -291,6 +294,23 @@ def _reports(params, X, held_out, evidence, chosen):
             for name, values in candidates.items()
         ],
     }
+
+
+def note_modalities(estimator):
+    """Set `modalities_seen_`; modalities without a model count as missing.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    """
+    models = {name: as_list(nets) for name, nets in estimator.unimodal_.items()}
+    names = estimator.modalities_in_
+    estimator.modalities_seen_ = [name for name in names if models.get(name)]
+    if unseen := [name for name in names if not models.get(name)]:
+        folds = f"fewer than {crossfit.MIN_SAMPLES} training samples"
+        folds += "" if estimator.guarantee is None else " of every fold"
+        warn_unseen(unseen, f"present in {folds}")
 
 
 def check_enough(estimator, y):

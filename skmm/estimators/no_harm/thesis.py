@@ -4,6 +4,8 @@
 embeddings of the modalities with a weight λ that is learnt with the net.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from skmm._random import seeded
@@ -41,17 +43,17 @@ def fit_thesis(params, task, samples, seed):
             "groups must be None with guarantee=None and early_stopping=False, which "
             'hold out no samples; use guarantee="crossfit" or "holdout" with groups.'
         )
-    X, names = samples.X, list(samples.X)
-    stages = (
-        stages_of(params.training or "freeze_all", names) if len(names) > 1 else None
-    )
-    _check_present(X)
-    if len(names) > 1:
-        _check_can_be_joined(params, task, names)
+    every, names, stages = list(samples.X), _able(samples.X), None
+    if len(every) > 1:
+        stages = stages_of(params.training or "freeze_all", every, names)
+        _check_can_be_joined(params, task, every)
+    X = samples.X.select(names)
+    samples = replace(samples, X=X)
     nets = _fit_singles(task, samples, seed)
     fold = nets.folds[0]
     if len(names) > 1:
-        fold.fused, fold.corrects = _fused_net(params, task, fold, stages), False
+        net = _fused_net(params, task, fold, names, stages)
+        fold.fused, fold.corrects = net, False
         data, mask = (X, samples.y, samples.weight), fold.validation
         fit_many([fold.fused], [data], valid=[mask])
         fold.fused.callbacks = None  # callbacks cannot be saved
@@ -73,7 +75,7 @@ def _fit_singles(task, samples, seed):
     return nets
 
 
-def stages_of(training, names):
+def stages_of(training, names, able=None):
     """Stages of a training method: "freeze_all", "freeze_<modality>", "end_to_end".
 
     Parameters
@@ -81,6 +83,8 @@ def stages_of(training, names):
     training : str
     names : list of str
         Modalities.
+    able : list of str, optional
+        Those that can be trained; None is all.
 
     Returns
     -------
@@ -93,11 +97,12 @@ def stages_of(training, names):
     if training == "end_to_end":
         return None
     kept = names if training == "freeze_all" else [frozen[training]]
-    learning = [f"encoders__{name}" for name in names if name not in kept]
+    able = names if able is None else able
+    learning = [f"encoders__{name}" for name in able if name not in kept]
     return [Stage([*learning, "fusion", "head"])]
 
 
-def _fused_net(params, task, fold, stages):
+def _fused_net(params, task, fold, names, stages):
     """The fused net: from the single nets, or from scratch if nothing is frozen."""
     encoders, head = {n: task.encoder(n) for n in fold.singles}, params.head
     if stages is not None:
@@ -109,7 +114,7 @@ def _fused_net(params, task, fold, stages):
     return task.make_net(
         encoders,
         fold.seed,
-        fusion=NoHarmFusion(_factor(params), kind=params.kind or "arithmetic"),
+        fusion=NoHarmFusion(_factor(params, names), kind=params.kind or "arithmetic"),
         head=head,
         stages=stages,
         lr=params.lr if has_one_rate(params.optimizer) else lr,
@@ -117,8 +122,15 @@ def _fused_net(params, task, fold, stages):
     )
 
 
-def _factor(params):
+def _factor(params, names):
     """The factor; if it has a weight for each modality of X, of those that are used."""
+    factor = _factor_in_use(params)
+    if isinstance(factor, (tuple, list)) and len(names) < len(params.modalities_in_):
+        return kept_weights(factor, list(params.modalities_in_), names)
+    return factor
+
+
+def _factor_in_use(params):
     factor, used = params.factor, list(params.modalities_in_)
     known = list(getattr(params, "feature_names_in_", used))
     if isinstance(factor, (tuple, list)) and len(factor) != len(used):
@@ -139,18 +151,20 @@ def _check_length(factor, known, used):
         )
 
 
-def _check_present(X):
-    missing = [n for n, mask in X.present.items() if mask.sum() < MIN_SAMPLES]
-    if missing:
+def _able(X):
+    """The modalities with enough samples for a net."""
+    names = [n for n, mask in X.present.items() if mask.sum() >= MIN_SAMPLES]
+    if not names:
         raise ValueError(
-            f"modalities {missing} are missing in nearly every sample: remove them, or "
-            'use guarantee="crossfit", which reports them.'
+            f"every modality of X, {list(X)}, is missing in nearly every sample; at "
+            f"least {MIN_SAMPLES} samples must have one of them."
         )
+    return names
 
 
 def _check_can_be_joined(params, task, names):
     """Check the factor and the encoders before any net is trained."""
-    fixed_weights(_factor(params), names)
+    fixed_weights(_factor(params, names), names)
     widths = _embedding_widths(task, names, params.shapes_in_)
     if len(set(widths.values())) > 1:
         raise ValueError(

@@ -16,7 +16,7 @@ from sklearn.base import (
 )
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from skmm._random import derive
+from skmm._random import derangement, derive
 from skmm._sklearn import safe_indexing
 from skmm._views import noting
 from skmm.base import restrict, takes_modalities
@@ -61,7 +61,7 @@ class Subset:
         name, present = self.replaced, X.present[self.replaced]
         seed = derive(seed, self.control, name) % 2**32
         if self.control == "permuted":  # the presence mask is permuted as well
-            order = np.random.default_rng(seed).permutation(len(X))
+            order = derangement(np.random.default_rng(seed), len(X))
             return recombined(X, {name: order})
         leaf = self._noise(X[name], seed)
         return X.assign({name: leaf}).with_missing(name, np.flatnonzero(~present))

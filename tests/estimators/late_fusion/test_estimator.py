@@ -244,10 +244,14 @@ def test_values_of_missing_samples_are_never_used():
     )
 
 
-def test_missing_everywhere_raises():
+def test_missing_in_every_modality_raises():
     X, y = two_tables()
-    with pytest.raises(ValueError, match="modality 'a' is missing in every sample"):
-        late().fit(X.with_missing("a"), y)
+    nothing = X.with_missing("a").with_missing("b")
+    with (
+        pytest.warns(UserWarning, match="missing in all"),
+        pytest.raises(ValueError, match="no modality has samples on which its model"),
+    ):
+        late().fit(nothing, y)
 
 
 def test_missing_keys_when_predicting():

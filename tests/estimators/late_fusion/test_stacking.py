@@ -312,7 +312,9 @@ def test_a_modality_present_in_few_samples():
     X, y = two_tables(40)
     few = X.with_missing("a", slice(2, None))
     model = stack({"a": DummyClassifier(), "b": LogisticRegression()})
-    assert model.fit(few, y).predict(few).shape == (40,)
+    with pytest.warns(UserWarning, match="'a' is not used.*no out-of-fold predictions"):
+        assert model.fit(few, y).predict(few).shape == (40,)
+    assert model.modalities_seen_ == ["b"]
 
 
 # -- members, weights, storing -----------------------------------------------------
@@ -324,7 +326,7 @@ def test_nets_are_fitted_together_as_one_by_one():
     net = FusionClassifier(max_epochs=4, random_state=0)
     weight = {"sample_weight": np.linspace(0.5, 2, 20)}
     data = [(view[k::2], y[k::2], weight) for k in range(2)]
-    for model, (part, labels, _) in zip(fit_folds(net, data), data, strict=True):
+    for (model, _), (part, labels, _) in zip(fit_folds(net, data), data, strict=True):
         expected = clone(net).fit(part, labels, **weight).predict_proba(view)
         np.testing.assert_allclose(model.predict_proba(view), expected, atol=1e-5)
 

@@ -109,6 +109,7 @@ def test_a_useless_modality_does_no_harm():
     assert log_loss(labels, model.predict_proba(test)) < 1.02 * best
 
 
+@pytest.mark.filterwarnings("ignore:modality .* is present in fewer than 3 training")
 @pytest.mark.parametrize("kind", ["duplicate", "constant", "missing"])
 def test_strange_modalities_are_reported_and_harmless(kind):
     data, y = one_informative(80)
@@ -398,6 +399,7 @@ def test_splitters_receive_all_samples_given_to_fit():
     assert not known[5] and known.sum() == 149
 
 
+@pytest.mark.filterwarnings("ignore:modality .* is present in fewer than 3 training")
 def test_the_prior_is_not_computed_from_held_out_labels():
     """Leaving one sample out, the class shares lean to the other class."""
     y = np.array([0, 1] * 5)

@@ -85,6 +85,7 @@ def test_too_few_incomplete_samples_have_weight_zero():
     [X, X.with_missing("noise")],
     ids=["all complete", "all incomplete"],
 )
+@pytest.mark.filterwarnings("ignore:modality 'noise' is present in fewer than 3")
 def test_with_one_kind_of_samples_there_is_one_weight(data):
     model = classifier().fit(data, Y)
     assert model.incomplete_weight_ == model.weight_ > 0

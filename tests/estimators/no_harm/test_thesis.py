@@ -138,8 +138,28 @@ def test_missing_modalities_share_the_weight():
     model = thesis().fit(holes, Y)
     alone = TWO.with_missing("b")
     assert np.isfinite(model.predict_proba(alone)).all()
-    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every sample"):
-        thesis().fit(alone, Y)
+    nothing = alone.with_missing("a")
+    with pytest.raises(ValueError, match=r"\['a', 'b'\], is missing in nearly every"):
+        thesis().fit(nothing, Y)
+
+
+@pytest.mark.parametrize("training", ["freeze_all", "freeze_b", "end_to_end"])
+@pytest.mark.parametrize("factor", ["vector", (0.5, 0.2, 0.3)])
+def test_a_modality_in_fewer_samples_than_a_net_needs(training, factor, tmp_path):
+    few = X.with_missing("b", slice(2, None))
+    model = thesis(training=training, factor=factor)
+    with pytest.warns(UserWarning, match="'b' is present in fewer than 3 training"):
+        model.fit(few, Y)
+    assert model.modalities_seen_ == list(model.unimodal_) == ["a", "noise"]
+    for rows in (X, X.with_missing("a")):
+        np.testing.assert_array_equal(
+            model.predict_proba(rows), model.predict_proba(rows.with_missing("b"))
+        )
+    model.save(tmp_path / "model")
+    again = load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+    if isinstance(factor, tuple):
+        assert model.modality_weights_ == pytest.approx({"a": 0.625, "noise": 0.375})
 
 
 @pytest.mark.parametrize(
@@ -168,8 +188,8 @@ def test_a_number_for_three_modalities_raises_before_any_training(monkeypatch):
     monkeypatch.setattr(CrossFit, "fit_singles", fail_on_training)
     with pytest.raises(ValueError, match="needs two modalities"):
         thesis(factor=0.3).fit(X, Y)
-    with pytest.raises(ValueError, match=r"\['b'\] are missing in nearly every sample"):
-        thesis().fit(TWO.with_missing("b"), Y)
+    with pytest.raises(ValueError, match="needs two modalities"):
+        thesis(factor=0.3).fit(X.with_missing("b"), Y)
 
 
 SHARES = (0.5, 0.1, 0.4)
