@@ -10,6 +10,7 @@ from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 import skmm
+from skmm.base.validation_split import validation_indices
 from skmm.model_selection import (
     compare_modalities,
     cross_validate_replicas,
@@ -118,7 +119,7 @@ def test_samples_set_aside_do_not_count():
     for kind in (skmm.FusionClassifier, skmm.GradientBlendingClassifier):
         model = kind(**settings)
         data = model.prepare(X.with_missing("table", slice(0, 0)), y)
-        train, _ = model._validation_split(model._target.read(y), None)
+        train, _ = validation_indices(model, model._target.read(y))
         assert len(data.train[0]) == len(train)
         with pytest.warns(UserWarning, match=f"in all {len(train)} training samples"):
             model.fit(X.with_missing("table", train), y)

@@ -145,7 +145,8 @@ def set_validation(estimator, data, samples, given=None):
         target = to_device(estimator._target.encode(held.y), device)
         data.valid = to_rows(held.X, data.module, device, held.weight), target
     elif estimator._needs_valid():
-        train, valid = _indices(estimator, samples)
+        drawn = samples.valid, samples.groups
+        train, valid = validation_indices(estimator, samples.y, *drawn)
         data.split(train, valid)
         if estimator.monitor != LOSS:
             held = samples.take(valid)
@@ -153,15 +154,27 @@ def set_validation(estimator, data, samples, given=None):
         data.monitor = Monitor.of(estimator, data.valid, held)
 
 
-def _indices(estimator, samples):
-    """Indices of the training and the validation set."""
-    valid, y = samples.valid, samples.y
+def validation_indices(estimator, y, valid=None, groups=None):
+    """Indices of the training and the validation set of a fit.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    y : ndarray of shape (n_samples, ...)
+    valid : ndarray of shape (n_samples,) of bool, optional
+        The validation set, if it is already drawn.
+    groups : ndarray of shape (n_samples,), optional
+
+    Returns
+    -------
+    (ndarray, ndarray)
+    """
     if valid is not None and valid.any() and not valid.all():
         return np.flatnonzero(~valid), np.flatnonzero(valid)
     seed, labels = derive(estimator._seed, "validation"), estimator._target.strata(y)
     fraction = estimator.validation_fraction
-    found = split_samples(len(y), fraction, labels, seed, samples.groups)
-    return found if samples.groups is not None else keep_outputs(y, *found)
+    found = split_samples(len(y), fraction, labels, seed, groups)
+    return found if groups is not None else keep_outputs(y, *found)
 
 
 # -- what is passed to fit ---------------------------------------------------------

@@ -25,6 +25,7 @@ from skmm import (
     ResidualFusionRegressor,
 )
 from skmm.base.training_data import combined_weight, keep_outputs
+from skmm.base.validation_split import validation_indices
 from skmm.inspection import emap
 from skmm.metrics import masked_scorer
 from skmm.model_selection import fit_replicas
@@ -315,7 +316,7 @@ def log_loss(proba, y):
 def test_losses_are_means_over_measured_entries():
     y = MASKED["labels"]
     model = FusionClassifier(early_stopping=True, **quick).fit(X, y)
-    _, valid = model._validation_split(y[SOME], None)
+    _, valid = validation_indices(model, y[SOME])
     kept = np.flatnonzero(SOME)[valid]
     best = model.history_["valid_loss"][model.best_epoch_ - 1]
     assert log_loss(outputs(model, kept), y[kept]) == pytest.approx(best, rel=1e-5)

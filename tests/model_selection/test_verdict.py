@@ -13,6 +13,7 @@ from skmm.model_selection._comparison.verdict import (
 )
 from skmm.model_selection.splits import make_splits
 from skmm.model_selection.statistics import (
+    LOSSES,
     by_rows,
 )
 
@@ -66,7 +67,7 @@ def drawn_outcomes(names, rng):
         rows = rng.normal(size=60)
         means = np.array([rows[test].mean() for _, test in splits.pairs])
         outcomes[part] = Outcome(means, rows)
-    return outcomes, Statistics(splits, None, lower_is_better=True)
+    return outcomes, Statistics(splits, None, LOSSES["neg_log_loss"])
 
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c"], list("abcd")])
@@ -102,7 +103,7 @@ def test_shapley_symmetry_and_a_useless_modality():
         frozenset(part): Outcome(np.full(5, loss), np.full(60, loss))
         for part, loss in losses.items()
     }
-    statistics = Statistics(splits, None, lower_is_better=True)
+    statistics = Statistics(splits, None, LOSSES["neg_log_loss"])
     nothing = outcomes.pop(frozenset())
     table = importance_of(outcomes, list("abc"), nothing, statistics)
     np.testing.assert_allclose(table["shapley"], [0.45, 0.0, 0.45], atol=1e-12)

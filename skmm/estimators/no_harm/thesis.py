@@ -10,6 +10,7 @@ import numpy as np
 
 from skmm._random import seeded
 from skmm.base.fit_many import fit_many
+from skmm.base.validation_split import validation_indices
 from skmm.estimators.no_harm.crossfit import FUSED, MIN_SAMPLES, CrossFit, make_folds
 from skmm.nn import ConcatFusion, MLPHead, NoHarmFusion
 from skmm.nn.assemble import assemble, complete
@@ -223,7 +224,7 @@ def _column(model):
 def _loss_in_units(task, model, samples, fold, rows):
     if model.early_stopping:
         y, mask = samples.y[rows], fold.validation[rows]
-        rows = rows[model._validation_split(y, mask)[1]]
+        rows = rows[validation_indices(model, y, mask)[1]]
     held = samples.take(rows)
     weight = task.evidence_weight(held.y, held.weight)
     X = held.X.select(list(model.modalities_in_))

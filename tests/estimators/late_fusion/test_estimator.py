@@ -295,7 +295,7 @@ def test_labels_come_back(labels):
         (np.array(["x"] * 40), "only one class, 'x'"),
         (np.ones(3), "40 and 3"),
         (np.linspace(0, 1, 40), "Unknown label type"),
-        (np.eye(40, dtype=int), "1d"),
+        (np.eye(40, dtype=int), "several labels per sample"),
     ],
 )
 def test_bad_targets_raise(y, message):

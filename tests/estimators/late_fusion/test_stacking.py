@@ -183,7 +183,7 @@ def test_groups_reach_the_splitter(routing):
         (GroupKFold(3), None, r"cv=GroupKFold.* needs groups.* groups=groups"),
         (KFold(3), GROUPS, "splits group"),
         (3, GROUPS * 0, "at least two groups to hold one out"),
-        (3, GROUPS[1:], "inconsistent numbers of samples"),
+        (3, GROUPS[1:], "groups must have one entry per sample of X"),
     ],
 )
 def test_groups_that_do_not_match_raise(cv, groups, words):

@@ -16,7 +16,7 @@ from skmm import (
     restrict,
 )
 from skmm._random import derive
-from skmm.base.training_data import split_samples
+from skmm.base.validation_split import split_samples
 from skmm.estimators.no_harm.crossfit import CrossFit
 from skmm.nn import MLPEncoder, NoHarmFusion
 from skmm.training import Stage
