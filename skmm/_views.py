@@ -1,5 +1,6 @@
 """A single modality as input of scikit-learn estimators, and notes on errors."""
 
+import re
 from contextlib import contextmanager
 
 from sklearn.base import clone
@@ -54,7 +55,7 @@ def prepending(what):
     try:
         yield
     except (ValueError, TypeError, AttributeError) as error:
-        if str(error).startswith(what):
+        if re.search(rf"(?<!\w){re.escape(what)}(?!\w)", str(error)):
             raise
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"{what}: {error}") from error

@@ -1,6 +1,6 @@
 """Parameters of the modalities in use, and estimators restricted to some."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, clone
@@ -286,12 +286,14 @@ def restrict(estimator, names):
     >>> restrict(FusionClassifier(), ["image"]).modalities
     ['image']
     """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"names must be a list of modalities; got {names!r}.")
     places = _places(estimator)
     if not places:
         raise TypeError(
-            f"{type(estimator).__name__} has no parameter `modalities`, nor has any of "
-            "its steps. Wrap it in LateFusionClassifier or LateFusionRegressor, or fit "
-            "it on one modality, such as X['image']."
+            f"estimator: {type(estimator).__name__} has no parameter `modalities`, nor "
+            "has any of its steps. Wrap it in LateFusionClassifier or "
+            "LateFusionRegressor, or fit it on one modality, such as X['image']."
         )
     part, changes = clone(estimator), {}
     for place in places:

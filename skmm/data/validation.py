@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skmm import _sklearn
+from skmm._views import prepending
 from skmm._warnings import warn
 from skmm.data import frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
@@ -175,8 +176,10 @@ def _from_array(X, estimator, reset):
         X = (X.float() if X.dtype == torch.bfloat16 else X).cpu()
     checks = {"accept_sparse": "csr", "ensure_all_finite": False}
     if estimator is None:
-        return ModalityDict({SINGLE: check_array(X, **checks)})
-    X = validate_data(estimator, X, reset=reset, **checks)
+        with prepending("X"):
+            return ModalityDict({SINGLE: check_array(X, **checks)})
+    with prepending("X"):
+        X = validate_data(estimator, X, reset=reset, **checks)
     if reset or _is_plain(estimator):
         return ModalityDict({SINGLE: X})
     X = X.toarray() if sparse.issparse(X) else X

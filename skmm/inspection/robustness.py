@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 
 from skmm._random import base_seed, derive
 from skmm._sklearn import HasMethods, Interval, validate_parameter_constraints
-from skmm._views import naming, noting
+from skmm._views import naming, noting, prepending
 from skmm.data.recombine import with_changed
 from skmm.data.validation import check_names
 from skmm.inspection._loss_increase import (
@@ -98,12 +98,12 @@ def effective_robustness(scores, baseline):
 
 def _curves(**named):
     """Two finite arrays of one length, from arguments by name."""
-    curves = {
-        name: check_array(
-            np.atleast_1d(values), ensure_2d=False, allow_nd=True, input_name=name
-        )
-        for name, values in named.items()
-    }
+    curves = {}
+    for name, values in named.items():
+        with prepending(name):
+            curves[name] = check_array(
+                np.atleast_1d(values), ensure_2d=False, allow_nd=True, input_name=name
+            )
     shapes = {name: curve.shape for name, curve in curves.items()}
     if len({*shapes.values()}) > 1 or len(next(iter(shapes.values()))) != 1:
         raise ValueError(

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_array
 
+from skmm._views import prepending
 from skmm.data import ModalityDict
 from skmm.objectives import ReconstructionLoss
 from skmm.objectives.reconstruction import OUTPUT_ACTIVATIONS
@@ -160,6 +161,7 @@ class ArrayTarget(Target):
         return values.reshape(len(values), *self.shapes[name])
 
 
+@prepending("y")
 def read_arrays(y):
     """Validate y: ``{name: array (n_samples, ...)}`` of float32 or float64.
 

@@ -7,6 +7,7 @@ import torch
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from skmm._views import prepending
 from skmm.data.finite import check_measured, measured_entries
 from skmm.data.tensors import one_tensor
 from skmm.targets.base import Target, masked_tensor
@@ -111,6 +112,7 @@ class ClassTarget(Target):
         return self.classes_[outputs.argmax(1).numpy()]
 
 
+@prepending("y")
 def read_classes(y, estimator):
     """Validate labels of an estimator that predicts one class per sample.
 
@@ -139,6 +141,7 @@ def several_labels_message(estimator):
     )
 
 
+@prepending("y")
 def read_labels(y):
     """Validate labels: of shape (n_samples,), or a multilabel indicator matrix.
 

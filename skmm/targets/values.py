@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
+from skmm._views import prepending
 from skmm.data.finite import (
     by_output,
     check_measured,
@@ -86,6 +87,7 @@ def _read_values(y):
     return (y[:, None], True) if y.ndim == 1 else (y, False)
 
 
+@prepending("y")
 def read_values(y):
     """Validate values: float64 of shape (n_samples,) or (n_samples, n_outputs).
 
@@ -101,6 +103,7 @@ def read_values(y):
     return y
 
 
+@prepending("y")
 def read_all_values(y, estimator):
     """Validate values of an estimator whose models need all of them.
 

@@ -208,7 +208,7 @@ def function_cases():
     calls = {
         model_selection.compare_modalities: base | {"resampling": folds},
         model_selection.bootstrap_score: base | {"resampling": 2, "random_state": 0},
-        model_selection.fit_replicas: base | {"subsets": [np.arange(N)]},
+        model_selection.fit_replicas: base | {"samples": [np.arange(N)]},
         model_selection.cross_validate_replicas: base | {"cv": folds},
         inspection.modality_importance: base | {"estimator": FITTED, "n_repeats": 1},
         inspection.conditional_utilization: base | {"cv": folds},
@@ -230,7 +230,7 @@ def function_cases():
             if name in ("verbose",):
                 continue
             call = partial(_call_with, function, arguments, name)
-            yield "functions", f"{function.__name__}({name}=)", call, [name]
+            yield "functions", f"{function.__name__}({name}=)", call, [name, "modality"]
 
 
 def search_cases():

@@ -18,7 +18,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from skmm._random import derangement, derive
 from skmm._sklearn import safe_indexing
-from skmm._views import noting
+from skmm._views import noting, prepending
 from skmm.base import restrict, takes_modalities
 from skmm.base.validation_split import groups_for
 from skmm.data.finite import by_output, measured_entries
@@ -125,7 +125,8 @@ def _name_tuples(subsets, names):
             f"got {subsets!r}."
         )
     listed = [] if isinstance(subsets, str) else subsets
-    listed = [[one] if isinstance(one, str) else list(one) for one in listed]
+    with prepending("subsets"):
+        listed = [[one] if isinstance(one, str) else list(one) for one in listed]
     if not all(listed):
         raise ValueError(f"subsets must not contain an empty subset; got {subsets!r}.")
     check_names([name for subset in listed for name in subset], names, "subsets")
