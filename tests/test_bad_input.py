@@ -9,9 +9,12 @@ CLEAR = 0.98  # of the calls that raise an error, in each group
 
 def check(found):
     raised = found[found["outcome"] != "accepted"]
-    clear = raised["outcome"].eq("clear").groupby(raised["group"]).mean()
-    unclear = raised[raised["outcome"] != "clear"].to_string(max_colwidth=120)
-    assert (clear >= CLEAR).all(), f"{clear}\n{unclear}"
+    unclear = (
+        raised["outcome"].ne("clear").groupby(raised["group"]).agg(["sum", "size"])
+    )
+    most = ((1 - CLEAR) * unclear["size"]).clip(lower=1)
+    shown = raised[raised["outcome"] != "clear"].to_string(max_colwidth=120)
+    assert (unclear["sum"] <= most).all(), f"{unclear}\n{shown}"
 
 
 @pytest.mark.parametrize("offset", range(2))

@@ -155,7 +155,7 @@ class ModalityEstimator(
             or with the best weights so far if `early_stopping` is set. Fitting again
             with ``warm_start=True`` continues. Before the first epoch, it is unchanged.
         """
-        again = self.warm_start and hasattr(self, "net_")
+        again = self._is_warm() and hasattr(self, "net_")
         held = {"groups": groups, "validation_data": validation_data}
         data = self.prepare(X, y, sample_weight, again=again, **held)
         net = self.make_net(data.module)
@@ -178,8 +178,12 @@ class ModalityEstimator(
         return self._train(net, data, 1)
 
     def _net_to_train_further(self, method):
-        further = self.warm_start or method != "fit"
+        further = self._is_warm() or method != "fit"
         return vars(self).get("net_") if further else None
+
+    def _is_warm(self):
+        given = self.warm_start  # not yet validated
+        return isinstance(given, (bool, np.bool_)) and bool(given)
 
     @float32_default()
     def prepare(

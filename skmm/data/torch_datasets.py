@@ -31,6 +31,11 @@ def _has_target(sample):
     return pair and isinstance(sample[0], Mapping)
 
 
+def with_target(X):
+    """Return the modalities and target of a dataset; other input, and None."""
+    return read_dataset(X) if is_dataset(X) else (X, None)
+
+
 def read_dataset(dataset):
     """Read all samples of a map-style dataset.
 

@@ -24,7 +24,7 @@ from skmm.data.finite import (
 )
 from skmm.data.labels import check_row_labels, labels_of
 from skmm.data.modality_dict import ModalityDict
-from skmm.data.torch_datasets import is_dataset, read_dataset
+from skmm.data.torch_datasets import is_dataset, with_target
 
 SINGLE = "X"  # name of the only modality if X is a plain array
 UNSEEN = ".*counts? as missing in every prediction, even where"  # pattern, to expect it
@@ -125,7 +125,7 @@ def _as_modality_dict(X, estimator, reset, absent):
     if tables.is_rows(X):
         return ModalityDict(tables.columns_of(X))
     if is_dataset(X):
-        return read_dataset(X)[0]
+        return with_target(X)[0]
     if (table := tables.read(X, "X")) is not X:
         return _as_modality_dict(table, estimator, reset, absent).with_index(None)
     return _from_array(X, estimator, reset).with_index(labels_of(X))
@@ -315,7 +315,9 @@ def check_names(names, known, what):
     what : str
         Where the names come from, such as "encoders" or "X"; starts the message.
     """
-    known = list(known)
+    known, names = list(known), list(names)
+    if bad := [name for name in names if np.ndim(name)]:
+        raise ValueError(f"{what} must be names of modalities; got {bad[0]!r}.")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
@@ -447,11 +449,6 @@ def without_unseen(X, estimator):
         if name not in seen and X.present[name].any():
             X = X.with_missing(name)
     return X
-
-
-def with_target(X):
-    """Return the modalities and target of a dataset; other input, and None."""
-    return read_dataset(X) if is_dataset(X) else (X, None)
 
 
 def check_target(estimator, y, n_samples, X=None, **others):

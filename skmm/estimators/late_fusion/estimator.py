@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from skmm._params import NestedParams, unchanged_on_error
+from skmm._params import Instance, NestedParams, unchanged_on_error
 from skmm._routing import (
     VALIDATION,
     of_rows,
     router,
 )
-from skmm._sklearn import HasMethods, StrOptions
+from skmm._sklearn import StrOptions
 from skmm._views import naming
 from skmm.base.diagram import parts_block
 from skmm.base.mixins import joined_by_row
@@ -71,9 +71,9 @@ class BaseLateFusion(NestedParams, BaseEstimator):
     __metadata_request__fit = {"sample_weight": UNUSED, "groups": True}  # of members
 
     _parameter_constraints = {
-        "estimators": [dict, HasMethods(["fit", "predict"]), None],
+        "estimators": [dict, Instance(["fit", "predict"], "an estimator"), None],
         "weights": [dict, None],
-        "final_estimator": [HasMethods(["fit", "predict"]), None],
+        "final_estimator": [Instance(["fit", "predict"], "an estimator"), None],
         "cv": ["cv_object"],
         "modalities": [list, tuple, np.ndarray, None],
         "random_state": ["random_state"],
