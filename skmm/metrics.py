@@ -10,6 +10,7 @@ from sklearn.metrics import get_scorer, make_scorer, recall_score
 from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
 
+from skmm._class_registry import registered
 from skmm.data.finite import label_probabilities
 from skmm.data.validation import plain_target
 
@@ -144,7 +145,8 @@ def masked_scorer(metric="roc_auc", *, average="macro"):
     return MaskedScorer(metric, average)
 
 
-class MaskedScorer:
+@registered("metrics")
+class MaskedScorer(BaseEstimator):
     """Scorer of several outputs, each scored where it was measured.
 
     See :func:`masked_scorer`, which makes it.

@@ -36,7 +36,7 @@ from skmm.base.training_data import (
     combined_weight,
     note_modalities,
 )
-from skmm.base.validation_split import set_validation
+from skmm.base.validation_split import set_monitor, set_validation
 from skmm.data import check_modalities
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
@@ -243,9 +243,12 @@ class ModalityEstimator(
         target = to_device(self._target.encode(samples.y), device)
         data = TrainingData(module, (rows, target))
         held = validation_data is not None or self._needs_valid()
-        if scaled and (held or self.monitor != LOSS):
-            set_validation(self, data, samples, validation_data)
+        validates = scaled and (held or self.monitor != LOSS)
+        if validates:
+            held = set_validation(self, data, samples, validation_data)
         note_modalities(self, data, again)
+        if validates:
+            set_monitor(self, data, held)
         return data
 
     def _structure_digests(self):

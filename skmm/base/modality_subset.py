@@ -221,7 +221,8 @@ def modalities_made(estimator, X):
     Raises
     ------
     TypeError
-        If the first step is a FunctionTransformer that makes modalities.
+        If the first step is a FunctionTransformer that makes modalities, or another
+        step than the first one makes them.
     """
     step = _first_step(estimator)
     if isinstance(X, Mapping) and not issparse(X):
@@ -229,6 +230,12 @@ def modalities_made(estimator, X):
     if getattr(step, "_makes_modalities", False):
         is_fitted = hasattr(step, "columns_")
         return step.transform(X) if is_fitted else clone(step).fit_transform(X)
+    if makers := [s for s in _steps(estimator) if hasattr(s, "_makes_modalities")]:
+        raise TypeError(
+            f"{type(makers[0]).__name__} must be the first step of the Pipeline, so "
+            "that its modalities can be selected; put steps for columns after it, into "
+            "a ModalityTransformer."
+        )
     if isinstance(step, FunctionTransformer):
         made = clone(step).fit_transform(X)
         if isinstance(made, Mapping) and not issparse(made):
@@ -238,6 +245,12 @@ def modalities_made(estimator, X):
                 "skmm.preprocessing.ColumnsToModalities({name: columns}) as first step."
             )
     return X
+
+
+def _steps(estimator):
+    """Steps of a Pipeline after the first one."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else []
+    return [step for _, step in steps[1:]]
 
 
 def _first_step(estimator):

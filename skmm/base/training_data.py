@@ -168,7 +168,7 @@ def scaled_weight(weight, y):
     return mean_one(weight, None if measured is None else measured.sum(axis=1))
 
 
-def keep_outputs(y, train, valid):
+def keep_outputs(y, train, valid, groups=None):
     """Move validation samples to the training set for outputs not measured in it.
 
     Parameters
@@ -176,6 +176,8 @@ def keep_outputs(y, train, valid):
     y : ndarray of shape (n_samples, ...), or other
     train, valid : ndarray of int
         Indices.
+    groups : ndarray of shape (n_samples,), optional
+        Samples of one group are moved together.
 
     Returns
     -------
@@ -188,6 +190,8 @@ def keep_outputs(y, train, valid):
         return train, valid
     never = ~measured[train].any(axis=0)
     first = valid[measured[valid].argmax(axis=0)[never & measured[valid].any(axis=0)]]
+    if groups is not None:
+        first = valid[np.isin(groups[valid], groups[first])]
     left = np.setdiff1d(valid, first)
     if len(first) == 0 or len(left) == 0:
         return train, valid

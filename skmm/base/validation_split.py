@@ -126,7 +126,7 @@ def validation_groups(groups, labels, fraction, seed):
 
 
 def set_validation(estimator, data, samples, given=None):
-    """Set the validation set of training data, and what computes `monitor` on it.
+    """Set the validation set of training data, and return it as `monitor` needs it.
 
     Parameters
     ----------
@@ -137,6 +137,10 @@ def set_validation(estimator, data, samples, given=None):
         The training samples, of which some are set aside unless others are given.
     given : (X, y) or (X, y, sample_weight), optional
         `validation_data` of `fit`.
+
+    Returns
+    -------
+    Samples or None
     """
     held = None
     if given is not None:
@@ -150,6 +154,19 @@ def set_validation(estimator, data, samples, given=None):
         data.split(train, valid)
         if estimator.monitor != LOSS:
             held = samples.take(valid)
+    return held
+
+
+def set_monitor(estimator, data, held):
+    """Set what computes `monitor`, after unseen modalities are hidden.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    data : TrainingData
+    held : Samples or None
+        Result of `set_validation`.
+    """
     if estimator.monitor != LOSS:
         data.monitor = Monitor.of(estimator, data.valid, held)
 
@@ -174,7 +191,7 @@ def validation_indices(estimator, y, valid=None, groups=None):
     seed, labels = derive(estimator._seed, "validation"), estimator._target.strata(y)
     fraction = estimator.validation_fraction
     found = split_samples(len(y), fraction, labels, seed, groups)
-    return found if groups is not None else keep_outputs(y, *found)
+    return keep_outputs(y, *found, groups)
 
 
 # -- what is passed to fit ---------------------------------------------------------

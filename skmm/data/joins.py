@@ -6,6 +6,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
+from skmm._warnings import warn
 from skmm.data import frames, leaves
 
 HOW = ("inner", "outer", "left")
@@ -19,6 +20,7 @@ def join(data, how):
     parts, present = {}, {}
     for name, value in data.items():
         places = value.index.get_indexer(index)
+        _warn_of_no_common(name, value, indexes, places)
         parts[name], present[name] = _rows_at(value, places, index), places >= 0
     return parts, present
 
@@ -43,6 +45,20 @@ def _check(data, how):
                 f"modality {name!r} has the row label {label!r} more than once, so "
                 "that rows cannot be joined by it; keep one row per label."
             )
+
+
+def _warn_of_no_common(name, value, indexes, places):
+    """Warn if a modality has no row label of the joined rows, or of another one."""
+    others = [index for index in indexes if index is not value.index]
+    shared = any((value.index.get_indexer(other) >= 0).any() for other in others)
+    if (places >= 0).any() and (shared or not others):
+        return
+    first = [index[:1].tolist() for index in indexes]
+    warn(
+        f"modality {name!r} has no row label in common with the others; the first "
+        f"labels of each are {first}. If they mean the same rows, use labels of one "
+        "type, and levels in one order."
+    )
 
 
 def _rows_at(value, places, index):

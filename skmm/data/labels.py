@@ -56,7 +56,7 @@ def check_row_labels(X, **others):
     Parameters
     ----------
     X : ModalityDict, dict, DataFrame or array-like of n_samples
-        Without labels, the others are joined to it by position.
+        Without labels, the others must only agree among themselves.
     **others : array-like of n_samples, or None
         By name.
 
@@ -65,9 +65,7 @@ def check_row_labels(X, **others):
     ValueError
         If the labels differ, or are in another order.
     """
-    labels = labels_of(X)
-    if labels is not None:
-        agreed(list(others.items()), ("X", labels))
+    agreed(list(others.items()), ("X", labels_of(X)))
 
 
 def check_masks(present, index):

@@ -81,8 +81,12 @@ class TensorRows:
         return replace(self, weight=weight)
 
     def with_missing(self, names):
-        """Return the same rows, which have a mask, with modalities missing in all."""
-        present = self.present.clone()
+        """Return the same rows with modalities missing in all."""
+        if self.present is None:
+            shape, device = (len(self), len(self.x)), tensors_in(self.x)[0].device
+            present = torch.ones(shape, dtype=torch.bool, device=device)
+        else:
+            present = self.present.clone()
         present[:, [n in names for n in self.x]] = False
         return replace(self, present=present)
 

@@ -227,7 +227,13 @@ def fit_splits(estimator, data, splits, measure, name, method, n_jobs):
     """Return clones of an estimator, fitted on each split, with its test samples."""
     trains = [train for train, _ in splits.pairs]
     models = fit_replicas(
-        estimator, data.X, data.y, trains, sample_weight=data.weight, n_jobs=n_jobs
+        estimator,
+        data.X,
+        data.y,
+        trains,
+        sample_weight=data.weight,
+        groups=data.groups,
+        n_jobs=n_jobs,
     )
     fitted = enumerate(zip(models, splits.pairs, strict=True))
     return [

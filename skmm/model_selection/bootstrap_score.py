@@ -192,6 +192,8 @@ def _scorer(estimator, scoring):
 
     def score(model, X, y):
         known = getattr(model, "classes_", None)
+        if np.ndim(y) > 1:  # labels, not probabilities of classes
+            return -float(np.mean(log_losses(model, X, np.asarray(y))))
         if not isinstance(known, np.ndarray) or np.array_equal(known, np.unique(y)):
             return scorer(model, X, y)
         return -float(np.mean(log_losses(model, X, y)))

@@ -117,6 +117,11 @@ def _repeated(X, y, groups, classes, rng):
         (False, True): GroupKFold,
     }
     kind = kinds[classes, groups is not None]
+    if groups is not None and (count := len(np.unique(groups))) < FOLDS:
+        raise ValueError(
+            f"the default resampling needs at least {FOLDS} groups, one per fold; got "
+            f"{count}. Give resampling={max(count, 2)}, a number of folds."
+        )
     pairs = []
     for _ in range(REPEATS):
         seed = rng.randint(2**31 - 1)

@@ -246,7 +246,7 @@ class Difference:
         the factor by which the error is widened. NaN if no gain below `loss` would be
         detected, or `growth` is not known.
         """
-        if not (self.growth > 0 and loss > 0):
+        if not (self.growth > 0 and loss > 0 and self.standard_error > 0):
             return np.nan
         quantiles = stats.t.isf(alpha / 2, self.df)
         quantiles += stats.norm.ppf(POWER) / np.sqrt(self.widened)
@@ -281,9 +281,7 @@ def by_rows(values, n_folds=None, groups=None):
     groups : array-like of shape (n_samples,), optional
         Samples of one group are averaged first, and count as one observation.
     """
-    if groups is not None:
-        _, members = np.unique(groups, return_inverse=True)
-        values = np.bincount(members, values) / np.bincount(members)
+    values = group_means(values, groups)
     n = len(values)
     error = values.std(ddof=1) / np.sqrt(n)
     widened = 1.0
@@ -291,6 +289,14 @@ def by_rows(values, n_folds=None, groups=None):
         widened = n_folds / (n_folds - 1) * (1 + FEW_SAMPLES / n) ** 2
     error *= np.sqrt(widened)
     return Difference(float(values.mean()), float(error), n - 1, widened=widened)
+
+
+def group_means(values, groups):
+    """Mean of each group; the values themselves without groups."""
+    if groups is None:
+        return values
+    _, members = np.unique(groups, return_inverse=True)
+    return np.bincount(members, values) / np.bincount(members)
 
 
 def by_folds(found, splits, sizes, n_folds):

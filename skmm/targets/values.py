@@ -94,7 +94,8 @@ def read_values(y):
     NaN is accepted in one of several outputs, but not in all of them everywhere.
     """
     y = with_nan(y)
-    missing = np.ndim(y) == 2 and np.shape(y)[1] > 1
+    y = y if hasattr(y, "shape") else np.asarray(y)
+    missing = len(y.shape) == 2 and y.shape[1] > 1
     finite = "allow-nan" if missing else True
     checks = {"ensure_2d": False, "ensure_all_finite": finite, "input_name": "y"}
     y = check_array(y, dtype=np.float64, **checks)

@@ -202,7 +202,7 @@ def test_no_harm_without_a_guarantee_keeps_groups_together():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        (GROUPS[:-1], "inconsistent numbers"),
+        (GROUPS[:-1], "one entry per sample"),
         (np.zeros(96), "at least two groups"),
         (np.where(np.arange(96) < 3, np.nan, 1.0), "groups contains NaN in 3 of 96"),
         (pd.Series(GROUPS, index=range(1, 97)), "groups"),

@@ -39,6 +39,7 @@ def assert_joined(X, frames, how):
         assert (X[name].dtypes == frame.dtypes).all()
 
 
+@pytest.mark.filterwarnings("ignore:modality .* has no row label:UserWarning")
 @quick
 @given(st.data(), st.sampled_from(HOW))
 def test_align_is_the_join_of_pandas(data, how):
@@ -92,6 +93,7 @@ def test_every_kind_of_column_is_joined(how):
         assert X.present[name].tolist() == [label in "qr" for label in X.index]
 
 
+@pytest.mark.filterwarnings("ignore:modality .* has no row label:UserWarning")
 def test_a_modality_without_any_of_the_rows_is_missing():
     X = ModalityDict.align({"a": frame_of([1], "a"), "b": frame_of([2], "b")}, "left")
     assert X.present["b"].tolist() == [False]
@@ -133,3 +135,14 @@ def test_arguments_are_checked():
     for data in ({}, frame_of([0], "a").to_numpy()):
         with pytest.raises(TypeError, match="dict of at least one"):
             ModalityDict.align(data)
+
+
+@pytest.mark.parametrize("how", ["inner", "outer", "left"])
+def test_labels_without_anything_in_common_are_a_warning(how):
+    a, b = pd.DataFrame({"x": [1.0, 2.0]}), pd.DataFrame({"z": [1.0, 2.0]}, ["0", "1"])
+    with pytest.warns(UserWarning, match="no row label in common"):
+        ModalityDict.align({"a": a, "b": b}, how=how)
+    levels = pd.MultiIndex.from_tuples([("s", 1), ("t", 2)], names=["site", "id"])
+    a, b = a.set_axis(levels), b.set_axis(levels).reorder_levels(["id", "site"])
+    with pytest.warns(UserWarning, match="no row label in common"):
+        ModalityDict.align({"a": a, "b": b}, how=how)

@@ -449,3 +449,18 @@ def test_twelve_assays_of_tox21():
     assert model.predict_proba(molecules).shape == (2000, 12)
     scores = masked_scorer("roc_auc", average=None)(model, molecules[1500:], y[1500:])
     assert y.isna().to_numpy().any() and np.nanmean(scores) > 0.65
+
+
+def test_groups_keep_every_output_in_training():
+    y = np.where(np.arange(60)[:, None] < 12, 1.0, [[1.0, np.nan]])
+    groups = np.repeat(np.arange(10), 6)
+    train, valid = np.arange(12, 60), np.arange(12)
+    train, valid = keep_outputs(y, train, valid, groups)
+    assert train.tolist() == [*range(6), *range(12, 60)] and len(valid) == 6
+
+
+def test_a_masked_scorer_is_saved(tmp_path):
+    model = FusionClassifier(monitor=masked_scorer("roc_auc"), early_stopping=True)
+    model.set_params(max_epochs=2, random_state=0).fit(X, MASKED["labels"])
+    model.save(tmp_path / "model")
+    assert skmm.load(tmp_path / "model").monitor.metric == "roc_auc"

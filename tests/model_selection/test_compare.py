@@ -503,7 +503,7 @@ def pair_without_evidence(**changes):
     ("changes", "expected"),
     [
         ({}, "a gain of 0.2 would have been detected with about 80 % power"),
-        ({}, "worse in 88 % of the samples (signed-rank p = 0.001), but few samples"),
+        ({}, "worse in 88 % of the samples (signed-rank p = 0.001); the mean"),
         ({"samples_better": 0.7}, "better in 70 % of the samples"),
         ({"standard_error": 0.0}, "the same in all samples"),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from skmm.model_selection._comparison.verdict import (
     Outcome,
@@ -107,3 +107,19 @@ def test_shapley_symmetry_and_a_useless_modality():
     nothing = outcomes.pop(frozenset())
     table = importance_of(outcomes, list("abc"), nothing, statistics)
     np.testing.assert_allclose(table["shapley"], [0.45, 0.0, 0.45], atol=1e-12)
+
+
+def test_unequal_groups_are_one_observation_each():
+    rng = np.random.default_rng(0)
+    groups = np.r_[np.zeros(100, int), np.arange(1, 51)]
+    y, X = rng.normal(size=150), np.empty((150, 1))
+    splits = make_splits(5, LinearRegression(), X, y, groups, 0)
+    rows = rng.normal(size=150)
+    means = np.array([rows[test].mean() for _, test in splits.pairs])
+    both = Outcome(means, rows), Outcome(means * 0, rows * 0)
+    found = Statistics(splits, groups, LOSSES["neg_log_loss"]).gain(*both)
+    plain = rows[[0, *range(100, 150)]]
+    plain[0] = rows[:100].mean()
+    expected = plain.std(ddof=1) / np.sqrt(51) * np.sqrt(5 / 4) * (1 + 20 / 51)
+    assert found.mean == pytest.approx(-plain.mean())
+    assert expected * 0.99 <= found.standard_error < expected * 2

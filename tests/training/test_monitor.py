@@ -257,3 +257,18 @@ def test_a_failed_fit_changes_nothing(estimator, callback, again):
     with pytest.raises(callback.error):
         model.fit(TRAIN, y[:80], **data)
     assert {*vars(model)} == names
+
+
+def test_a_monitor_does_not_read_a_modality_that_no_training_sample_had():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(80, 3)), 30 * rng.normal(size=(80, 2))
+    y = (a[:, 0] > 0).astype(int)
+    train = skmm.ModalityDict(a=a[:50], b=b[:50]).with_missing("b")
+    valid = {"a": a[50:], "b": b[50:]}, y[50:]
+    model = skmm.FusionClassifier(
+        early_stopping=True, monitor="neg_log_loss", max_epochs=3, random_state=0
+    )
+    with pytest.warns(UserWarning, match="missing in all"):
+        model.fit(train, y[:50], validation_data=valid)
+    losses = model.history_["valid_loss"], model.history_["valid_neg_log_loss"]
+    np.testing.assert_allclose(losses[0], -losses[1], rtol=1e-4)

@@ -225,7 +225,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
                 model, as_column = fit_model(member, part, y[rows], params, probe)
                 self.estimators_[name] = model
                 self._text_columns += [name] if as_column else []
-        self.modalities_seen_ = list(some(self.estimators_))
+        self.modalities_seen_ = list(self.estimators_)
 
     def _fit_final(self, X, y, members, fit_params, pairs):
         """Fit the final model on out-of-fold predictions; also return the members."""
@@ -233,7 +233,7 @@ class BaseLateFusion(NestedParams, BaseEstimator):
             name: stacking.out_of_fold(
                 self, name, member, (X, y), fit_params[name], pairs
             )
-            for name, member in members.items()
+            for name, member in some(members).items()
         }
         if not any(known.any() for _, known in found.values()):
             raise ValueError(
@@ -437,6 +437,11 @@ class LateFusionClassifier(ClassifierMixin, BaseLateFusion):
                 f"class, {self.classes_.tolist()[0]!r}."
             )
         counts = np.bincount(codes, weight)
+        if np.count_nonzero(counts) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes with non-zero "
+                "sample_weight; y has only one such class."
+            )
         self._prior_ = counts / counts.sum()
         return y
 

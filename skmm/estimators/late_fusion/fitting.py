@@ -68,7 +68,7 @@ def able(members, X, y, is_class, fit_params):
             found[name] = member
         else:
             warn_unseen([name], reason)
-    return some(found)
+    return found
 
 
 def some(members):

@@ -94,6 +94,8 @@ def params_of_members(owner, members, groups, validation_data):
             f"aside; got groups with rule={owner.rule!r}, and no model does. Use "
             "early_stopping=True in a model, or omit groups."
         )
+    if validation_data is not None:
+        _check_no_pipeline(members)
     takers = [name for name, member in members.items() if accepts(member, VALIDATION)]
     if validation_data is None:
         return found
@@ -105,6 +107,18 @@ def params_of_members(owner, members, groups, validation_data):
         )
     taken = {name: {VALIDATION: validation_data} for name in takers}
     return {name: params | taken.get(name, {}) for name, params in found.items()}
+
+
+def _check_no_pipeline(members):
+    """Raise an error where validation data would be ignored by a step of a Pipeline."""
+    for name, member in members.items():
+        steps = getattr(member, "steps", None)
+        if steps and accepts(steps[-1][1], VALIDATION):
+            raise ValueError(
+                "validation_data cannot be passed to the Pipeline of modality "
+                f"{name!r}, whose steps would not transform it. Transform the modality "
+                "before, or omit validation_data."
+            )
 
 
 def accepts(estimator, name):

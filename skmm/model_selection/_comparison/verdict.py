@@ -7,10 +7,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from skmm.model_selection.statistics import by_folds, by_rows, by_splits, holm
+from skmm.model_selection.statistics import (
+    by_folds,
+    by_rows,
+    by_splits,
+    group_means,
+    holm,
+)
 
 HELPS, NO_EVIDENCE, HARMS = "helps", "no evidence", "harms"
 PERCENTILES = (2.5, 97.5)
+FEWEST = 60  # observations, for a statement on power
 
 
 @dataclass
@@ -86,6 +93,25 @@ class Statistics:
         """Gain of an outcome over a reference in each split."""
         return self._sign * (outcome.splits - reference.splits)
 
+    def detectable(self, found, reference, alpha):
+        """Gain over a reference that is detected with about 80 % power, or NaN.
+
+        It is NaN where the benchmark does not confirm the power: with few observations,
+        and by splits.
+        """
+        if reference.rows is None or found.df + 1 < FEWEST:
+            return np.nan
+        return found.detectable(alpha, reference.splits.mean())
+
+    def ranks(self, outcome, reference):
+        """Share of better observations, and Wilcoxon's signed-rank test."""
+        if outcome.rows is None or reference.rows is None:
+            return {"samples_better": np.nan, "p_wilcoxon": np.nan}
+        gains = group_means(reference.rows - outcome.rows, self.groups)
+        share = float((gains > 0).mean() + (gains == 0).mean() / 2)
+        p = float(wilcoxon(gains).pvalue) if gains.any() else 1.0
+        return {"samples_better": share, "p_wilcoxon": p}
+
     @property
     def lower_is_better(self):
         """Whether the measure is a loss."""
@@ -106,8 +132,13 @@ class Statistics:
         if rows is None:
             return by_splits(splits, self.splits.ratio)
         n_folds = self.splits.n_folds
-        found = by_rows(rows, n_folds, self.groups)
-        return by_folds(found, splits, self.splits.test_sizes, n_folds)
+        found, sizes = by_rows(rows, n_folds, self.groups), self.splits.test_sizes
+        if self.groups is not None:  # groups are the observations of a split, too
+            tests = [test for _, test in self.splits.pairs]
+            tests = [group_means(rows[test], self.groups[test]) for test in tests]
+            splits = np.array([test.mean() for test in tests])
+            sizes = np.array([len(test) for test in tests])
+        return by_folds(found, splits, sizes, n_folds)
 
     def _growth(self, found, reference):
         """Growth of the squared standard error per unit of gain over the reference."""
@@ -169,20 +200,10 @@ def _pair(fused, against, statistics, alpha):
         "p_helps": found.p_above(),
         "p_harms": found.p_below(),
         "splits_better": float((gains > 0).mean()),
-        **_ranks(fused.rows, against.rows),
-        "detectable": found.detectable(alpha, against.splits.mean()),
+        **statistics.ranks(fused, against),
+        "detectable": statistics.detectable(found, against, alpha),
         "observations": found.df + 1,
     }
-
-
-def _ranks(fused, against):
-    """Share of samples with the smaller loss, and Wilcoxon's signed-rank test."""
-    if fused is None or against is None:
-        return {"samples_better": np.nan, "p_wilcoxon": np.nan}
-    gains = against - fused
-    share = float((gains > 0).mean() + (gains == 0).mean() / 2)
-    p = float(wilcoxon(gains).pvalue) if gains.any() else 1.0
-    return {"samples_better": share, "p_wilcoxon": p}
 
 
 def importance_of(outcomes, names, constant, statistics):
@@ -275,8 +296,9 @@ def sentence(kind, pair, measure, observations, alpha):
     else:
         text = (
             f"{name} gains {gain:.3g} {measure} {interval} over {single}, the closest "
-            "single modality. " + _caution(pair, observations) + _typical(pair, alpha)
+            "single modality. " + _caution(pair, observations)
         )
+        text += _typical(pair, observations, alpha)
     if observations == "splits":
         text += " The test is split-based and has low power."
     return f"{kind}: {text}"
@@ -296,13 +318,13 @@ def _caution(pair, observations):
     )
 
 
-def _typical(pair, alpha):
-    """Say where most samples speak against a mean that few of them dominate."""
+def _typical(pair, observations, alpha):
+    """Say in how many samples it is better, if that is not by chance."""
     if not pair["p_wilcoxon"] <= alpha:
         return ""
     better, share = pair["samples_better"] > 0.5, pair["samples_better"]
     share, kind = (share, "better") if better else (1 - share, "worse")
     return (
-        f" It is {kind} in {100 * share:.0f} % of the samples (signed-rank p = "
-        f"{pair['p_wilcoxon']:.2g}), but few samples dominate the mean."
+        f" It is {kind} in {100 * share:.0f} % of the {observations} (signed-rank p = "
+        f"{pair['p_wilcoxon']:.2g}); the mean, which few of them may dominate, decides."
     )

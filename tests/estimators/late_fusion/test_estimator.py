@@ -244,14 +244,18 @@ def test_values_of_missing_samples_are_never_used():
     )
 
 
-def test_missing_in_every_modality_raises():
+def test_missing_in_every_modality_predicts_the_prior():
     X, y = two_tables()
     nothing = X.with_missing("a").with_missing("b")
+    with pytest.warns(UserWarning, match="missing in all"):
+        model = late().fit(nothing, y)
+    shares = np.bincount(y) / len(y)
+    np.testing.assert_allclose(model.predict_proba(X), np.tile(shares, (len(X), 1)))
     with (
         pytest.warns(UserWarning, match="missing in all"),
         pytest.raises(ValueError, match="no modality has samples on which its model"),
     ):
-        late().fit(nothing, y)
+        LateFusionClassifier(LogisticRegression(), rule="stack").fit(nothing, y)
 
 
 def test_missing_keys_when_predicting():
