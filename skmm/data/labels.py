@@ -89,7 +89,9 @@ def _message(first, labels, what, own):
     row, (label, got) = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
     name = what.removeprefix("modality ")
     value = f"X[{name}]" if name != what else name
-    by_label = "ModalityDict.align({...})" if name != what else f"{value}.loc[X.index]"
+    source = first if first.isidentifier() else "X"
+    by_label = f"{value}.loc[{source}.index]"
+    by_label = "ModalityDict.align({...})" if name != what else by_label
     return (
         f"{what} has {order if same else f'other row labels than {first}'}: row {row} "
         f"is {got!r}, not {label!r}. To join by label, use {by_label}; to join by "

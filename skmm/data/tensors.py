@@ -326,11 +326,7 @@ def resolve_device(device):
     ValueError
         If the device does not exist.
     """
-    if not isinstance(device, (str, int, torch.device)):
-        raise TypeError(
-            f"device must be 'auto', a name or a torch.device; got {device!r}."
-        )
-    if device == "auto":
+    if isinstance(device, str) and device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(device)

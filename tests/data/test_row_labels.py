@@ -343,7 +343,9 @@ def test_input_without_labels_is_joined_by_position():
     X, y = {"a": np.random.default_rng(0).normal(size=(N, 2))}, labels_of_classes()
     by_position = CLASSIFIER.fit(X, y.to_numpy()).predict_proba(X)
     np.testing.assert_array_equal(CLASSIFIER.fit(X, y).predict_proba(X), by_position)
-    check_row_labels(X, y=y, sample_weight=shuffled(WEIGHT))
+    check_row_labels(X, y=y.to_numpy(), sample_weight=shuffled(WEIGHT))
+    with pytest.raises(ValueError, match=r"row labels of y in another order.*loc\[y"):
+        check_row_labels(X, y=y, sample_weight=shuffled(WEIGHT))
 
 
 def test_splits_of_scikit_learn_keep_labels_equal():
