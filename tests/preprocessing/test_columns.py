@@ -48,6 +48,7 @@ DECLARED = dict.fromkeys(
         "check_fit_idempotent",
         "check_transformer_data_not_an_array",
         "check_transformer_preserve_dtypes",
+        "check_array_api_input",
         "check_methods_subset_invariance",
         "check_methods_sample_order_invariance",
     ],
