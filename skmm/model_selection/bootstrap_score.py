@@ -130,31 +130,18 @@ def bootstrap_score(
     if y is None:
         check_target(estimator, y, 0)  # raises
     n_samples = check_has_samples(X)
-    weight, groups = (
-        check_sample_weights(sample_weight, n_samples),
-        check_groups(groups, len(y)),
-    )
+    given = {
+        "sample_weight": check_sample_weights(sample_weight, n_samples),
+        "groups": check_groups(groups, n_samples),
+    }
     rng = check_random_state(random_state)
     scorer = _scorer(estimator, scoring)
     labels = y if is_classifier(estimator) else None  # regression is not stratified
-    splits = list(_splitter(resampling, rng).split(X, labels, groups))
+    splits = list(_splitter(resampling, rng).split(X, labels, given["groups"]))
     fit = fit_replicas if error_score == "raise" else fit_or_error
-    given = {"sample_weight": weight, "groups": groups}
-    models = fit(
-        estimator, X, y, [train for train, _ in splits], **given, n_jobs=n_jobs
-    )
-    warn_of_failed_fits(models, error_score)
-    scores = np.array(
-        [
-            error_score
-            if isinstance(model, Exception)
-            else score_of(
-                model, safe_indexing(X, test), y[test], scorer, None, error_score
-            )
-            for model, (_, test) in zip(models, splits, strict=True)
-        ],
-        dtype=float,
-    )
+    trains = [train for train, _ in splits]
+    models = fit(estimator, X, y, trains, **given, n_jobs=n_jobs)
+    scores = _oob_scores(models, X, y, splits, scorer, error_score)
     known = scores[~np.isnan(scores)]
     if not len(known):
         raise ValueError(
@@ -182,6 +169,19 @@ def bootstrap_score(
         oob, found.train_score, found.no_information_score
     )
     return found
+
+
+def _oob_scores(models, X, y, splits, scorer, error_score):
+    """Scores of the samples out of bag; `error_score` of fits that failed."""
+    warn_of_failed_fits(models, error_score)
+    scores = np.full(len(models), np.nan)
+    for i, (model, (_, test)) in enumerate(zip(models, splits, strict=True)):
+        if isinstance(model, Exception):
+            scores[i] = error_score
+            continue
+        part = safe_indexing(X, test), y[test]
+        scores[i] = score_of(model, *part, scorer, None, error_score)
+    return scores
 
 
 def _scorer(estimator, scoring):

@@ -72,7 +72,7 @@ def able(members, X, y, is_class, fit_params):
 
 
 def some(members):
-    """Return the members, of which there must be one."""
+    """Return the members, after a check that there is at least one."""
     if not members:
         raise ValueError(
             "no modality has samples on which its model can be fitted; give samples of "
