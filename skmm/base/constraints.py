@@ -8,6 +8,7 @@ from skmm.training import optimizers
 from skmm.training.schedules import SCHEDULES
 
 OF_TRAINING = {
+    "n_estimators": [Interval(Integral, 1, None, closed="left")],
     "objective": [str, callable, None],
     "stages": [list, tuple, None],
     "optimizer": [StrOptions(set(optimizers.NAMES)), callable],

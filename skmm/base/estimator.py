@@ -1,6 +1,7 @@
 """Base class of the estimators that train one net on several modalities."""
 
 from copy import copy
+from functools import partial
 
 import numpy as np
 from sklearn.base import (
@@ -21,6 +22,7 @@ from skmm.base import search_space as spaces
 from skmm.base.adapting import adapt_encoders
 from skmm.base.constraints import OF_TRAINING
 from skmm.base.diagram import parts_block
+from skmm.base.ensembles import make_ensemble, members_of, pack
 from skmm.base.modality_subset import (
     check_by_modality,
     encoders_in_use,
@@ -105,6 +107,7 @@ class ModalityEstimator(
     _by_subset = ()
     _changes_loss = "objective class_weight stages max_epochs early_stopping".split()
     search_space = {}
+    n_estimators = 1  # a parameter of estimators whose net may be an ensemble
     class_weight = None  # a parameter of classifiers
     monitor = LOSS  # a parameter of estimators whose predictions can be scored
     __metadata_request__fit = {"groups": True}
@@ -251,6 +254,7 @@ class ModalityEstimator(
         note_modalities(self, data, again)
         if not again:
             adapt_encoders(self, data)
+            pack(data.module)
         if validates:
             set_monitor(self, data, held)
         return data
@@ -301,12 +305,13 @@ class ModalityEstimator(
 
     def _make_module(self):
         encoders = encoders_in_use(self)
-        return self._assemble(encoders, fusion_in_use(self.fusion, encoders), self.head)
+        parts = encoders, fusion_in_use(self.fusion, encoders), self.head
+        return make_ensemble(self, partial(self._assemble, *parts))
 
-    def _assemble(self, encoders, fusion, head):
-        """Assemble the module for the fitted shapes and target."""
+    def _assemble(self, encoders, fusion, head, seeded=None):
+        """Assemble one net for the fitted shapes and target."""
         sizes = self.shapes_in_, self._n_outputs()
-        return assemble(encoders, fusion, head, *sizes, self._seeded)
+        return assemble(encoders, fusion, head, *sizes, seeded or self._seeded)
 
     def _n_outputs(self):
         return self._target.n_outputs
@@ -451,9 +456,9 @@ class ModalityEstimator(
 
     @property
     def encoders_(self):
-        """Fitted encoder of each modality."""
+        """Fitted encoder of each modality, of the first net of an ensemble."""
         check_is_fitted(self, "net_")
-        return dict(self.net_.module_.encoders.items())
+        return dict(members_of(self.net_.module_)[0].encoders.items())
 
     @property
     def history_(self):
@@ -497,11 +502,11 @@ class ModalityEstimator(
         return net_state.probe(self)
 
     def _packed(self, module):
-        """Parts of the module, from which `_unpacked` rebuilds it."""
+        """Parts of the module, from which `_unpacked` makes it again."""
         return net_state.packed_parts(module)
 
     def _unpacked(self, parts):
-        return self._assemble(**parts)
+        return net_state.unpacked(self, parts)
 
     def default_search_space(self):
         """Default search space, such as for ``RandomizedSearchCV``.

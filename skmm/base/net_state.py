@@ -6,6 +6,7 @@ import torch
 
 from skmm._random import seeded
 from skmm.data.tensors import resolve_device
+from skmm.nn.composite.ensemble import Ensemble
 from skmm.nn.shape_inference import random_rows
 from skmm.persistence.saving import fitted_attributes, set_attributes
 from skmm.training import TensorNet
@@ -40,9 +41,20 @@ def restore(estimator, attributes):
 
 
 def packed_parts(module):
-    """Parts of a MultimodalModule as keyword arguments of `assemble`."""
+    """Parts of a net as keyword arguments of `assemble`; of an ensemble, of each."""
+    if isinstance(module, Ensemble):
+        parts = [packed_parts(member) for member in module.split()]
+        return {"members": parts, "average": module.average}
     encoders = dict(module.encoders.items())
     return {"encoders": encoders, "fusion": module.fusion, "head": module.head}
+
+
+def unpacked(estimator, parts):
+    """Make the module of an estimator from the result of `packed_parts`."""
+    if "members" not in parts:
+        return estimator._assemble(**parts)
+    members = [estimator._assemble(**one) for one in parts["members"]]
+    return Ensemble(members, parts["average"]).pack()
 
 
 def probe(estimator):

@@ -1,6 +1,9 @@
 """Fusion of the embeddings of several modalities in one net."""
 
+import numpy as np
+
 from skmm.base import ModalityEstimator, NetClassifierMixin, NetRegressorMixin
+from skmm.base.ensembles import outputs_by_member
 
 
 class FusionClassifier(NetClassifierMixin, ModalityEstimator):
@@ -21,6 +24,10 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         has one hidden layer.
     modalities : list of str or None, default=None
         Modalities to use; encoders of others are ignored. None uses all.
+    n_estimators : int, default=1
+        Number of nets, which start from different weights, are trained together, and
+        whose probabilities are averaged. Early stopping follows the average. Nets of
+        dense layers are computed as one; others in turn.
     objective : str, callable or None, default=None
         Loss to minimise: a name, or ``objective(outputs, target, weight)``. None is
         cross-entropy, or binary cross-entropy for multilabel targets.
@@ -151,6 +158,7 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         fusion="concat",
         head=None,
         modalities=None,
+        n_estimators=1,
         objective=None,
         stages=None,
         optimizer="adam",
@@ -175,6 +183,30 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     ):
         self._store(locals())
 
+    def member_predict_proba(self, X):
+        """Predict class probabilities with every net.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+
+        Returns
+        -------
+        ndarray of shape (n_estimators, n_samples, n_classes)
+            Their mean over the first axis is `predict_proba`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmm import FusionClassifier
+        >>> X = {"a": np.random.default_rng(0).normal(size=(60, 3))}
+        >>> y = (X["a"][:, 0] > 0).astype(int)
+        >>> model = FusionClassifier(n_estimators=4, max_epochs=5, random_state=0)
+        >>> model.fit(X, y).member_predict_proba(X).shape
+        (4, 60, 2)
+        """
+        return np.stack([self._target.proba(o) for o in outputs_by_member(self, X)])
+
 
 class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     """Regressor that encodes each modality and fuses the embeddings.
@@ -192,6 +224,10 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         has one hidden layer.
     modalities : list of str or None, default=None
         Modalities to use; encoders of others are ignored. None uses all.
+    n_estimators : int, default=1
+        Number of nets, which start from different weights, are trained together, and
+        whose predictions are averaged. Early stopping follows the average. Nets of
+        dense layers are computed as one; others in turn.
     objective : str, callable or None, default=None
         Loss to minimise: "squared_error", "absolute_error", "huber_error", or
         ``objective(outputs, target, weight)``. None is "squared_error".
@@ -308,6 +344,7 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         fusion="concat",
         head=None,
         modalities=None,
+        n_estimators=1,
         objective=None,
         stages=None,
         optimizer="adam",
@@ -330,3 +367,27 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         verbose=0,
     ):
         self._store(locals())
+
+    def predict(self, X, return_std=False):
+        """Predict values in the units of y.
+
+        Parameters
+        ----------
+        X : ModalityDict, dict, DataFrame or array-like of shape (n_samples, ...)
+            A modality that was missing from some training samples may be missing.
+        return_std : bool, default=False
+            Also return the standard deviation of the predictions of the nets. It is
+            large where the training samples do not determine the prediction, and does
+            not include noise in y. It is 0 for a single net.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), like y of `fit`
+            Mean of the predictions of the nets.
+        std : ndarray of the same shape
+            Only if `return_std` is True.
+        """
+        if not return_std:
+            return super().predict(X)
+        found = np.stack([self._target.decode(o) for o in outputs_by_member(self, X)])
+        return found.mean(axis=0), found.std(axis=0)

@@ -54,6 +54,10 @@ class MultimodalModule(ModalityModule):
         """Encode missing samples too, which stacks require; fusions mask them."""
         self.encode_all = True
 
+    def leave_stack(self):
+        """Encode present samples only."""
+        self.encode_all = False
+
     @property
     def gives(self):
         """Names of the outputs; () is a tensor."""

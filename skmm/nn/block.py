@@ -108,6 +108,7 @@ class Block(CachedParamNames, BaseEstimator, nn.Module):
     stackable = False
     per_replica: ClassVar[dict] = {}
     replica_buffers: ClassVar[tuple] = ()
+    in_stack = False
     alone = Renamed("alone", "supports_single")
     _parameter_constraints: dict = {}
 

@@ -15,8 +15,11 @@ class Target:
     A subclass defines ``learn(y, weight, classes)``, a classmethod that returns a
     target; ``read(y)``, which validates y; ``encode(y)``, which returns the tensor for
     the objective; ``strata(y)``, which returns labels to stratify by, or None;
-    `n_outputs`; and `objective`, the name of the default objective.
+    `n_outputs`; and `objective`, the name of the default objective. `average` is what
+    an ensemble averages, a key of ``skmm.nn.composite.ensemble.AVERAGES``.
     """
+
+    average = "mean"
 
     def fitted_attributes(self, name):
         """Fitted attributes of the estimator, such as `classes_`.

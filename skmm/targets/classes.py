@@ -56,6 +56,11 @@ class ClassTarget(Target):
         """Name of the default objective."""
         return "binary_cross_entropy" if self.multilabel else "cross_entropy"
 
+    @property
+    def average(self):
+        """What an ensemble averages; see ``skmm.nn.composite.ensemble``."""
+        return "sigmoid" if self.multilabel else "softmax"
+
     def read(self, y):
         """Validate y: of shape (n_samples,), or (n_samples, n_labels) if multilabel."""
         y = y if _is_integer(y) else read_labels(y)

@@ -269,6 +269,12 @@ class StackedRows:
             self.sizes,
         )
 
+    def repeated(self, size):
+        """Repeat each replica so many times; for losses, without inputs."""
+        copied = partial(torch.repeat_interleave, repeats=size, dim=0)
+        target = map_tensors(copied, self.target)
+        return StackedRows({}, None, copied(self.weight), target, copied(self.sizes))
+
     def bounds(self, batch_size):
         """(start, stop) of the mini-batches of the longest replica."""
         starts = [start for start, _ in batch_bounds(int(self.sizes.max()), batch_size)]

@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from skmm._random import float32_default
 from skmm._warnings import warn
+from skmm.nn.composite.ensemble import Ensemble, with_gradient_of_sum
 from skmm.nn.norms import running_statistics
 from skmm.nn.shape_inference import check_objective_reads
 from skmm.objectives.base import check_scalar, modules_in, validation_of
@@ -169,10 +170,14 @@ class TensorNet(PortableNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Compute the objective plus the penalties of the parts."""
         objective = self.criterion if training else validation_of(self.criterion)
-        loss = check_scalar(objective(y_pred, y_true, X.weight), objective)
+        compute, size = objective, 1
+        if isinstance(self.module_, Ensemble):
+            size = self.module_.size
+            compute = partial(self.module_.loss, objective) if training else objective
+        loss = check_scalar(compute(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
-            loss = loss + block.penalty()
-        return loss
+            loss = loss + block.penalty() / size
+        return with_gradient_of_sum(loss, size) if training else loss
 
     def train_step_single(self, batch, **fit_params):
         """Compute loss and clipped gradients of one mini-batch."""
@@ -449,7 +454,11 @@ class TensorNet(PortableNet):
         return self.get_loss(self.infer(rows), target, rows)
 
     def _clip(self):
-        if self.gradient_clip is not None:
+        if self.gradient_clip is None:
+            return
+        if isinstance(self.module_, Ensemble):
+            self.module_.clip_gradients(self.gradient_clip)
+        else:
             clip_grad_norm_(self.learner_.parameters(), self.gradient_clip)
 
 

@@ -30,6 +30,16 @@ class StackedLinear(nn.Module):
             return torch.baddbmm(self.bias, x, self.weight)
         return x @ self.weight + self.bias
 
+    def peer(self, index):
+        """One of the layers, with a copy of its weights."""
+        shape = self.weight.shape[1:]
+        layer = nn.utils.skip_init(nn.Linear, *shape, bias=self.bias is not None)
+        layer.to(self.weight)
+        layer.weight.copy_(self.weight[index].T)
+        if self.bias is not None:
+            layer.bias.copy_(self.bias[index, 0])
+        return layer
+
     def write(self, peers):
         """Copy the weights back."""
         for i, peer in enumerate(peers):
@@ -173,14 +183,58 @@ def stack(peers):
         shell.enter_stack()
     if isinstance(shell, Block):
         shell.__dict__["_buffers"] = {
-            name: torch.stack([peer._buffers[name] for peer in peers])[:, None]
+            name: _with_batch_axis(
+                torch.stack([p._buffers[name] for p in peers]), shell
+            )
             for name in shell._buffers
         }
+        shell.in_stack = True
     shell.__dict__["_modules"] = {
         name: stack([peer._modules[name] for peer in peers])
         for name in peers[0]._modules
     }
     return shell
+
+
+def _with_batch_axis(buffers, block):
+    """Buffers of replicas, with an axis for the samples unless they have one."""
+    return buffers if block.in_stack else buffers[:, None]
+
+
+@torch.no_grad()
+def unstacked(stacked, index):
+    """Return one of the modules of a stack, with a copy of its weights."""
+    if isinstance(stacked, StackedLinear):
+        return stacked.peer(index)
+    shell = copy.copy(stacked)
+    if hasattr(shell, "leave_stack"):
+        shell.leave_stack()
+    if isinstance(shell, Block):
+        buffers = shell._buffers.items()
+        shell.__dict__["_buffers"] = {n: b[index, 0].clone() for n, b in buffers}
+        shell.in_stack = False
+    shell.__dict__["_modules"] = {
+        name: unstacked(part, index) for name, part in stacked._modules.items()
+    }
+    return shell
+
+
+@torch.no_grad()
+def clip_stacked(parameters, largest, n_axes=1):
+    """Limit the norm of the gradient of each module of a stack.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+    largest : float
+    n_axes : int, default=1
+        Number of axes of the stack: 2 for a stack of stacks.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch.stack([g.flatten(n_axes).norm(dim=n_axes) for g in gradients])
+    share = (largest / (norms.norm(dim=0) + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(share.view(*share.shape, *[1] * (gradient.ndim - n_axes)))
 
 
 @torch.no_grad()

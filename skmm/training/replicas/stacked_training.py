@@ -7,7 +7,8 @@ import torch
 
 from skmm._random import float32_default
 from skmm.data.tensors import map_tensors
-from skmm.nn.composite.stack import StackedBatchNorm, stack, unstack
+from skmm.nn.composite.ensemble import Ensemble, with_gradient_of_sum
+from skmm.nn.composite.stack import StackedBatchNorm, clip_stacked, stack, unstack
 from skmm.objectives.base import validation_of
 from skmm.training.batches import check_weights
 from skmm.training.callbacks import EarlyStopping
@@ -61,6 +62,7 @@ class StackedTraining:
     def __init__(self, nets, train, valid, stopper):
         self.nets, self.train, self.valid, self.stopper = nets, train, valid, stopper
         self.module = stack([net.module_ for net in nets])
+        self.is_ensemble = isinstance(self.module, Ensemble)
         self.norms = [
             m for m in self.module.modules() if isinstance(m, StackedBatchNorm)
         ]
@@ -108,31 +110,29 @@ class StackedTraining:
             self.optimizer.zero_grad()
             losses.sum().backward()
             if self.nets[0].gradient_clip is not None:
-                self._clip(self.nets[0].gradient_clip)
+                clip_stacked(
+                    self.parameters, self.nets[0].gradient_clip, 1 + self.is_ensemble
+                )
             self.optimizer.step()
             total, counted = total + losses.detach() * sizes, counted + sizes
         return (total / counted).double().cpu()
-
-    def _clip(self, largest):
-        """Clip the gradient of each replica by its own norm."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-        share = (largest / (norms + 1e-6)).clamp(max=1.0)
-        for gradient in gradients:
-            gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 
     def _losses(self, batch, objective):
         """Mean loss of each replica without padding, and its size; shape (B,)."""
         for norm in self.norms:
             norm.rows = batch.real
         outputs = self.module(batch.x, batch.present)
-        flat, target = map_tensors(_flat, outputs), map_tensors(_flat, batch.target)
-        losses, counted = objective.row_losses(flat, target)
-        total = (losses.view(batch.weight.shape) * batch.weight).sum(1)
-        sizes = batch.sizes
-        if counted is not None:  # padding is not observed
-            sizes = counted.view(batch.weight.shape).sum(1)
-        return objective.finish(total / sizes.clamp(min=1)), sizes
+        if self.is_ensemble and self.module.training:
+            return self._losses_of_members(outputs, batch, objective)
+        return _row_losses(outputs, batch, objective)
+
+    def _losses_of_members(self, outputs, batch, objective):
+        """Mean loss of the members of each replica, and its size; shape (B,)."""
+        size = self.module.size
+        outputs = map_tensors(_flat, outputs)
+        losses, sizes = _row_losses(outputs, batch.repeated(size), objective)
+        mean, sizes = losses.view(-1, size).mean(1), sizes.view(-1, size)[:, 0]
+        return with_gradient_of_sum(mean, size), sizes
 
     @torch.no_grad()
     def _check(self):
@@ -229,6 +229,17 @@ class StackedTraining:
             for _, callback in net.callbacks_:
                 if isinstance(callback, EarlyStopping):
                     callback.best_epoch_ = epoch
+
+
+def _row_losses(outputs, batch, objective):
+    """Mean loss of each replica without padding, and its size; shape (B,)."""
+    flat, target = map_tensors(_flat, outputs), map_tensors(_flat, batch.target)
+    losses, counted = objective.row_losses(flat, target)
+    total = (losses.view(batch.weight.shape) * batch.weight).sum(1)
+    sizes = batch.sizes
+    if counted is not None:  # padding is not observed
+        sizes = counted.view(batch.weight.shape).sum(1)
+    return objective.finish(total / sizes.clamp(min=1)), sizes
 
 
 def _flat(tensor):
