@@ -23,13 +23,7 @@ def make_ensemble(estimator, make):
     if size == 1:
         return make(seeded)
     others = [make(partial(seeded, "member", i)) for i in range(1, size)]
-    return Ensemble([make(seeded), *others], estimator._target.average)
-
-
-def pack(module):
-    """Stack the members of an ensemble; other modules stay as they are."""
-    if isinstance(module, Ensemble):
-        module.pack()
+    return Ensemble([make(seeded), *others], estimator._target.average).pack()
 
 
 def members_of(module):

@@ -22,7 +22,7 @@ from skmm.base import search_space as spaces
 from skmm.base.adapting import adapt_encoders
 from skmm.base.constraints import OF_TRAINING
 from skmm.base.diagram import parts_block
-from skmm.base.ensembles import make_ensemble, members_of, pack
+from skmm.base.ensembles import make_ensemble, members_of
 from skmm.base.modality_subset import (
     check_by_modality,
     encoders_in_use,
@@ -252,9 +252,7 @@ class ModalityEstimator(
         if validates:
             held = set_validation(self, data, samples, validation_data)
         note_modalities(self, data, again)
-        if not again:
-            adapt_encoders(self, data)
-            pack(data.module)
+        adapt_encoders(data)
         if validates:
             set_monitor(self, data, held)
         return data

@@ -144,11 +144,12 @@ class Block(CachedParamNames, BaseEstimator, nn.Module):
 
         An estimator calls it of each encoder, after ``build`` and before training. It
         does nothing by default; an encoder passes it on to Blocks inside it. It must
-        set buffers only, and must not depend on the global random state.
+        set buffers only, in place (``copy_``), as one call serves all nets of a packed
+        ensemble, and must not depend on the global random state.
 
-        It is called once per fit, and at the first `partial_fit`, but neither if
-        training goes on (``warm_start=True``) nor for an encoder that was given built,
-        which keeps its statistics.
+        It is called once for each new encoder: in a fit or the first `partial_fit`, but
+        neither if training goes on (``warm_start=True``) nor for an encoder that was
+        given built, which keeps its statistics.
 
         Parameters
         ----------
