@@ -123,8 +123,12 @@ def test_reliability_is_drawn_with_intervals_and_counts(strategy):
     display = ReliabilityDisplay.from_estimator(MODEL, X, Y, **settings).plot()
     curve = reliability_curve(Y, MODEL.predict_proba(X), **settings)
     diagram, counts = display.axes_
-    np.testing.assert_allclose(diagram.lines[1].get_xdata(orig=False), curve["probability"])
-    np.testing.assert_allclose(diagram.lines[1].get_ydata(orig=False), curve["frequency"])
+    np.testing.assert_allclose(
+        diagram.lines[1].get_xdata(orig=False), curve["probability"]
+    )
+    np.testing.assert_allclose(
+        diagram.lines[1].get_ydata(orig=False), curve["frequency"]
+    )
     (bars,) = diagram.collections
     ends = np.array([segment[:, 1] for segment in bars.get_segments()])
     np.testing.assert_allclose(ends, curve[["lower", "upper"]].to_numpy())
