@@ -4,6 +4,7 @@ from skmm.inspection._plot.correlation import CrossCorrelationDisplay
 from skmm.inspection._plot.importance import ModalityImportanceDisplay
 from skmm.inspection._plot.interactions import InteractionDisplay
 from skmm.inspection._plot.mixtures import MixtureDisplay
+from skmm.inspection._plot.reliability import ReliabilityDisplay
 from skmm.inspection._plot.robustness import RobustnessDisplay
 from skmm.inspection.importance import modality_importance
 from skmm.inspection.interactions import emap, interaction_decomposition
@@ -22,6 +23,7 @@ __all__ = [
     "InteractionDisplay",
     "MixtureDisplay",
     "ModalityImportanceDisplay",
+    "ReliabilityDisplay",
     "RobustnessCurve",
     "RobustnessDisplay",
     "conditional_utilization",

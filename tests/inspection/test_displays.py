@@ -2,16 +2,20 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
 
 from skmm import FusionClassifier
 from skmm.inspection import (
     InteractionDisplay,
     ModalityImportanceDisplay,
+    ReliabilityDisplay,
     RobustnessCurve,
     RobustnessDisplay,
     interaction_decomposition,
     modality_importance,
 )
+from skmm.metrics import expected_calibration_error, reliability_curve
 from skmm.preprocessing import DropCorruption
 from tests.toys import two_tables
 
@@ -111,3 +115,55 @@ def test_parts_are_bars():
     colors = [bar.get_facecolor() for bar in display.axes_.patches]
     assert colors[1] == colors[2] != colors[0]
     assert f"{found.interaction_share:.0%}" in display.axes_.get_title()
+
+
+@pytest.mark.parametrize("strategy", ["uniform", "quantile"])
+def test_reliability_is_drawn_with_intervals_and_counts(strategy):
+    settings = {"n_bins": 4, "strategy": strategy, "confidence_level": 0.8}
+    display = ReliabilityDisplay.from_estimator(MODEL, X, Y, **settings).plot()
+    curve = reliability_curve(Y, MODEL.predict_proba(X), **settings)
+    diagram, counts = display.axes_
+    np.testing.assert_allclose(
+        diagram.lines[1].get_xdata(orig=False), curve["probability"]
+    )
+    np.testing.assert_allclose(
+        diagram.lines[1].get_ydata(orig=False), curve["frequency"]
+    )
+    (bars,) = diagram.collections
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(ends, curve[["lower", "upper"]].to_numpy())
+    heights = [(bar.get_x(), bar.get_height()) for bar in counts.patches]
+    np.testing.assert_allclose(heights, curve[["left", "weight"]].to_numpy())
+    error = expected_calibration_error(
+        Y, MODEL.predict_proba(X), n_bins=4, strategy=strategy
+    )
+    assert display.error == error
+    assert texts(diagram.get_legend().get_texts()) == [
+        f"FusionClassifier, ECE {error:.3f}"
+    ]
+
+
+def test_reliability_of_named_classes_on_given_axes(plt):
+    p = np.array([[0.6, 0.2, 0.2], [0.1, 0.8, 0.1], [0.1, 0.3, 0.6]])
+    _, axes = plt.subplots(2)
+    display = ReliabilityDisplay.from_predictions(
+        ["a", "b", "b"], p, labels=["a", "b", "c"], n_bins=1, name="bag"
+    ).plot(axes)
+    assert display.axes_[0] is axes[0]
+    assert display.error == pytest.approx(abs(2 / 3 - p.max(axis=1).mean()))
+    assert display.name == "bag"
+    with pytest.raises(ValueError, match="axes must have 2"):
+        display.plot(axes[0])
+
+
+def test_classes_that_the_test_samples_lack():
+    """Labels come from the estimator, not from y."""
+    rows = np.flatnonzero(Y == Y[0])
+    assert ReliabilityDisplay.from_estimator(MODEL, X[rows], Y[rows]).error > 0
+
+
+def test_reliability_needs_a_classifier():
+    with pytest.raises(TypeError, match=r"classifier with predict_proba.*Ridge"):
+        ReliabilityDisplay.from_estimator(Ridge(), X, Y)
+    with pytest.raises(NotFittedError):
+        ReliabilityDisplay.from_estimator(FusionClassifier(), X, Y)

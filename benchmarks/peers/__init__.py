@@ -1,0 +1,1 @@
+"""The defaults of skmm beside what a practitioner would use instead."""
