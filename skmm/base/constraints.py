@@ -18,7 +18,7 @@ OF_TRAINING = {
     "gradient_clip": [Interval(Real, 0, None, closed="neither"), None],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
-    "early_stopping": ["boolean", StrOptions({"keep_start"})],
+    "early_stopping": ["boolean", StrOptions({"auto", "keep_start"})],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "patience": [Interval(Integral, 1, None, closed="left")],
     "monitor": [str, callable],

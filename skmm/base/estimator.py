@@ -40,7 +40,7 @@ from skmm.base.training_data import (
     combined_weight,
     note_modalities,
 )
-from skmm.base.validation_split import set_monitor, set_validation
+from skmm.base.validation_split import early_stopping_in_use, set_monitor, set_validation
 from skmm.data import check_modalities
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
@@ -240,6 +240,9 @@ class ModalityEstimator(
         groups = check_groups(groups, len(X), X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         samples = Samples(X, y, weight, given, groups, valid).counted(scaled)
+        self.early_stopping_ = early_stopping_in_use(
+            self, len(samples.X), scaled, validation_data
+        )
         if not again:
             self._seed = base_seed(self.random_state)
             self._structure = self._structure_digests()
@@ -265,10 +268,10 @@ class ModalityEstimator(
         return self.modalities  # to encode; None is all modalities of X
 
     def _needs_valid(self):
-        return self.early_stopping
+        return self.early_stopping_
 
     def _uses_groups(self):
-        return self._needs_valid()
+        return bool(self.early_stopping)
 
     def _read_target(self, X, y, sample_weight, again, classes, scaled):
         """Validate y and sample weights; learn the target unless `again`."""
@@ -386,7 +389,7 @@ class ModalityEstimator(
         """
         self.net_ = net
         self.n_iter_ = len(net.history)
-        if self.early_stopping:
+        if self.early_stopping_:
             self.best_epoch_ = net.best_epoch()
         return self
 

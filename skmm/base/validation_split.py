@@ -125,6 +125,32 @@ def validation_groups(groups, labels, fraction, seed):
     return parts[0 if fraction > 0.5 else 1]
 
 
+FEWEST_TO_STOP = 100  # samples; a smaller validation set says little
+
+
+def early_stopping_in_use(estimator, n_samples, scaled, validation_data=None):
+    """Value of `early_stopping`, with "auto" replaced by True or False.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    n_samples : int
+        Number of samples with a weight above zero.
+    scaled : bool
+        False in `partial_fit`, which does not stop early.
+    validation_data : tuple, optional
+        That of `fit`.
+
+    Returns
+    -------
+    bool or "keep_start"
+    """
+    if estimator.early_stopping != "auto":
+        return estimator.early_stopping
+    enough = n_samples >= FEWEST_TO_STOP or validation_data is not None
+    return scaled and enough
+
+
 def set_validation(estimator, data, samples, given=None):
     """Set the validation set of training data, and return it as `monitor` needs it.
 

@@ -29,7 +29,7 @@ def check_same_classes(estimator, classes):
 
 def check_partial_fit(estimator):
     """Check that no parameter is set that partial_fit does not support."""
-    if estimator.early_stopping:
+    if estimator.early_stopping not in (False, "auto"):
         raise ValueError(
             f"partial_fit does not support early_stopping={estimator.early_stopping!r}."
         )

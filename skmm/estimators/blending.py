@@ -211,6 +211,9 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     def _needs_valid(self):
         return True  # overfitting is measured on them
 
+    def _uses_groups(self):
+        return True
+
     def _make_module(self):
         net = super()._make_module()
         head = MLPHead() if self.head is None else self.head

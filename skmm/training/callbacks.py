@@ -165,12 +165,14 @@ def callbacks_of(estimator):
     Parameters
     ----------
     estimator : ModalityEstimator
-        With the parameters `callbacks`, `early_stopping`, `patience`, `monitor` and
-        `verbose`.
+        With the parameters `callbacks`, `patience`, `monitor` and `verbose`, and
+        `early_stopping_`, the value of `early_stopping` in use.
     """
-    keep_start = estimator.early_stopping == "keep_start"
+    # files of earlier releases do not have it
+    stopping = getattr(estimator, "early_stopping_", estimator.early_stopping)
     own = []  # named, so as not to clash with a user's callbacks
-    if estimator.early_stopping:
+    if stopping:
+        keep_start = stopping == "keep_start"
         column = column_of(estimator.monitor)
         stopper = EarlyStopping(estimator.patience, 0.0, keep_start, column)
         own.append(("skmm_early_stopping", stopper))

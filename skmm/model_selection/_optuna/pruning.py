@@ -143,7 +143,7 @@ class Report:
 
 def _reached(last, latest):
     """Return the loss of the weights that a fit has kept."""
-    if last.early_stopping:
+    if last.early_stopping_:
         return min(row["valid_loss"] for row in last.net_.history)
     return latest
 
@@ -163,7 +163,7 @@ class _Epochs:
 
     def __call__(self, net):
         last, epoch = last_step(self.model), len(net.history) - 1
-        loss = net.history[-1].get("valid_loss") if last.early_stopping else None
+        loss = net.history[-1].get("valid_loss") if last.early_stopping_ else None
         self.report.latest = self._held_out(net) if loss is None else loss
         if self.report.latest is None:
             return
