@@ -201,7 +201,9 @@ ENCODERS = {
     "LSTMEncoder": (nn.LSTMEncoder(5, layers=2), (), (TEXTS,)),
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
     "PatchTokens": (nn.PatchTokens(4, width=5), (1, 6, 6), (IMAGES,)),
+    "PeriodicEncoder": (nn.PeriodicEncoder((6,), dim=3), (5,), (TABLE,)),
     "SequenceTokens": (nn.SequenceTokens(5), (), (TEXTS,)),
+    "TabMEncoder": (nn.TabMEncoder((8, 4), n_members=3), (5,), (TABLE,)),
 }
 FUSIONS = {
     "AttentionFusion": nn.AttentionFusion(width=4),
