@@ -61,7 +61,7 @@ class Branches(nn.Module):
         return {n: getattr(e, "in_dtype", None) for n, e in self.encoders.items()}
 
     @property
-    def text_readers(self):
+    def readers(self):
         """Blocks among the encoders, by modality."""
         return {n: e for n, e in self.encoders.items() if isinstance(e, Block)}
 

@@ -1,5 +1,6 @@
 """Encoders: one modality to one embedding."""
 
+from skmm.nn.encoders.categorical import CategoricalEmbedding
 from skmm.nn.encoders.chemception import Chemception
 from skmm.nn.encoders.dense import Flatten, MLPEncoder
 from skmm.nn.encoders.image import ConvEncoder
@@ -11,6 +12,7 @@ from skmm.nn.encoders.tabm import TabMEncoder
 from skmm.nn.encoders.tokens import PatchTokens, SequenceTokens
 
 __all__ = [
+    "CategoricalEmbedding",
     "Chemception",
     "Conv1dEncoder",
     "ConvEncoder",
