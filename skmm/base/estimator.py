@@ -18,6 +18,7 @@ from skmm._resolver import resolve
 from skmm._sklearn import HasMethods
 from skmm.base import net_state, warm_start
 from skmm.base import search_space as spaces
+from skmm.base.adapting import adapt_encoders
 from skmm.base.constraints import OF_TRAINING
 from skmm.base.diagram import parts_block
 from skmm.base.modality_subset import (
@@ -247,6 +248,8 @@ class ModalityEstimator(
         if validates:
             held = set_validation(self, data, samples, validation_data)
         note_modalities(self, data, again)
+        if not again:
+            adapt_encoders(self, data)
         if validates:
             set_monitor(self, data, held)
         return data

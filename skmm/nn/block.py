@@ -77,6 +77,9 @@ class Block(BaseEstimator, nn.Module):
     per_replica : dict of str to str, default={}
         Hyper-parameters in which the blocks of one stack may differ, and the buffer
         that holds each; in a stack its shape is (replicas, 1, ...).
+    replica_buffers : tuple of str, default=()
+        Other buffers of a stackable block, such as those that `adapt` sets; in a stack
+        their shapes are (replicas, 1, ...). Training must not change them.
 
     Notes
     -----
@@ -108,6 +111,7 @@ class Block(BaseEstimator, nn.Module):
     search_space: ClassVar[dict] = {}
     stackable = False
     per_replica: ClassVar[dict] = {}
+    replica_buffers: ClassVar[tuple] = ()
     alone = Renamed("alone", "supports_single")
     _parameter_constraints: dict = {}
 
@@ -137,6 +141,34 @@ class Block(BaseEstimator, nn.Module):
         self
         """
         raise TypeError(f"{type(self).__name__} must define build(self, in_shape).")
+
+    def adapt(self, x, weight=None):
+        """Learn from the training samples what is not learnt by gradients.
+
+        An estimator calls it of each encoder, after ``build`` and before training. It
+        does nothing by default; an encoder passes it on to Blocks inside it. It must
+        set buffers only, and must not depend on the global random state.
+
+        It is called once per fit, and at the first `partial_fit`, but neither if
+        training goes on (``warm_start=True``) nor for an encoder that was given built,
+        which keeps its statistics.
+
+        Parameters
+        ----------
+        x : Tensor, or source of ``skmm.data.sources``
+            Training samples in which the modality is present, at least one, without
+            those of the validation set. It has a length and a device; slices of it, and
+            ``x[index]`` with an integer Tensor, are Tensors of shape (n, ...) and of
+            the dtype `in_dtype`. It may be larger than the memory:
+            ``skmm.nn.scaling.sampled`` draws some samples.
+        weight : Tensor of shape (n_samples,), optional
+            Product of sample and class weights, above zero; None is equal weights.
+
+        Returns
+        -------
+        self
+        """
+        return self
 
     def penalty(self):
         """Regularisation term, added to the loss of every mini-batch in training.

@@ -267,7 +267,8 @@ def test_validation_data_have_weights():
         for data in [(X[64:], Y[64:], weight), (X[80:], Y[80:]), (X[64:], Y[64:])]
     ]
     losses = [fit.history_["valid_loss"].tolist() for fit in fits]
-    assert losses[0] == losses[1] != losses[2]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    assert not np.allclose(losses[0], losses[2], rtol=1e-3)
 
 
 def test_validation_data_without_early_stopping_are_recorded():

@@ -138,8 +138,12 @@ def _can_stack_part(part):
     if not vars(kind).get("stackable", False):  # of this very class, not inherited
         return _is_elementwise(part)
     buffers = {name for name, value in part._buffers.items() if value is not None}
-    known = {*part.per_replica.values()} if isinstance(part, Block) else set()
+    known = _replica_buffers(part) if isinstance(part, Block) else set()
     return not part._parameters and buffers <= known
+
+
+def _replica_buffers(block):
+    return {*block.per_replica.values(), *block.replica_buffers}
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from numbers import Real
 from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block
 from skmm.nn.layers import ACTIVATIONS, dense_layers
+from skmm.nn.scaling import SCALES
 
 
 class Flatten(Block):
@@ -59,6 +60,10 @@ class MLPEncoder(Block):
         "identity".
     dropout : float in [0, 1), default=0.0
         Dropout probability after every activation.
+    scale : {"robust"} or None, default="robust"
+        "robust" scales every column by its median and quartiles in the training
+        samples, and limits it smoothly to ±3, as `RobustScale`. None reads the values
+        as they are.
 
     Attributes
     ----------
@@ -67,7 +72,8 @@ class MLPEncoder(Block):
 
     Notes
     -----
-    Samples with more than one dimension are flattened first.
+    Samples with more than one dimension are flattened first, and each value is a
+    column.
 
     Examples
     --------
@@ -82,28 +88,43 @@ class MLPEncoder(Block):
     search_space = {
         "hidden": [(32,), (64,), (128,), (64, 64), (128, 64)],
         "dropout": (0.0, 0.6),
+        "scale": ["robust", None],
     }
 
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "scale": [StrOptions(set(SCALES)), None],
     }
 
-    def __init__(self, hidden=(64,), *, activation="relu", dropout=0.0):
+    def __init__(self, hidden=(64,), *, activation="relu", dropout=0.0, scale="robust"):
         super().__init__()
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout
+        self.scale = scale
 
     def build(self, in_shape):
         """Create the layers for samples of shape `in_shape`."""
         self.row_ndim = len(in_shape)
+        width = math.prod(in_shape)
+        if self.scale is not None:
+            self.scaling = SCALES[self.scale]().build((width,))
         self.layers, self.out_features = dense_layers(
-            math.prod(in_shape), self.hidden, self.activation, self.dropout
+            width, self.hidden, self.activation, self.dropout
         )
+        return self
+
+    def adapt(self, x, weight=None):
+        """Learn the scale of each column; see ``Block.adapt``."""
+        if self.scale is not None:
+            self.scaling.adapt(x, weight)
         return self
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
-        return self.layers(x.flatten(-self.row_ndim))
+        x = x.flatten(-self.row_ndim)
+        if self.scale is not None:
+            x = self.scaling(x)
+        return self.layers(x)
