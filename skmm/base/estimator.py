@@ -39,6 +39,7 @@ from skmm.base.training_data import (
 )
 from skmm.base.validation_split import set_monitor, set_validation
 from skmm.data import check_modalities
+from skmm.data.categories import shapes_of
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
     TensorRows,
@@ -237,6 +238,7 @@ class ModalityEstimator(
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         samples = Samples(X, y, weight, given, groups, valid).counted(scaled)
         if not again:
+            self.shapes_in_ = shapes_of(samples.X)  # categories of those that count
             self._seed = base_seed(self.random_state)
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()

@@ -23,6 +23,7 @@ from skmm.data.categories import categories_of
 from skmm.data.sources import rows_at
 from skmm.nn.block import Block
 from skmm.nn.layers import ACTIVATIONS, dense_layers
+from skmm.nn.scaling import SCALES
 
 __all__ = ["CategoricalEmbedding"]
 
@@ -44,6 +45,8 @@ class CategoricalEmbedding(Block):
         Activation after each of these layers; see `MLPEncoder`.
     dropout : float in [0, 1), default=0.0
         Dropout probability after every activation.
+    scale : {"robust"} or None, default="robust"
+        How each column of numbers is scaled; see `MLPEncoder`.
     dim : int or None, default=None
         Width of the embedding of a category. None is ``min(50, round(1.6 * K**0.56))``
         for a column of K categories: 2 for 2, 6 for 10, 21 for 100.
@@ -91,20 +94,31 @@ class CategoricalEmbedding(Block):
     search_space = {
         "hidden": [(32,), (64,), (128,), (64, 64), (128, 64)],
         "dropout": (0.0, 0.6),
+        "scale": ["robust", None],
     }
 
     _parameter_constraints = {
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "scale": [StrOptions(set(SCALES)), None],
         "dim": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    def __init__(self, hidden=(64,), *, activation="relu", dropout=0.0, dim=None):
+    def __init__(
+        self,
+        hidden=(64,),
+        *,
+        activation="relu",
+        dropout=0.0,
+        scale="robust",
+        dim=None,
+    ):
         super().__init__()
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout
+        self.scale = scale
         self.dim = dim
 
     def build(self, in_shape):
@@ -120,6 +134,8 @@ class CategoricalEmbedding(Block):
         self.columns = sorted(categories)
         self.names = [in_shape.names[i] for i in self.columns]
         self.numeric = [i for i in range(in_shape[0]) if i not in categories]
+        if self.scale is not None:
+            self.scaling = SCALES[self.scale]().build(in_shape)
         self._make_table([len(categories[i]) for i in self.columns])
         width = len(self.numeric) + len(self.kept)
         self.layers, self.out_features = dense_layers(
@@ -148,7 +164,9 @@ class CategoricalEmbedding(Block):
         return rule if self.dim is None else int(self.dim)
 
     def adapt(self, x, weight=None):
-        """Count the categories of the training samples; see ``Block.adapt``."""
+        """Learn scales, and how frequent categories are; see ``Block.adapt``."""
+        if self.scale is not None:
+            self.scaling.adapt(x, weight)
         counts = torch.zeros(len(self.share), dtype=torch.float64, device=x.device)
         for start in range(0, len(x), PIECE):
             part = slice(start, start + PIECE)
@@ -156,7 +174,6 @@ class CategoricalEmbedding(Block):
             some = rows.new_ones(len(rows)) if weight is None else rows_at(weight, part)
             some = some[:, None].expand(rows.shape)
             counts.index_add_(0, rows.flatten(), some.flatten().to(counts))
-        counts[[*(self.first[1:] - 1), -1]] = 0  # what is new here is not trained
         totals = torch.zeros_like(self.first, dtype=counts.dtype)
         totals.index_add_(0, self.column, counts)
         self.share.copy_(counts / totals.clamp(min=1e-30)[self.column])
@@ -191,4 +208,5 @@ class CategoricalEmbedding(Block):
 
     def forward(self, x):
         """(batch, n_columns) to (batch, out_features)."""
-        return self.layers(torch.cat([x[..., self.numeric], self.embed(x)], -1))
+        scaled = x if self.scale is None else self.scaling(x)
+        return self.layers(torch.cat([scaled[..., self.numeric], self.embed(x)], -1))

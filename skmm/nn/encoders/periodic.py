@@ -21,6 +21,7 @@ from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block
 from skmm.nn.composite.stack import StackedLinear
 from skmm.nn.layers import ACTIVATIONS, dense_layers
+from skmm.nn.scaling import SCALES
 
 __all__ = ["PeriodicEncoder"]
 
@@ -44,6 +45,8 @@ class PeriodicEncoder(Block):
         Activation after each of these layers; see `MLPEncoder`.
     dropout : float in [0, 1), default=0.0
         Dropout probability after every activation.
+    scale : {"robust"} or None, default="robust"
+        How each column is scaled; see `MLPEncoder`.
     lite : bool, default=False
         Whether all features share :math:`W` and :math:`b`; this is PLR(lite).
     n_frequencies : int, default=16
@@ -51,8 +54,8 @@ class PeriodicEncoder(Block):
     dim : int, default=8
         Width of the embedding of a feature.
     sigma : float, default=0.1
-        Standard deviation of the initial frequencies, per unit of a feature. The most
-        important parameter: large values fit fine detail, and noise.
+        Standard deviation of the initial frequencies, per unit of a scaled feature. The
+        most important parameter: large values fit fine detail, and noise.
 
     Attributes
     ----------
@@ -62,8 +65,9 @@ class PeriodicEncoder(Block):
     Notes
     -----
     Shapes: (batch, n_features) to (batch, hidden[-1]). Samples with more than one
-    dimension are flattened first. Features must have about unit scale. The frequencies
-    are exempt from weight decay. Time and memory grow with n_features * n_frequencies.
+    dimension are flattened first. With ``scale=None``, features must have about unit
+    scale. The frequencies are exempt from weight decay. Time and memory grow with
+    n_features * n_frequencies.
 
     References
     ----------
@@ -87,6 +91,7 @@ class PeriodicEncoder(Block):
     search_space = {
         "hidden": [(32,), (64,), (128,), (64, 64), (128, 64)],
         "dropout": (0.0, 0.6),
+        "scale": ["robust", None],
         "lite": [False, True],
         "sigma": [0.01, 0.03, 0.1, 0.3, 1.0],
     }
@@ -95,6 +100,7 @@ class PeriodicEncoder(Block):
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "scale": [StrOptions(set(SCALES)), None],
         "lite": ["boolean"],
         "n_frequencies": [POSITIVE],
         "dim": [POSITIVE],
@@ -107,6 +113,7 @@ class PeriodicEncoder(Block):
         *,
         activation="relu",
         dropout=0.0,
+        scale="robust",
         lite=False,
         n_frequencies=16,
         dim=8,
@@ -116,6 +123,7 @@ class PeriodicEncoder(Block):
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout
+        self.scale = scale
         self.lite = lite
         self.n_frequencies = n_frequencies
         self.dim = dim
@@ -125,6 +133,8 @@ class PeriodicEncoder(Block):
         """Create the layers for samples of shape `in_shape`."""
         self.row_ndim = len(in_shape)
         count, k, dim = math.prod(in_shape), int(self.n_frequencies), int(self.dim)
+        if self.scale is not None:
+            self.scaling = SCALES[self.scale]().build((count,))
         self.frequencies = per_feature(count, 1, k, bias=False)
         nn.init.normal_(self.frequencies.weight, std=float(self.sigma))
         shared = nn.Linear(2 * k, dim) if self.lite else None
@@ -134,6 +144,12 @@ class PeriodicEncoder(Block):
         )
         return self
 
+    def adapt(self, x, weight=None):
+        """Learn the scale of each column; see ``Block.adapt``."""
+        if self.scale is not None:
+            self.scaling.adapt(x, weight)
+        return self
+
     def no_weight_decay(self):
         """Return the frequencies."""
         return [self.frequencies.weight]
@@ -141,6 +157,8 @@ class PeriodicEncoder(Block):
     def embed(self, x):
         """(batch, ...) to (batch, n_features, dim), the embeddings of the features."""
         x, rates = x.flatten(-self.row_ndim), self.frequencies.weight
+        if self.scale is not None:
+            x = self.scaling(x)
         if not self.lite:  # each feature is a batch of its own
             waves = _waves(x.transpose(-2, -1)[..., None], rates)  # (F, batch, 2 k)
             return self.linear(waves).relu().transpose(-3, -2)

@@ -20,6 +20,7 @@ from skmm._sklearn import Interval, StrOptions
 from skmm.nn.block import Block
 from skmm.nn.composite.stack import StackedLinear
 from skmm.nn.layers import ACTIVATIONS, check_widths
+from skmm.nn.scaling import SCALES
 
 __all__ = ["TabMEncoder"]
 
@@ -41,6 +42,8 @@ class TabMEncoder(Block):
         Activation after every layer; see `MLPEncoder`.
     dropout : float in [0, 1), default=0.0
         Dropout probability after every activation, drawn for each member.
+    scale : {"robust"} or None, default="robust"
+        How each column is scaled; see `MLPEncoder`.
     n_members : int, default=16
         Number of members.
     mini : bool, default=False
@@ -87,6 +90,7 @@ class TabMEncoder(Block):
     search_space = {
         "hidden": [(32,), (64,), (128,), (64, 64), (128, 64)],
         "dropout": (0.0, 0.6),
+        "scale": ["robust", None],
         "n_members": [8, 16, 32],
         "mini": [False, True],
     }
@@ -95,17 +99,26 @@ class TabMEncoder(Block):
         "hidden": [tuple, list],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "scale": [StrOptions(set(SCALES)), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "mini": ["boolean"],
     }
 
     def __init__(
-        self, hidden=(64,), *, activation="relu", dropout=0.0, n_members=16, mini=False
+        self,
+        hidden=(64,),
+        *,
+        activation="relu",
+        dropout=0.0,
+        scale="robust",
+        n_members=16,
+        mini=False,
     ):
         super().__init__()
         self.hidden = hidden
         self.activation = activation
         self.dropout = dropout
+        self.scale = scale
         self.n_members = n_members
         self.mini = mini
 
@@ -113,6 +126,8 @@ class TabMEncoder(Block):
         """Create the layers for samples of shape `in_shape`."""
         self.row_ndim = len(in_shape)
         widths = [math.prod(in_shape), *check_widths(self.hidden)]
+        if self.scale is not None:
+            self.scaling = SCALES[self.scale]().build((widths[0],))
         signs, count = MemberScale(widths[0], int(self.n_members)), len(widths) - 1
         signs.scale.weight.data.bernoulli_().mul_(2).sub_(1)
         layers = [signs]
@@ -135,6 +150,12 @@ class TabMEncoder(Block):
         scaled = MemberScale(n_out, members, bias)
         return [*before, SharedLinear(linear), scaled, *after]
 
+    def adapt(self, x, weight=None):
+        """Learn the scale of each column; see ``Block.adapt``."""
+        if self.scale is not None:
+            self.scaling.adapt(x, weight)
+        return self
+
     def no_weight_decay(self):
         """Return the scales of the members."""
         return [m.scale.weight for m in self.modules() if isinstance(m, MemberScale)]
@@ -145,7 +166,10 @@ class TabMEncoder(Block):
 
     def _members(self, x):
         """(batch, ...) to (n_members, batch, out_features)."""
-        return self.layers(x.flatten(-self.row_ndim).unsqueeze(-3))
+        x = x.flatten(-self.row_ndim)
+        if self.scale is not None:
+            x = self.scaling(x)
+        return self.layers(x.unsqueeze(-3))
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
