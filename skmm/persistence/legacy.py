@@ -5,10 +5,12 @@ format  difference from the next format
 ======  =============================================================================
 1       Outputs were not named: mixtures and embeddings had additional columns of flags,
         a single reconstruction target was named "y", and objectives had wrappers.
+2       `MLPEncoder` did not scale its inputs, and had no parameter `scale`.
 ======  =============================================================================
 """
 
 TUPLE = {"$": "tuple"}
+MLP = "skmm.nn.MLPEncoder"
 
 
 def upgrade(content, file_format):
@@ -24,7 +26,8 @@ def upgrade(content, file_format):
     -------
     JSON data
     """
-    return _from_1(content) if file_format < 2 else content
+    content = _from_1(content) if file_format < 2 else content
+    return _from_2(content) if file_format < 3 else content
 
 
 def _from_1(data):
@@ -41,6 +44,43 @@ def _from_1(data):
     if isinstance(data.get("net_"), dict):
         return _without_a_name(data | {"net_": _coordinated(data["net_"])})
     return data
+
+
+def _from_2(data):
+    """Upgrade all parts from format 2, inner ones first."""
+    if isinstance(data, list):
+        return [_from_2(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if isinstance(data.get("attributes"), dict):
+        data = data | {"attributes": _without_digests(data)}
+    data = {key: _from_2(value) for key, value in data.items()}
+    params = data.get("params")
+    if data.get("class") == MLP and isinstance(params, dict):
+        return data | {"params": {"scale": None} | params}
+    return data
+
+
+def _without_digests(estimator):
+    """Attributes without the digests of parameters that hold an `MLPEncoder`."""
+    attributes, params = estimator["attributes"], estimator.get("params")
+    digests = attributes.get("_structure")
+    if not isinstance(digests, dict) or not isinstance(params, dict):
+        return attributes
+    kept = {
+        name: digest
+        for name, digest in digests.items()
+        if not _holds_mlp(params.get(name.partition("__")[0]))
+    }
+    return attributes | {"_structure": kept}
+
+
+def _holds_mlp(data):
+    if isinstance(data, list):
+        return any(map(_holds_mlp, data))
+    if not isinstance(data, dict):
+        return False
+    return data.get("class") == MLP or any(map(_holds_mlp, data.values()))
 
 
 def _n_mixtures(head):

@@ -1,7 +1,9 @@
 """Loading of files in older formats, and training from them.
 
 ``format_1`` holds one small model of each estimator, the data that it was fitted on,
-and its predictions, before and after one more epoch.
+and its predictions, before and after one more epoch. ``format_2`` holds a
+`FusionClassifier` with one encoder that was given and one by default, and its
+predictions, before and after a warm start.
 """
 
 from pathlib import Path
@@ -69,6 +71,30 @@ def test_a_loaded_model_is_saved_in_the_current_format(path, tmp_path):
     np.testing.assert_allclose(predicted, EXPECTED[path.stem], rtol=1e-4, atol=1e-6)
 
 
+# -- format 2: MLPEncoder without a scale ------------------------------------------
+
+OF_2 = np.load(FOLDER.parent / "format_2" / "expected.npz")
+MODEL_2 = FOLDER.parent / "format_2" / "fusion.safetensors"
+
+
+def test_an_encoder_of_format_2_does_not_scale():
+    model = skmm.load(MODEL_2)
+    X = {"a": OF_2["a"], "b": OF_2["b"]}
+    assert [part.scale for part in model.encoders_.values()] == [None, None]
+    assert model.encoders["a"].scale is None
+    np.testing.assert_allclose(model.predict_proba(X), OF_2["fusion"], rtol=1e-5)
+
+
+def test_a_warm_start_goes_on_from_format_2():
+    X = {"a": OF_2["a"], "b": OF_2["b"]}
+    model = skmm.load(MODEL_2).fit(X, OF_2["y"])  # warm_start=True
+    expected = OF_2["fusion_continued"]
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-5)
+    other = skmm.load(MODEL_2).set_params(encoders__a__scale="robust")
+    with pytest.raises(ValueError, match=r"encoders.* changed since the first fit"):
+        other.fit(X, OF_2["y"])
+
+
 def wrapped(cls, **value):
     return {"$": "object", "value": {"class": cls, **value}}
 
@@ -82,6 +108,8 @@ FORGED = {
         params={"objective": {"value": {"class": 3}}},
     ),
     "head": {"class": "skmm.nn.MixtureHead", "in_shape": 3, "params": 3},
+    "encoder": {"class": "skmm.nn.MLPEncoder", "params": 3},
+    "digests": {"params": 3, "attributes": {"_structure": {"a": 3}}},
     "net": {"net_": {"parts": [1]}},
     "deep": 480 * [None],
 }
@@ -89,9 +117,10 @@ for _ in range(480):
     FORGED["deep"] = {"a": FORGED["deep"]}
 
 
+@pytest.mark.parametrize("file_format", [1, 2])
 @pytest.mark.parametrize("content", FORGED.values(), ids=FORGED)
-def test_forged_content_of_format_1(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FORMAT", 1)
+def test_forged_content_of_an_older_format(content, file_format, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "FORMAT", file_format)
     (tmp_path / "model").write_bytes(files.to_bytes(content, {}))
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"cannot load .*: it(s content|.contains)"):
