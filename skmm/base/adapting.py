@@ -8,37 +8,29 @@ from skmm.nn.block import Block
 
 
 @torch.no_grad()
-def adapt_encoders(estimator, data):
-    """Call `adapt` of the encoders of a new net with their training samples.
+def adapt_encoders(data):
+    """Call `adapt` of the new encoders of a module with their training samples.
 
-    Samples in which a modality is missing are left out. An encoder that was given
-    built keeps what it has learnt.
+    Samples in which a modality is missing are left out; if all are, the encoder waits
+    for a later fit of the same net. Encoders that were given built keep what they have
+    learnt, and so do those of a net that is trained further.
 
     Parameters
     ----------
-    estimator : ModalityEstimator
     data : TrainingData
         After the validation set is split off.
     """
     rows = data.train[0]
     for net in data.module.modules():
         if isinstance(net, MultimodalModule):
-            for name, encoder in net.encoders.items():
-                if _adapts(encoder) and not _is_given_built(estimator, name):
-                    _adapt(encoder, rows, name)
-
-
-def _adapts(encoder):
-    return isinstance(encoder, Block) and type(encoder).adapt is not Block.adapt
-
-
-def _is_given_built(estimator, name):
-    given = estimator.encoders
-    given = given.get(name) if isinstance(given, dict) else given
-    return getattr(given, "is_built", False)
+            waiting = [n for n in net.to_adapt if not _adapt(net.encoders[n], rows, n)]
+            net.to_adapt = tuple(waiting)
 
 
 def _adapt(encoder, rows, name):
+    """Call `adapt` of an encoder that has it; False if there are no samples."""
+    if not isinstance(encoder, Block) or type(encoder).adapt is Block.adapt:
+        return True
     x, weight = rows.x[name], rows.weight
     if rows.present is not None:
         mask = rows.present[:, list(rows.x).index(name)]
@@ -48,3 +40,12 @@ def _adapt(encoder, rows, name):
             weight = None if weight is None else rows_at(weight, index)
     if len(x):
         encoder.adapt(x, weight)
+    return len(x) > 0
+
+
+def await_unseen(estimator):
+    """Let the encoders of a restored net wait for modalities that it has not seen."""
+    seen = getattr(estimator, "modalities_seen_", estimator.modalities_in_)
+    for net in estimator.net_.module_.modules():
+        if isinstance(net, MultimodalModule):
+            net.to_adapt = tuple(name for name in net.widths if name not in seen)

@@ -249,8 +249,7 @@ class ModalityEstimator(
         if validates:
             held = set_validation(self, data, samples, validation_data)
         note_modalities(self, data, again)
-        if not again:
-            adapt_encoders(self, data)
+        adapt_encoders(data)
         if validates:
             set_monitor(self, data, held)
         return data

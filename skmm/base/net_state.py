@@ -5,6 +5,7 @@ import copy
 import torch
 
 from skmm._random import seeded
+from skmm.base.adapting import await_unseen
 from skmm.data.tensors import resolve_device
 from skmm.nn.shape_inference import random_rows
 from skmm.persistence.saving import fitted_attributes, set_attributes
@@ -36,6 +37,7 @@ def restore(estimator, attributes):
     net.module_.eval()
     estimator._structure = {**estimator._structure_digests(), **estimator._structure}
     estimator.net_ = net.continue_from(packed["progress"])
+    await_unseen(estimator)
     return estimator
 
 

@@ -126,9 +126,9 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
 
     Notes
     -----
-    Inputs are not scaled; use a Pipeline with
-    ``ModalityTransformer({"table": StandardScaler()})``. Missing modalities of a sample
-    are left out of the fusion.
+    `MLPEncoder`, the default encoder of tables, scales its inputs; for other encoders,
+    use a Pipeline with ``ModalityTransformer({"sequence": StandardScaler()})``. Missing
+    modalities of a sample are left out of the fusion.
 
     Examples
     --------
@@ -284,8 +284,9 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     Notes
     -----
     y is standardised by its weighted mean and standard deviation for training;
-    predictions are in its units. Inputs are not scaled. Missing modalities of a sample
-    are left out of the fusion.
+    predictions are in its units. `MLPEncoder`, the default encoder of tables, scales its
+    inputs; other encoders do not. Missing modalities of a sample are left out of the
+    fusion.
 
     Examples
     --------

@@ -40,17 +40,22 @@ class MultimodalModule(nn.Module):
     fusion, head : Block, built
     widths : dict of str to int
         Width of each modality's embedding.
+    to_adapt : sequence of str, default=()
+        Modalities whose encoders are new, so that ``Block.adapt`` is still to be
+        called of them.
     """
 
     stackable = True
     encode_all = False
+    to_adapt = ()
 
-    def __init__(self, encoders, fusion, head, widths):
+    def __init__(self, encoders, fusion, head, widths, to_adapt=()):
         super().__init__()
         self.encoders = encoders
         self.fusion = fusion
         self.head = head
         self.widths = widths
+        self.to_adapt = tuple(to_adapt)
 
     def enter_stack(self):
         """Encode missing samples too, which stacks require; fusions mask them."""
@@ -279,7 +284,8 @@ def assemble(encoders, fusion, head, shapes, n_outputs, seeded=None):
         check_head(head, fusion)
         head = built(head, sizes, "head")
         probe_head(head, sizes, fused if gives_of(fusion) else None)
-    module = MultimodalModule(PerModality(parts), fusion, head, widths)
+    new = [name for name in shapes if not getattr(encoders[name], "is_built", False)]
+    module = MultimodalModule(PerModality(parts), fusion, head, widths, new)
     if any(_is_foreign(part) for part in (*parts.values(), fusion, head)):
         check_rows_independent(module, shapes)
     return module

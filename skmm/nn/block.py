@@ -149,9 +149,9 @@ class Block(BaseEstimator, nn.Module):
         does nothing by default; an encoder passes it on to Blocks inside it. It must
         set buffers only, and must not depend on the global random state.
 
-        It is called once per fit, and at the first `partial_fit`, but neither if
-        training goes on (``warm_start=True``) nor for an encoder that was given built,
-        which keeps its statistics.
+        It is called once for each new encoder: in a fit or the first `partial_fit`, but
+        neither if training goes on (``warm_start=True``) nor for an encoder that was
+        given built, which keeps its statistics.
 
         Parameters
         ----------

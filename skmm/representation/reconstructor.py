@@ -36,7 +36,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
     encoders : dict, Block, torch.nn.Module or None, default=None
         Encoder of each modality in a dict, or one encoder for all. See
         :class:`FusionClassifier`, except that numeric modalities without an encoder are
-        flattened.
+        flattened. ``RobustScale()`` also scales the columns of a table.
     decoder : Block, dict or None, default=None
         Layers from the last hidden layer to the values, such as ``ConvDecoder()`` for
         images. A dict has one per target. None is ``MLPDecoder()``, one linear layer.

@@ -141,8 +141,36 @@ def test_a_modality_that_no_row_has_is_left_as_it_is():
     X = ModalityDict(X, present={"b": np.zeros(60, dtype=bool)})
     with pytest.warns(UserWarning, match="b"):
         model = FusionClassifier(RAW, **FAST).fit(X, y)
-    assert not model.encoders_["b"].scaling.center.any()
-    assert model.encoders_["a"].scaling.center.any()
+    assert not model.encoders_["b"].scaling.bend.any()
+    assert model.encoders_["a"].scaling.bend.any()
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_modality_is_scaled_when_its_first_rows_come(saved, tmp_path):
+    X, y = tables()
+    nothing = ModalityDict(X, present={"b": np.zeros(60, dtype=bool)})
+    with pytest.warns(UserWarning, match="b"):
+        model = FusionClassifier(RAW, **FAST).partial_fit(nothing, y, classes=[0, 1])
+    if saved:
+        model.save(tmp_path / "model")
+        model = skmm.load(tmp_path / "model")
+    first = model.encoders_["a"].scaling.center.clone()
+    later = {"a": X["a"] * 2, "b": X["b"]}
+    model.partial_fit(later, y).partial_fit({"a": X["a"], "b": 1 - X["b"]}, y)
+    expected = clone(RAW).build((3,)).adapt(torch.from_numpy(X["b"])).scaling
+    found = model.encoders_["b"].scaling.state_dict()
+    torch.testing.assert_close(found, expected.state_dict())
+    assert torch.equal(model.encoders_["a"].scaling.center, first)
+
+
+def test_the_gate_of_branches_scales_too():
+    X, y = tables()
+    first = FusionClassifier(RAW, **FAST).fit(X, y)
+    model = skmm.DynamicFusionClassifier(first.encoders_, gate_encoders=RAW, **FAST)
+    module = model.fit({"a": 2 * X["a"], "b": X["b"]}, y).net_.module_
+    center = first.encoders_["a"].scaling.center
+    torch.testing.assert_close(module.encoders["a"].scaling.center, center)
+    torch.testing.assert_close(module.gate.encoders["a"].scaling.center, 2 * center)
 
 
 # -- many fits ---------------------------------------------------------------------

@@ -22,7 +22,7 @@ class AuxiliaryModule(MultimodalModule):
 
     def __init__(self, net, heads):
         check_plain(net, "a net in which every modality predicts alone")
-        super().__init__(net.encoders, net.fusion, net.head, net.widths)
+        super().__init__(net.encoders, net.fusion, net.head, net.widths, net.to_adapt)
         self.heads = PerModality(heads)
 
     def parts(self):
