@@ -95,11 +95,15 @@ def _learn(column):
     if isinstance(column.dtype, pd.CategoricalDtype):
         used = column.cat.remove_unused_categories().cat.categories
         return tuple(map(_plain, used))
-    try:
-        values = {_plain(value) for value in column.dropna().unique()}
-    except TypeError:  # of lists and the like, which only some estimators can use
+    values = column.dropna()
+    if not all(map(_is_simple, values)):  # such as lists; `codes` refuses them
         return ()
+    values = {_plain(value) for value in values.unique()}
     return tuple(sorted(values, key=lambda value: (isinstance(value, str), value)))
+
+
+def _is_simple(value):
+    return isinstance(value, (str, int, float, np.generic))
 
 
 def _plain(value):
@@ -162,13 +166,12 @@ def _coded(column, categories, name):
 
 def _factorized(column, name):
     """Number of the value of each entry, -1 for missing ones, and the values."""
-    try:
-        places, values = pd.factorize(column)
-    except TypeError as error:
+    if column.dtype == object and not all(map(_is_simple, column.dropna())):
         raise TypeError(
             f"modality {name!r} has values in column {column.name!r} that are neither "
-            f"numbers nor categories: {error}. Make them a modality of their own."
-        ) from error
+            "text nor numbers. Make them a modality of their own."
+        )
+    places, values = pd.factorize(column)
     if column.dtype == object and len(values) and all(map(is_number, values)):
         raise TypeError(
             f"modality {name!r} has numbers of dtype object in column "

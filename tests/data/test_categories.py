@@ -83,6 +83,12 @@ def test_one_shape_is_a_tuple_that_is_copied_and_stored_with_its_categories():
         assert again.names == shape.names
 
 
+def test_objects_of_other_kinds_are_no_categories():
+    for values in ([[1], [2]], [object(), None], [1j, 2j]):
+        column = pd.Series(values, dtype=object)
+        assert shape_of(pd.DataFrame({"u": column})).categories == {0: ()}
+
+
 def test_intervals_become_strings():
     binned = pd.DataFrame({"age": pd.cut([1, 5, 9, 1], [0, 3, 6, 10])})
     shape = shape_of(binned)
@@ -105,7 +111,11 @@ BAD = {
     ),
     "lists": (
         FRAME.assign(colour=[[1], [2], [3], [4]]),
-        r"'t' has values in column 'colour' that are neither.*unhashable",
+        r"'t' has values in column 'colour' that are neither text",
+    ),
+    "objects": (
+        FRAME.assign(colour=[object() for _ in range(4)]),
+        r"'t' has values in column 'colour' that are neither text",
     ),
 }
 
