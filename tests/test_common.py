@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import (
 
 import skmm
 from skmm import nn
+from skmm.data.categories import TableShape
 from skmm.nn.block import built_clone
 from skmm.utils._checking import make_data, one_thread
 from skmm.utils.block_checks import check_block, check_stack
@@ -192,7 +193,10 @@ PRESENT = torch.tensor([[1, 1], [1, 0], [0, 1], [1, 1]], dtype=torch.bool)
 SEQUENCES, MOLECULES = torch.rand(4, 3, 40), torch.rand(4, 4, 20, 20)
 TEXTS = torch.tensor([[98, 5, 7, 0], [1, 2, 3, 4], [0, 0, 0, 0], [256, 0, 0, 0]])
 
+MIXED = TableShape((5,), {1: ("a", "b"), 4: ("x",)}, tuple("pqrst"))
+
 ENCODERS = {
+    "CategoricalEmbedding": (nn.CategoricalEmbedding((6,)), MIXED, (TABLE,)),
     "Chemception": (nn.Chemception(filters=4), (4, 20, 20), (MOLECULES,)),
     "Conv1dEncoder": (nn.Conv1dEncoder((4, 5), kernel_size=3), (3, 40), (SEQUENCES,)),
     "ConvEncoder": (nn.ConvEncoder((3,), hidden=(5,)), (1, 6, 6), (IMAGES,)),
@@ -201,7 +205,9 @@ ENCODERS = {
     "LSTMEncoder": (nn.LSTMEncoder(5, layers=2), (), (TEXTS,)),
     "MLPEncoder": (nn.MLPEncoder((8, 4), activation="tanh"), (5,), (TABLE,)),
     "PatchTokens": (nn.PatchTokens(4, width=5), (1, 6, 6), (IMAGES,)),
+    "PeriodicEncoder": (nn.PeriodicEncoder((6,), dim=3), (5,), (TABLE,)),
     "SequenceTokens": (nn.SequenceTokens(5), (), (TEXTS,)),
+    "TabMEncoder": (nn.TabMEncoder((8, 4), n_members=3), (5,), (TABLE,)),
 }
 FUSIONS = {
     "AttentionFusion": nn.AttentionFusion(width=4),

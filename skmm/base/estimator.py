@@ -40,8 +40,12 @@ from skmm.base.training_data import (
     combined_weight,
     note_modalities,
 )
-from skmm.base.validation_split import early_stopping_in_use, set_monitor, set_validation
-from skmm.data import check_modalities
+from skmm.base.validation_split import (
+    early_stopping_in_use,
+    set_monitor,
+    set_validation,
+)
+from skmm.data import categories, check_modalities
 from skmm.data.labels import with_labels_of
 from skmm.data.tensors import (
     TensorRows,
@@ -173,9 +177,8 @@ class ModalityEstimator(
     def _fit_one_epoch(self, X, y, sample_weight, classes=None):
         """Implement `partial_fit`."""
         warm_start.check_partial_fit(self)
-        again = hasattr(self, "net_")
-        known = {"again": again, "classes": classes}
-        data = self.prepare(X, y, sample_weight, **known, scaled=False)
+        again, known = hasattr(self, "net_"), {"classes": classes, "scaled": False}
+        data = self.prepare(X, y, sample_weight, again=again, **known)
         net = self.make_net(data.module)
         net.stages = None  # all parts are trained
         net = net.resume(self.net_) if again else net
@@ -244,6 +247,8 @@ class ModalityEstimator(
             self, len(samples.X), scaled, validation_data
         )
         if not again:
+            # samples without weight have no categories
+            self.shapes_in_ = categories.shapes_of(samples.X)
             self._seed = base_seed(self.random_state)
             self._structure = self._structure_digests()
         module = self.net_.module_ if again else self._make_module()

@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 
 from skmm.data import leaves
+from skmm.data.categories import category_columns
 from skmm.data.sources import PIECE, slices
 
 
@@ -118,6 +119,9 @@ def _bad_sparse_rows(leaf):
 
 
 def _bad_frame_rows(leaf):
+    """Rows without a number; categories may be missing."""
+    known = category_columns(leaf)
+    leaf = leaf.iloc[:, [i for i in range(leaf.shape[1]) if i not in known]]
     bad = leaf.isna().to_numpy().any(axis=1)
     numeric = leaf.select_dtypes("number").to_numpy(float, na_value=np.nan)
     return bad | ~np.isfinite(numeric).all(axis=1) if numeric.size else bad

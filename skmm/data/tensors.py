@@ -6,7 +6,8 @@ leaf       becomes
 dense      tensor of the encoder's `in_dtype`; a memmap stays on disk
 tensor     cast to this dtype
 sparse     stays sparse; mini-batches become dense
-frame      tensor, if every column is numeric
+frame      tensor; columns that are not numeric are codes of categories, if
+           the encoder reads them
 text       int64 tensor (n_rows, longest): tokens plus one, padded with 0
 ragged     an error: a transformer must give all rows the same length
 =========  ==================================================================
@@ -24,6 +25,7 @@ import pandas as pd
 import torch
 
 from skmm.data import leaves, texts
+from skmm.data.categories import categories_of, codes
 from skmm.data.sources import (
     SMALL,
     LazyRows,
@@ -187,9 +189,8 @@ def to_device(named, device):
 def to_rows(X, module, device, weight=None):
     """Convert a validated ModalityDict to tensors for the encoders of `module`."""
     dtypes = {n: d or _default_dtype(X[n]) for n, d in module.in_dtypes.items()}
-    readers = module.text_readers if torch.int64 in dtypes.values() else {}
     try:
-        rows = to_tensors(X, dtypes, device, readers)
+        rows = to_tensors(X, dtypes, device, module.readers)
     except torch.OutOfMemoryError as error:
         raise MemoryError(
             f"the data do not fit on {device}. Give fewer samples, or memory-map the "
@@ -216,7 +217,8 @@ def to_tensors(X, dtypes, device, readers=None):
         Input dtype of the encoder of each modality.
     device : torch.device
     readers : dict of str to Block, optional
-        Encoders of text, which ``skmm.data.texts.read`` uses.
+        Encoders of text, which ``skmm.data.texts.read`` uses, and of tables with
+        categories, which are those of their `in_shape_`.
 
     Raises
     ------
@@ -240,6 +242,9 @@ def _source(leaf, name, mask, dtype, device, reader=None):
         return texts.read(np.where(mask, leaf, None), name, reader, device)
     if kind in UNREADABLE or kind == "text":
         raise TypeError(UNREADABLE[kind].format(name=name))
+    shape = getattr(reader, "in_shape_", None)
+    if categories_of(shape):
+        leaf, kind = _coded(leaf, kind, mask, shape, name), "dense"
     if kind == "frame":
         _check_columns(leaf, name)
     if _is_lazy(leaf, kind, dtype, device):
@@ -250,6 +255,18 @@ def _source(leaf, name, mask, dtype, device, reader=None):
     check_range(tensor, mask, name, dtype)
     gaps = None if mask.all() else torch.from_numpy(~mask).to(device)
     return PickedRows(tensor.to(device), dtype=dtype, gaps=gaps)
+
+
+def _coded(leaf, kind, mask, shape, name):
+    """Categories of a table as codes."""
+    if kind == "frame":
+        return codes(leaf, shape, name)
+    if mask.any():
+        raise TypeError(
+            f"modality {name!r} was a DataFrame with categories in fit; got "
+            f"{leaves.describe(leaf)}. Pass a DataFrame with the same columns."
+        )
+    return np.zeros((len(mask), *shape))
 
 
 def _is_lazy(leaf, kind, dtype, device):
@@ -302,8 +319,8 @@ def _check_columns(leaf, name):
     if len(others):
         raise TypeError(
             f"modality {name!r} has columns that are not numeric: {list(others)[:5]}. "
-            "Encode them first, for example with ModalityTransformer({"
-            f"{name!r}: make_column_transformer(...)}})."
+            "Use CategoricalEmbedding(), or encode them first, for example with "
+            f"ModalityTransformer({{{name!r}: make_column_transformer(...)}})."
         )
 
 

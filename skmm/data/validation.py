@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from skmm import _sklearn
 from skmm._views import prepending
 from skmm._warnings import warn
-from skmm.data import frames, leaves, tables
+from skmm.data import categories, frames, leaves, tables
 from skmm.data.cells import Cell, is_cells
 from skmm.data.finite import (
     check_finite,
@@ -220,7 +220,7 @@ def _remember(X, everything, estimator):
     """Set the attributes that describe X on the estimator."""
     present = X.present
     estimator.modalities_in_ = list(X)
-    estimator.shapes_in_ = {name: leaves.shape_of_row(X[name]) for name in X}
+    estimator.shapes_in_ = categories.shapes_of(X)
     estimator.columns_in_ = {
         n: list(v.columns) for n, v in X.items() if isinstance(v, pd.DataFrame)
     }

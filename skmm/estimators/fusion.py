@@ -133,7 +133,7 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
 
     Notes
     -----
-    `MLPEncoder`, the default encoder of tables, scales its inputs; for other encoders,
+    Encoders of tables, such as `MLPEncoder`, scale their inputs; for other encoders,
     use a Pipeline with ``ModalityTransformer({"sequence": StandardScaler()})``. Missing
     modalities of a sample are left out of the fusion.
 
@@ -320,9 +320,8 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     Notes
     -----
     y is standardised by its weighted mean and standard deviation for training;
-    predictions are in its units. `MLPEncoder`, the default encoder of tables, scales its
-    inputs; other encoders do not. Missing modalities of a sample are left out of the
-    fusion.
+    predictions are in its units. Encoders of tables, such as `MLPEncoder`, scale their
+    inputs; others do not. Missing modalities of a sample are left out of the fusion.
 
     Examples
     --------

@@ -7,9 +7,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._random import float32_default
 from skmm._warnings import warn
+from skmm.data.categories import categories_of
 from skmm.data.validation import check_names
 from skmm.nn.block import Block, PerModality
 from skmm.nn.encoders import (
+    CategoricalEmbedding,
     Conv1dEncoder,
     ConvEncoder,
     HashedNGramEncoder,
@@ -80,7 +82,7 @@ class MultimodalModule(ModalityModule):
         return {name: getattr(part, "in_dtype", None) for name, part in parts}
 
     @property
-    def text_readers(self):
+    def readers(self):
         """Blocks among the encoders, by modality."""
         parts = zip(self.widths, self.encoders.children(), strict=True)
         return {name: part for name, part in parts if isinstance(part, Block)}
@@ -176,6 +178,7 @@ def choose(name, shape):
     samples                           encoder
     ================================  ========================
     (d,), a table                     ``MLPEncoder()``
+    (d,), with columns of categories  ``CategoricalEmbedding()``
     (channels, length), 20 or longer  ``Conv1dEncoder()``
     (channels, height, width)         ``ConvEncoder()``
     other shapes                      ``MLPEncoder()``
@@ -195,6 +198,8 @@ def choose(name, shape):
         )
     if shape == ():
         return HashedNGramEncoder()
+    if categories_of(shape):
+        return CategoricalEmbedding()
     if len(shape) == 3:
         _warn_channels_last(name, shape)
         return ConvEncoder()

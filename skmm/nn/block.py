@@ -53,6 +53,10 @@ class Block(CachedParamNames, BaseEstimator, nn.Module):
     in_dtype : torch.dtype, default=torch.float32
         The dtype that `forward` expects. With ``torch.int64``, text arrives as padded
         UTF-8 bytes (1 to 256; 0 is padding).
+    takes_categories : bool, default=False
+        Of an encoder: whether it reads tables with columns of categories, as their
+        codes; see ``skmm.data.categories``. The shape in ``build`` has an attribute
+        `categories` then.
     gives_tokens : bool, default=False
         Of an encoder: whether `forward` returns (batch, tokens, out_features) instead
         of (batch, out_features).
@@ -98,6 +102,7 @@ class Block(CachedParamNames, BaseEstimator, nn.Module):
     """
 
     in_dtype = torch.float32
+    takes_categories = False
     gives_tokens = False
     takes_tokens = False
     supports_single = True

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import InvalidParameterError
+from skmm.data.categories import categories_of
 from skmm.data.tensors import names_in
 from skmm.nn.block import Block, built_clone
 
@@ -51,6 +52,8 @@ def built(template, in_shape, where):
         If it is not such a part, or cannot be built.
     """
     plain = isinstance(template, nn.Module) and not isinstance(template, Block)
+    if categories_of(in_shape) and not getattr(template, "takes_categories", False):
+        _raise_for_categories(template, in_shape, where)
     if plain and _role(where) == "encoder":
         return _in_float32(copy.deepcopy(template))
     if not isinstance(template, Block):
@@ -245,6 +248,16 @@ def _raise_for_text(part, where):
         f"{where}: {type(part).__name__} expects numbers; got text. Use an encoder of "
         "text, such as HashedNGramEncoder(), or convert the text to numbers first with "
         "skmm.preprocessing.ModalityTransformer (for SMILES: MoleculeFingerprint)."
+    )
+
+
+def _raise_for_categories(part, shape, where):
+    names = [shape.names[i] for i in shape.categories][:5]
+    raise TypeError(
+        f"{where}: {type(part).__name__} expects numbers, but columns {names} are not "
+        "numeric. Use CategoricalEmbedding(), or encode them first with "
+        "skmm.preprocessing.ModalityTransformer, such as "
+        "make_column_transformer((OneHotEncoder(), columns))."
     )
 
 

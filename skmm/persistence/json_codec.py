@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skmm.data import leaves
+from skmm.data.categories import TableShape
 
 TAG = "$"  # key of a dict that stands for a value of another type
 UNCHANGED = {type(None), bool, int, str}
@@ -155,6 +156,11 @@ KINDS = {
         lambda codec, value: type(value) is tuple,
         _pack_all,
         lambda codec, data: tuple(codec.unpack(item) for item in data),
+    ),
+    "table_shape": Kind(
+        lambda codec, value: type(value) is TableShape,
+        lambda codec, value, where: codec.pack(value.__reduce__()[1], where),
+        lambda codec, data: TableShape(*codec.unpack(data)),
     ),
     "dict": Kind(lambda codec, value: type(value) is dict, _pack_pairs, _unpack_pairs),
     "array": Kind(

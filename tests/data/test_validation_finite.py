@@ -59,8 +59,6 @@ def test_bad_row_is_rejected_by_name_and_number_unless_missing(kind, bad):
     [
         ["a", None, "c"],
         pd.Series(["a", None, "c"], dtype="str"),
-        pd.Series(["a", None, "c"], dtype="category"),
-        pd.DataFrame({"u": ["a", None, "c"]}),
         pd.Series([1, None, 3], dtype="Int64"),
         pd.Series([True, None, False], dtype="boolean"),
         pd.DataFrame({"u": pd.Series([1, None, 3], dtype="Int64")}),
@@ -72,6 +70,15 @@ def test_nothing_instead_of_a_value_is_rejected_unless_missing(leaf):
     with pytest.raises(ValueError, match=r"'a' has N.* in 1 row\(s\) \(1\)"):
         check_finite(X)
     check_finite(X.with_missing("a", [1]))
+
+
+@pytest.mark.parametrize("dtype", [object, "category", "string"])
+def test_categories_of_a_table_may_be_missing(dtype):
+    words = pd.Series(["a", None, "c"], dtype=dtype)
+    check_finite(ModalityDict(a=pd.DataFrame({"u": words, "v": [1.0, 2.0, 3.0]})))
+    bad = pd.DataFrame({"u": words, "v": [1.0, 2.0, np.nan]})
+    with pytest.raises(ValueError, match=r"'a' has NaN.* in 1 row\(s\) \(2\)"):
+        check_finite(ModalityDict(a=bad))
 
 
 @quick

@@ -81,8 +81,9 @@ def test_grids_and_one_number_per_row():
 def test_error_names_columns_that_are_not_numeric():
     X, y = two_tables()
     frame = pd.DataFrame({"age": X["a"][:, 0], "town": pd.Categorical(["x", "y"] * 20)})
-    with pytest.raises(TypeError, match=r"modality 'a' has columns .*'town'.*Modality"):
-        classifier().fit({"a": frame, "b": X["b"]}, y)
+    message = r"encoders\['a'\]: MLPEncoder.* columns \['town'\] are not.*Modality"
+    with pytest.raises(TypeError, match=message):
+        classifier(encoders=MLPEncoder()).fit({"a": frame, "b": X["b"]}, y)
 
 
 NOTES = ["good", "bad"] * 20

@@ -62,7 +62,7 @@ class Branches(ModalityModule):
         return {n: getattr(e, "in_dtype", None) for n, e in self.encoders.items()}
 
     @property
-    def text_readers(self):
+    def readers(self):
         """Blocks among the encoders, by modality."""
         return {n: e for n, e in self.encoders.items() if isinstance(e, Block)}
 
