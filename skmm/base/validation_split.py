@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from skmm._random import derive
 from skmm._routing import routing_enabled
 from skmm._sklearn import BaseSearchCV, GroupsConsumerMixin
+from skmm._views import quantity
 from skmm._warnings import warn
 from skmm.base.monitor import Monitor
 from skmm.base.training_data import Samples, check_several_groups, keep_outputs
@@ -76,9 +77,9 @@ def _can_stratify(labels, size):
         return True
     rarest = classes.tolist()[counts.argmin()]
     warn(
-        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
-        f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes. Use more samples of each class, or another "
+        f"{NOT_STRATIFIED}: class {rarest!r} has {quantity(counts.min(), 'sample')}, "
+        f"and {len(labels) - size} samples are for training and {size} for validation, "
+        f"of {len(classes)} classes. Use more samples of each class, or another "
         "validation_fraction."
     )
     return False

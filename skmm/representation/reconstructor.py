@@ -6,6 +6,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skmm._sklearn import HasMethods, StrOptions
+from skmm._views import quantity
 from skmm._warnings import warn
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts
@@ -412,8 +413,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         code = check_array(code, dtype=np.float32, input_name="code")
         if code.shape[1] != self._n_features_out:
             raise ValueError(
-                f"code must have {self._n_features_out} column(s), like the result of "
-                f"transform; got {code.shape[1]}."
+                f"code must have {quantity(self._n_features_out, 'column')}, like the "
+                f"result of transform; got {code.shape[1]}."
             )
         module = self.net_.module_.eval()
         device = next(module.head.parameters()).device
