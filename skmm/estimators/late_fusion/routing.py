@@ -10,7 +10,7 @@ from skmm._routing import (
     routed,
     routing_enabled,
 )
-from skmm.base.training_data import check_weight
+from skmm.base.training_data import check_sample_weights
 from skmm.base.validation_split import (
     groups_for,
     naming_validation_data,
@@ -148,7 +148,7 @@ def add_validation_data(owner, members, fit_params, validation_data):
     with naming_validation_data():
         X = check_modalities(X, owner, reset=False, finite=False)
         y = np.asarray(check_target(owner, y, len(X), X, sample_weight=weight))
-        weight = None if weight is None else check_weight(len(X), weight)
+        weight = check_sample_weights(weight, len(X))
     for name, params in fit_params.items():
         if VALIDATION not in params:
             continue
