@@ -5,6 +5,7 @@ import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._params import known_arguments
 from skmm._sklearn import HasMethods, StrOptions
 from skmm._views import quantity
 from skmm._warnings import warn
@@ -194,6 +195,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
     # -- fitting -------------------------------------------------------------------
 
+    @known_arguments
     def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the net.
 
@@ -229,6 +231,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         held = {"groups": groups, "validation_data": validation_data}
         return super().fit(X, y, sample_weight, **held)
 
+    @known_arguments
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
