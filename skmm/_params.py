@@ -1,6 +1,7 @@
 """Nested parameters of dicts of parts, such as ``encoders__image__hidden``."""
 
 from functools import cache, wraps
+from inspect import signature
 
 from sklearn.base import BaseEstimator, clone
 
@@ -174,12 +175,43 @@ def _params_of(part):
 FURTHER = "_net_to_train_further"  # method of estimators that hold a net
 
 
+def known_arguments(method):
+    """Decorator of a method; errors for unknown arguments name the class and a fix.
+
+    What to do instead is said in `_argument_advice`, a dict of the class by argument.
+    """
+    known = signature(method)
+
+    @wraps(method)
+    def wrapper(self, *args, **kwargs):
+        try:
+            known.bind(self, *args, **kwargs)
+        except TypeError as error:
+            where, fix = f"{type(self).__name__}.{method.__name__}", ""
+            unknown = [name for name in kwargs if name not in known.parameters]
+            if unknown:
+                fix = f". {_advice(self, unknown[0], [*known.parameters][1:])}"
+            raise TypeError(f"{where}: {error}{fix}") from error
+        return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _advice(estimator, name, accepted):
+    if name in estimator.get_params(deep=False):
+        return f"Use {type(estimator).__name__}({name}=...)."
+    known = getattr(estimator, "_argument_advice", {})
+    return known.get(name, f"The arguments are {', '.join(accepted)}.")
+
+
 def unchanged_on_error(fit):
     """Decorator of a fit method that restores the estimator if the fit fails.
 
     After a KeyboardInterrupt the estimator is kept if `net_` was set, so that it can
-    predict and continue. A net that is trained further is restored as well.
+    predict and continue. A net that is trained further is restored as well. Errors for
+    unknown arguments are those of `known_arguments`.
     """
+    fit = known_arguments(fit)
 
     @wraps(fit)
     def wrapper(self, *args, **kwargs):

@@ -1,4 +1,4 @@
-"""A single modality as input of scikit-learn estimators, and notes on errors."""
+"""A single modality as input of scikit-learn estimators, and text of errors."""
 
 import re
 from contextlib import contextmanager
@@ -42,6 +42,11 @@ def fit_text(estimator, leaf, fit):
             raise
     part = clone(estimator)
     return part, fit(part, leaf[:, None]), True
+
+
+def quantity(number, noun):
+    """Return "1 row" or "3 rows"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def naming(name):

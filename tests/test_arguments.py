@@ -49,7 +49,7 @@ BAD = {
     "estimator": ["abc", None, LateFusionClassifier, 5],
     "X": [5, None, object()],
     "y": [3, "yes", np.float64(2), np.arange(41), np.r_[Y, Y]],
-    "sample_weight": [2.0, "abc", np.ones(80), np.ones(39), np.ones((40, 2)),
+    "sample_weight": ["abc", np.ones(80), np.ones(39), np.ones((40, 2)),
                       np.full(40, np.nan), np.full(40, -1.0), ["a"] * 40],
     "groups": [1, "abc", np.ones(80), np.ones(39), np.ones((40, 2))],
     "n_jobs": ["abc", 1.5, [1]],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tools.bad_input import table
+from tests.tools.bad_input import outcome, search_cases, table
 
 CLEAR = 0.98  # of the calls that raise an error, in each group
 
@@ -20,6 +20,14 @@ def check(found):
 @pytest.mark.parametrize("offset", range(2))
 def test_errors_name_the_argument(offset):
     check(table(share=43, offset=offset))
+
+
+def test_calls_leave_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cases = {what: call for _, what, call, _ in search_cases()}
+    call = cases["ModalitySearchCV(storage=)"]
+    assert outcome(lambda: call("typo"), "storage") == "accepted"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ from skmm.base.training_data import (
     Samples,
     TrainingData,
     check_groups,
-    check_weight,
+    check_sample_weights,
     combined_weight,
     note_modalities,
 )
@@ -239,7 +239,7 @@ class ModalityEstimator(
         X = check_modalities(X, self, reset=not again, modalities=names, unseen=unseen)
         note_missing(self, X)
         check_by_modality(self)
-        given = None if sample_weight is None else check_weight(len(X), sample_weight)
+        given = check_sample_weights(sample_weight, len(X))
         groups = check_groups(groups, len(X), X)
         y, weight = self._read_target(X, y, sample_weight, again, classes, scaled)
         samples = Samples(X, y, weight, given, groups, valid).counted(scaled)
@@ -294,7 +294,7 @@ class ModalityEstimator(
         X = check_modalities(X, self, reset=False)
         y = check_target(self, y, len(X), X, sample_weight=sample_weight)
         y = self._target.read(y)
-        given = None if sample_weight is None else check_weight(len(X), sample_weight)
+        given = check_sample_weights(sample_weight, len(X))
         return X, y, combined_weight(len(X), y, given, self.class_weight), given
 
     def _learn_target(self, y, weight=None, classes=None):

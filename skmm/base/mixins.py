@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.metrics import r2_score
 
+from skmm._params import known_arguments
 from skmm.data.finite import by_output, measured_entries
 from skmm.data.labels import check_row_labels
 from skmm.data.validation import plain_target, with_target
@@ -77,6 +78,7 @@ class NetClassifierMixin(ClassifierMixin):
     _target_class = ClassTarget
     score = joined_by_row(ClassifierMixin.score)
 
+    @known_arguments
     def partial_fit(self, X, y=None, classes=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
@@ -152,6 +154,7 @@ class NetRegressorMixin(RegressorMixin):
     _target_class = ValueTarget
     score = joined_by_row(RegressorMixin.score)
 
+    @known_arguments
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 

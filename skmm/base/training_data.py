@@ -221,7 +221,8 @@ def combined_weight(n_samples, y, sample_weight=None, class_weight=None, scaled=
     """
     if sample_weight is None and class_weight is None:
         return None
-    weight = check_weight(n_samples, sample_weight)
+    weight = check_sample_weights(sample_weight, n_samples)
+    weight = np.ones(n_samples) if weight is None else weight
     if not weight.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if class_weight is not None:
@@ -283,14 +284,24 @@ def _balanced_column(y, sample_weight):
     return weight
 
 
-def check_weight(n_samples, sample_weight):
-    """Validated, non-negative float64 weights of shape (n_samples,); None is ones.
+def check_sample_weights(sample_weight, n_samples):
+    """Validated, non-negative float64 weights of shape (n_samples,); None stays None.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), number or None
+        A number weights all samples equally, as in scikit-learn.
+    n_samples : int
 
     Raises
     ------
     ValueError, TypeError
         If they are not finite non-negative numbers with a finite sum, one per sample.
     """
+    if sample_weight is None:
+        return None
+    if np.ndim(sample_weight):
+        _check_length("sample_weight", sample_weight, n_samples)
     with prepending("sample_weight"):
         weight = check_sample_weight(
             sample_weight,
@@ -313,14 +324,6 @@ def check_has_samples(X, name="X"):
             f"{name} must be modalities or an array with one entry per sample; got "
             f"{_shown(X)}."
         ) from error
-
-
-def check_sample_weights(sample_weight, n_samples):
-    """Return checked weights of shape (n_samples,), or None."""
-    if sample_weight is None:
-        return None
-    _check_length("sample_weight", sample_weight, n_samples)
-    return check_weight(n_samples, sample_weight)
 
 
 def check_groups(groups, n_samples, X=None):

@@ -4,16 +4,19 @@ import warnings
 from contextlib import contextmanager
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import (
     GroupKFold,
     StratifiedGroupKFold,
     train_test_split,
 )
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import get_routing_for_object
 
 from skmm._random import derive
 from skmm._routing import routing_enabled
 from skmm._sklearn import BaseSearchCV, GroupsConsumerMixin
+from skmm._views import quantity
 from skmm._warnings import warn
 from skmm.base.monitor import Monitor
 from skmm.base.training_data import Samples, check_several_groups, keep_outputs
@@ -74,9 +77,9 @@ def _can_stratify(labels, size):
         return True
     rarest = classes.tolist()[counts.argmin()]
     warn(
-        f"{NOT_STRATIFIED}: class {rarest!r} has {counts.min()} sample(s), and there "
-        f"are {len(labels) - size} training and {size} validation sample(s) for "
-        f"{len(classes)} classes. Use more samples of each class, or another "
+        f"{NOT_STRATIFIED}: class {rarest!r} has {quantity(counts.min(), 'sample')}, "
+        f"and {len(labels) - size} samples are for training and {size} for validation, "
+        f"of {len(classes)} classes. Use more samples of each class, or another "
         "validation_fraction."
     )
     return False
@@ -279,13 +282,14 @@ def naming_validation_data():
 
 
 def groups_for(estimator, groups):
-    """Arguments by which groups are passed to `fit`, if it sets samples aside.
+    """Arguments by which groups are passed to `fit`, if samples are set aside in it.
 
     Parameters
     ----------
     estimator : estimator
-        An estimator of skmm that may set samples aside, a search whose splitter needs
-        groups, or a Pipeline that ends in one of them.
+        Uses groups if it is an estimator of skmm that sets samples aside or a search
+        whose splitter needs groups. The steps of a Pipeline get them by their names;
+        other meta-estimators if metadata routing is enabled and they route groups.
     groups : ndarray of shape (n_samples,) or None
 
     Returns
@@ -293,20 +297,90 @@ def groups_for(estimator, groups):
     dict
         Empty if groups would not be used.
     """
-    last, prefix = estimator, ""
-    while isinstance(last, Pipeline):
-        name, last = last.steps[-1]
-        prefix = f"{prefix}{name}__"
-    if groups is None or not uses_groups(last):
+    if groups is None:
         return {}
-    return {"groups" if routing_enabled() else f"{prefix}groups": groups}
+    if isinstance(estimator, Pipeline) and not routing_enabled():
+        return {
+            f"{name}__{key}": value
+            for name, step in estimator.steps
+            for key, value in groups_for(step, groups).items()
+        }
+    routes = bool(_nested_users(estimator)) and _routes_groups(estimator)
+    return {"groups": groups} if _takes_groups(estimator) or routes else {}
 
 
 def uses_groups(estimator):
-    """Whether `fit` of an estimator, or of the last step, sets samples aside."""
-    if isinstance(estimator, Pipeline):
-        return uses_groups(estimator.steps[-1][1])
+    """Whether `fit` of an estimator would use groups that it is passed."""
+    return bool(groups_for(estimator, ()))
+
+
+def warn_unused_groups(estimator):
+    """Warn of a nested estimator that sets samples aside and does not get groups.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    message = unused_groups(estimator)
+    if message is not None:
+        warn(message)
+
+
+def unused_groups(estimator):
+    """Say which nested estimator sets samples aside and does not get groups, or None.
+
+    Parameters
+    ----------
+    estimator : estimator
+    """
+    if isinstance(estimator, Pipeline) and not routing_enabled():
+        messages = (unused_groups(step) for _, step in estimator.steps)
+        return next((text for text in messages if text is not None), None)
+    users = _nested_users(estimator)
+    handles = hasattr(estimator, "_uses_groups") and _takes_groups(estimator)
+    if not users or handles or _routes_groups(estimator):
+        return None
+    outer = type(estimator).__name__
+    fix = (
+        f"{outer} cannot route them: replace it"
+        if routing_enabled()
+        else "Use sklearn.set_config(enable_metadata_routing=True)"
+    )
+    return (
+        f"groups do not reach {users[0]} in {outer}, so the samples that it sets aside "
+        f"may be of groups that it is trained on. {fix}, or set no samples aside, such "
+        "as with early_stopping=False."
+    )
+
+
+def _takes_groups(estimator):
+    """Whether `fit` has a parameter `groups`, and uses it."""
+    if isinstance(estimator, FrozenEstimator):  # which has the attributes of its own
+        return False
     if hasattr(estimator, "_uses_groups"):
         return estimator._uses_groups()
     needs = isinstance(getattr(estimator, "cv", None), GroupsConsumerMixin)
     return needs and isinstance(estimator, BaseSearchCV)
+
+
+def _routes_groups(estimator):
+    """Whether metadata routing passes groups from `fit` to a nested estimator."""
+    try:
+        routing = get_routing_for_object(estimator)
+    except NotImplementedError:  # of meta-estimators that do not route
+        return False
+    return routing_enabled() and bool(routing.consumes("fit", ["groups"]))
+
+
+def _nested_users(estimator):
+    """Class names of nested estimators that are fitted and would use groups."""
+    if not hasattr(estimator, "get_params") or isinstance(estimator, type):
+        return []
+    params = estimator.get_params()
+    frozen = tuple(k for k, v in params.items() if isinstance(v, FrozenEstimator))
+    return [
+        type(value).__name__
+        for key, value in params.items()
+        if hasattr(value, "_uses_groups") and not isinstance(value, type)
+        if not key.startswith(frozen) and value._uses_groups()
+    ]

@@ -7,9 +7,12 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from skmm._views import quantity
 from skmm.data import leaves
 from skmm.data.categories import category_columns
 from skmm.data.sources import PIECE, slices
+
+SMALLEST = np.finfo(np.float64).eps  # probability in a logarithm
 
 
 def check_finite(X):
@@ -26,8 +29,8 @@ def _not_finite(name, leaf, rows):
     what = "None instead of text" if is_text else "NaN or infinity"
     return (
         f"Input X contains NaN or infinity: modality {name!r} has {what} in "
-        f"{len(rows)} row(s) ({first_rows(rows)}). Impute them, or mark these rows as "
-        f"missing: ModalityDict(..., present={{{name!r}: mask}})."
+        f"{quantity(len(rows), 'row')} ({first_rows(rows)}). Impute them, or mark "
+        f"these rows as missing: ModalityDict(..., present={{{name!r}: mask}})."
     )
 
 
@@ -266,6 +269,17 @@ def by_output(y, values, weight=None):
     for true, value in zip(y.T, values.T, strict=True):
         rows = np.flatnonzero(~np.isnan(true))
         yield true[rows], value[rows], None if weight is None else weight[rows]
+
+
+def negative_log(probabilities):
+    """Return -log(p), the log-loss; finite, since p is at least the epsilon of float64.
+
+    Parameters
+    ----------
+    probabilities : ndarray
+        Probabilities of what is true.
+    """
+    return -np.log(np.clip(probabilities, SMALLEST, 1.0))
 
 
 def label_probabilities(proba, estimator):

@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from scipy import sparse
 
+from skmm._views import quantity
 from skmm.data import tables
 
 HALF = (torch.bfloat16, torch.float16)
@@ -99,8 +100,9 @@ def _with_rows(array, name):
 def _sparse_leaf(value, name):
     if value.ndim != 2:
         raise ValueError(
-            f"modality {name!r} is a sparse array of {value.ndim} dimension(s); "
-            "a sparse modality must be two-dimensional."
+            f"modality {name!r} is a sparse array of "
+            f"{quantity(value.ndim, 'dimension')}; a sparse modality must be "
+            "two-dimensional."
         )
     return value.tocsr()
 

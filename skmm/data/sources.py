@@ -260,7 +260,7 @@ def _infinite_rows(cast):
 
 def _raise_too_large(name, dtype, rows):
     raise ValueError(
-        f"modality {name!r} has values too large for {dtype} in {len(rows)} row(s), "
-        f"the first in row {rows[0]}; scale it first, for example with "
+        f"modality {name!r} has values too large for {dtype}, for example in row "
+        f"{rows[0]}; scale it first, for example with "
         "ModalityTransformer({" + f"{name!r}: StandardScaler()}})."
     )

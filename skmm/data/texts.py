@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from skmm._views import quantity
 from skmm._warnings import warn
 from skmm.data import leaves
 from skmm.data.sources import SMALL, TokenRows
@@ -57,8 +58,8 @@ def _warn_long(texts, name, limit):
     long = [i for i, text in enumerate(texts) if len(text) > limit]
     if long:
         warn(
-            f"modality {name!r} has {len(long)} text(s) of more than {limit:,} "
-            f"characters, the first in row {long[0]}, of {len(texts[long[0]]):,}. Only "
-            f"the first {limit:,} are read; set max_length of the encoder, or shorten "
-            "the text, to choose what is."
+            f"modality {name!r} has {quantity(len(long), 'text')} of more than "
+            f"{limit:,} characters, the first in row {long[0]}, of "
+            f"{len(texts[long[0]]):,}. Only the first {limit:,} are read; set "
+            "max_length of the encoder, or shorten the text, to choose what is."
         )

@@ -13,7 +13,7 @@ from skmm._random import base_seed
 from skmm._sklearn import Interval, StrOptions, validate_parameter_constraints
 from skmm.base.modality_subset import modalities_made
 from skmm.base.training_data import check_groups, check_has_samples
-from skmm.base.validation_split import groups_for
+from skmm.base.validation_split import groups_for, warn_unused_groups
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
 from skmm.model_selection import _arguments as arguments
@@ -251,6 +251,8 @@ def compare_modalities(
     X = check_modalities(modalities_made(estimator, X), finite=False)
     y = check_target(estimator, y, len(X), X, groups=groups)
     y, groups = np.asarray(y), check_groups(groups, len(X))
+    if groups is not None:
+        warn_unused_groups(estimator)
     seed = _check_seed(random_state, cache)
     chosen = choose_subsets(subsets, list(X), controls)
     measure = choose_measure(estimator, scoring, y)

@@ -25,7 +25,7 @@ from skmm.base.training_data import (
     check_sample_weights,
     split_pairs,
 )
-from skmm.base.validation_split import groups_for
+from skmm.base.validation_split import groups_for, warn_unused_groups
 from skmm.data import ModalityDict
 from skmm.data.labels import check_row_labels
 from skmm.data.tables import columns_of, is_rows
@@ -126,6 +126,8 @@ def fit_replicas(
     params = _checked_params(params, len(samples))
     weight = check_sample_weights(sample_weight, n_samples)
     groups = check_groups(groups, n_samples)
+    if groups is not None:
+        warn_unused_groups(estimator)
     models = [clone(estimator).set_params(**p) for p in params]
     jobs = [
         _Job(model, X, y, rows, weight, groups)
@@ -275,7 +277,7 @@ class _Job:
         X, y = safe_indexing(self.X, self.rows), _take(self.y, self.rows)
         if isinstance(self.model, Pipeline) and len(self.model.steps) > 1:
             before = self.model[:-1]
-            X = before.fit_transform(X, y)
+            X = before.fit_transform(X, y, **groups_for(before, self.groups))
             self.model.steps[:-1] = before.steps
         groups = {} if self.groups is None else groups_for(self.last, self.groups)
         self.problem = self.last.prepare(X, y, self.weight, **groups)

@@ -43,11 +43,11 @@ from skmm.data.finite import (
     label_probabilities,
     measured_entries,
     measured_samples,
+    negative_log,
 )
 
 POWER = 0.8  # with which the detectable difference is found
 FEW_SAMPLES = 20  # n at which the standard error of folds is doubled
-SMALLEST = np.finfo(np.float64).eps  # probability
 
 
 @dataclass
@@ -90,13 +90,13 @@ def log_losses(model, X, y):
     place = {label: k for k, label in enumerate(model.classes_.tolist())}
     columns = np.array([place.get(label, -1) for label in y.tolist()])
     own = np.where(columns < 0, 0.0, p[np.arange(len(y)), columns])
-    return -np.log(np.clip(own / p.sum(1), SMALLEST, 1.0))
+    return negative_log(own / p.sum(1))
 
 
 def _label_losses(model, X, y):
     p = label_probabilities(model.predict_proba(X), model)
     own = np.where(y == 1, p, 1.0 - p)
-    return _mean_of_measured(-np.log(np.clip(own, SMALLEST, 1.0)), y)
+    return _mean_of_measured(negative_log(own), y)
 
 
 def zero_one_losses(model, X, y):

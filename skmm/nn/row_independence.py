@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._random import restored_generators
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
@@ -16,8 +15,8 @@ SOME = torch.tensor([2, 0, 3])  # fewer, in another order
 def check_rows_independent(module, shapes):
     """Check that a module has the same outputs for samples in another batch.
 
-    Modules that are not deterministic, that cannot read random numbers, or that have a
-    BatchNorm without running statistics, are not checked.
+    Modules that are not deterministic, or that cannot read random numbers, are not
+    checked.
 
     Parameters
     ----------
@@ -30,8 +29,6 @@ def check_rows_independent(module, shapes):
     ValueError
         If a part mixes the samples of a batch.
     """
-    if any(_normalises_by_batch(part) for part in module.modules()):
-        return
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     x = {
@@ -47,7 +44,8 @@ def check_rows_independent(module, shapes):
         raise ValueError(
             f"{where}: the outputs for a sample depend on the other samples of the "
             "batch, and so would predictions. Compute along the other axes only, or "
-            "use running statistics in prediction, like BatchNorm1d."
+            "use running statistics in prediction, like BatchNorm1d, of which "
+            "track_running_stats=True is the default."
         )
 
 
@@ -91,10 +89,6 @@ def _close(a, b):
     a, b = a.double(), b.double()
     scale = float(a.abs().max()) if a.numel() else 0.0
     return scale - scale != 0 or torch.allclose(a, b, rtol=1e-3, atol=1e-4 * scale)
-
-
-def _normalises_by_batch(part):
-    return isinstance(part, _BatchNorm) and part.running_mean is None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from skmm._sklearn import InvalidParameterError
+from skmm._views import quantity
 from skmm.data.categories import categories_of
 from skmm.data.tensors import names_in
 from skmm.nn.block import Block, built_clone
@@ -225,7 +226,9 @@ def _what(where, in_shape):
     if where == "fusion":
         return f"embeddings of widths {in_shape}"
     if where == "head":
-        return f"an embedding of width {in_shape[0]} and {in_shape[1]} output(s)"
+        return (
+            f"an embedding of width {in_shape[0]} and {quantity(in_shape[1], 'output')}"
+        )
     return f"samples of shape {in_shape}"
 
 

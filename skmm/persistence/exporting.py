@@ -5,6 +5,7 @@ What is exported reads one tensor per modality and returns probabilities or valu
 
 import copy
 import io
+from contextlib import contextmanager
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -36,7 +37,8 @@ def export(estimator, path, *, format="torch"):
     TypeError
         If the estimator has no such net.
     ValueError
-        If `format` is unknown, or a modality was missing in all training samples.
+        If `format` is unknown, a modality was missing in all training samples or is
+        text, or PyTorch cannot trace the net.
     ImportError
         If a package is missing.
     NotFittedError
@@ -47,11 +49,12 @@ def export(estimator, path, *, format="torch"):
     Notes
     -----
     Inputs are tensors of shape (n_samples, ...), one per modality in the order of
-    `modalities_in_`, of float32, or int64 for text. `n_samples` is dynamic. All
-    modalities must be present. The output has shape (n_samples, n_outputs) and is of
-    float32: probabilities in the order of `classes_`, or values on the scale of y.
-    Everything before the net is left out: the steps of a Pipeline, and the conversion
-    of text and frames to arrays.
+    `modalities_in_`, of float32 or the `in_dtype` of the encoder. `n_samples` is
+    dynamic. All modalities must be present.
+    The output is of float32, and of the shape that the estimator predicts:
+    probabilities in the order of `classes_`, (n_samples, n_outputs), or values on the
+    scale of y, (n_samples,) or (n_samples, n_outputs). Everything before the net is
+    left out: the steps of a Pipeline, and the conversion of frames to arrays.
 
     Examples
     --------
@@ -76,7 +79,8 @@ def export(estimator, path, *, format="torch"):
     dynamic = ({0: torch.export.Dim("n_samples")},) * len(rows)
     with torch.no_grad():
         write = _onnx if format == "onnx" else _torch
-        data = write(net, rows, (dynamic,), estimator)
+        with _explaining(estimator):
+            data = write(net, rows, (dynamic,), estimator)
     write_atomically(path, data)
 
 
@@ -95,18 +99,20 @@ class Exported(nn.Module):
         self.module, self.names = module, names
         self.is_class = isinstance(target, ClassTarget)
         self.multilabel = getattr(target, "multilabel", False)
+        self.flat = getattr(target, "flat", False)
         for name in () if self.is_class else ("mean", "scale"):
             value = torch.from_numpy(getattr(target, name))
             self.register_buffer(name, value)
 
     def forward(self, *rows):
-        """Return probabilities or values, (n_samples, n_outputs)."""
+        """Return probabilities or values, of the shape of the estimator's."""
         outputs = self.module(dict(zip(self.names, rows, strict=True)))
         if self.multilabel:
             return outputs.sigmoid()
         if self.is_class:
             return outputs.softmax(-1)
-        return (outputs.double() * self.scale + self.mean).float()
+        values = (outputs.double() * self.scale + self.mean).float()
+        return values[:, 0] if self.flat else values
 
 
 def _exported(estimator):
@@ -121,6 +127,7 @@ def _exported(estimator):
             "Of a Pipeline, export the last step."
         )
     _check_all_seen(estimator)
+    _check_no_text(estimator)
     module = copy.deepcopy(module).eval().cpu()
     module._compiled_call_impl = None  # of compile=True
     return Exported(module, list(estimator.shapes_in_), target)
@@ -136,6 +143,16 @@ def _check_all_seen(estimator):
         )
 
 
+def _check_no_text(estimator):
+    if text := [name for name, shape in estimator.shapes_in_.items() if shape == ()]:
+        raise ValueError(
+            f"export cannot include the conversion of text to numbers; got {text}, "
+            "which the encoder reads as text. Convert it before the net, such as with "
+            "a TfidfVectorizer in a ModalityTransformer, and export the last step of "
+            "the Pipeline."
+        )
+
+
 def _example(estimator):
     encoders = estimator.net_.module_.encoders
     drawn = torch.Generator().manual_seed(0)
@@ -143,6 +160,22 @@ def _example(estimator):
         random_rows(encoders[name], shape, generator=drawn).repeat_interleave(2, 0)
         for name, shape in estimator.shapes_in_.items()
     )
+
+
+@contextmanager
+def _explaining(estimator):
+    """Turn errors of the tracing into a ValueError."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"the net of the {type(estimator).__name__} cannot be exported, because "
+            "PyTorch cannot trace it for any number of samples; its parts must not use "
+            f"values of tensors in Python: {type(error).__name__}: {first}"
+        ) from error
 
 
 def _torch(net, rows, dynamic, estimator):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from skmm import objectives
+from skmm._params import known_arguments
 from skmm._resolver import resolve
 from skmm._sklearn import HasMethods, num_samples
 from skmm._warnings import warn
@@ -178,6 +179,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
 
     # -- fitting -------------------------------------------------------------------
 
+    @known_arguments
     def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the encoders.
 
@@ -211,6 +213,7 @@ class CoordinatedEncoder(ModalityEstimator, auto_wrap_output_keys=None):
         held = {"groups": groups, "validation_data": validation_data}
         return super().fit(X, None, sample_weight, **held)
 
+    @known_arguments
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 

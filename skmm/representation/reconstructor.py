@@ -5,7 +5,9 @@ import torch
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skmm._params import known_arguments
 from skmm._sklearn import HasMethods, StrOptions
+from skmm._views import quantity
 from skmm._warnings import warn
 from skmm.base import ModalityEstimator, NetRegressorMixin
 from skmm.base.search_space import of_parts
@@ -193,6 +195,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
 
     # -- fitting -------------------------------------------------------------------
 
+    @known_arguments
     def fit(self, X, y=None, sample_weight=None, *, groups=None, validation_data=None):
         """Fit the net.
 
@@ -228,6 +231,7 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         held = {"groups": groups, "validation_data": validation_data}
         return super().fit(X, y, sample_weight, **held)
 
+    @known_arguments
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch, starting from the current weights, if any.
 
@@ -412,8 +416,8 @@ class EncoderDecoderReconstructor(NetRegressorMixin, ModalityEstimator):
         code = check_array(code, dtype=np.float32, input_name="code")
         if code.shape[1] != self._n_features_out:
             raise ValueError(
-                f"code must have {self._n_features_out} column(s), like the result of "
-                f"transform; got {code.shape[1]}."
+                f"code must have {quantity(self._n_features_out, 'column')}, like the "
+                f"result of transform; got {code.shape[1]}."
             )
         module = self.net_.module_.eval()
         device = next(module.head.parameters()).device

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skmm.base.training_data import check_groups, check_weight
+from skmm.base.training_data import check_groups, check_sample_weights
 from skmm.data import check_modalities
 from skmm.data.cells import is_cells
 from skmm.data.labels import check_row_labels
@@ -66,6 +66,7 @@ def _with_target(X, y, weight, groups):
     rows = np.flatnonzero(np.all([*y.present.values()], axis=0))
     if not len(rows):
         raise ValueError("the target is missing in all samples.")
-    weight = None if weight is None else check_weight(len(X), weight)[rows]
+    weight = check_sample_weights(weight, len(X))
+    weight = None if weight is None else weight[rows]
     groups = None if groups is None else groups[rows]
     return X[rows], y[rows], weight, groups

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_array
 
-from skmm._views import prepending
+from skmm._views import prepending, quantity
 from skmm.data.finite import (
     by_output,
     check_measured,
@@ -64,7 +64,8 @@ class ValueTarget(Target):
         y, flat = _read_values(y)
         if y.shape[1] != self.n_outputs or flat != self.flat:
             raise ValueError(
-                f"y has {y.shape[1]} output(s), but {self.n_outputs} at the first fit."
+                f"y has {quantity(y.shape[1], 'output')}, but {self.n_outputs} at the "
+                "first fit."
             )
         return y
 

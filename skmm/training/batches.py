@@ -6,6 +6,7 @@ from math import isfinite
 
 import torch
 
+from skmm._views import quantity
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.objectives.base import counted_by
@@ -162,9 +163,10 @@ def _check_finite(values, module):
     bad = (~finite).nonzero()[:, 0].tolist()
     check_weights(module)
     raise FloatingPointError(
-        f"the outputs are NaN or infinite for {len(bad)} of {len(values)} sample(s), "
-        f"the first in row {bad[0]}: their values are too large for the net. Scale "
-        "them, for example with a StandardScaler in a ModalityTransformer."
+        f"the outputs are NaN or infinite for {len(bad)} of "
+        f"{quantity(len(values), 'sample')}, the first in row {bad[0]}: their values "
+        "are too large for the net. Scale them, for example with a StandardScaler in a "
+        "ModalityTransformer."
     )
 
 

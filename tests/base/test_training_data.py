@@ -7,7 +7,7 @@ from torch import nn
 from skmm import ModalityDict
 from skmm.base.training_data import (
     TrainingData,
-    check_weight,
+    check_sample_weights,
     combined_weight,
     mean_one,
 )
@@ -100,7 +100,8 @@ def test_balanced_weights_count_the_sample_weights(y):
 
 def test_one_number_is_equal_weights():
     np.testing.assert_array_equal(combined_weight(9, Y, 3.0), np.ones(9))
-    np.testing.assert_array_equal(check_weight(4, None), np.ones(4))
+    np.testing.assert_array_equal(check_sample_weights(3, 4), np.full(4, 3.0))
+    assert check_sample_weights(None, 4) is None
 
 
 @pytest.mark.parametrize(

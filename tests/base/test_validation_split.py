@@ -1,9 +1,14 @@
 """groups= and validation_data= of fit, for all estimators that set samples aside."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import AdaBoostClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GridSearchCV,
@@ -29,7 +34,7 @@ from skmm import (
     ResidualFusionRegressor,
 )
 from skmm.base import training_data, validation_split
-from skmm.base.validation_split import split_samples
+from skmm.base.validation_split import split_samples, unused_groups
 from skmm.model_selection import (
     ModalitySearchCV,
     bootstrap_score,
@@ -187,6 +192,91 @@ def test_a_search_in_a_comparison_gets_the_groups():
     search = GridSearchCV(FusionClassifier(**FAST), {"lr": [0.1]}, cv=GroupKFold(2))
     found = compare_modalities(search, X, Y, groups=GROUPS, resampling=3)
     assert len(found.table) == 3
+
+
+# -- inside meta-estimators of scikit-learn ----------------------------------------
+
+FOREIGN = [
+    CalibratedClassifierCV(FusionClassifier(**EARLY), cv=2),
+    make_pipeline(ModalityTransformer(), CalibratedClassifierCV(MODELS[0], cv=2)),
+    CalibratedClassifierCV(PIPELINE, cv=2),
+    GridSearchCV(FusionClassifier(**EARLY), {"lr": [0.1]}, cv=GroupKFold(2)),
+    LateFusionClassifier(
+        {"a": CalibratedClassifierCV(MODELS[0], cv=2), "b": FusionClassifier(**EARLY)}
+    ),
+]
+
+
+def search(model, cv):
+    name = next(name for name in model.get_params() if name.endswith("lr"))
+    return ModalitySearchCV(model, {name: [0.1]}, n_trials=1, cv=cv)
+
+
+CALLS = [
+    lambda model: compare_modalities(
+        model, X, Y, groups=GROUPS, resampling=2, random_state=0
+    ),
+    lambda model: bootstrap_score(model, X, Y, groups=GROUPS, resampling=2),
+    lambda model: cross_validate_replicas(model, X, Y, groups=GROUPS, cv=2),
+    lambda model: search(model, 2).fit(X, Y, groups=GROUPS),
+]
+
+
+@pytest.mark.parametrize("model", FOREIGN, ids=name)
+@pytest.mark.parametrize("call", CALLS)
+def test_groups_that_a_nested_estimator_does_not_get_are_warned_of(model, call):
+    expected = r"groups do not reach FusionClassifier in \w+CV, .*enable_metadata_rou"
+    with pytest.warns(UserWarning, match=expected):
+        call(model)
+
+
+def test_the_warning_is_shown_once():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        CALLS[0](FOREIGN[0])
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("model", FOREIGN, ids=name)
+def test_nested_estimators_get_groups_with_metadata_routing(model, splits):
+    with sklearn.config_context(enable_metadata_routing=True):
+        compare_modalities(model, X, Y, groups=GROUPS, resampling=2, random_state=0)
+        bootstrap_score(model, X, Y, groups=GROUPS, resampling=1, random_state=0)
+        search(model, GroupKFold(2)).fit(X, Y, groups=GROUPS)
+    assert_apart(splits)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CalibratedClassifierCV(FusionClassifier(**FAST), cv=2),  # sets nothing aside
+        CalibratedClassifierCV(FrozenEstimator(FusionClassifier(**EARLY).fit(X, Y))),
+    ],
+)
+def test_groups_that_no_estimator_would_use_are_not_warned_of(model):
+    assert len(bootstrap_score(model, X, Y, groups=GROUPS, resampling=2).oob_scores)
+
+
+def test_meta_estimators_that_do_not_route_are_named():
+    model = AdaBoostClassifier(FusionClassifier(**EARLY))
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert "AdaBoostClassifier cannot route them" in unused_groups(model)
+
+
+def test_late_fusion_says_that_its_model_does_not_get_groups():
+    with pytest.raises(ValueError, match="do not reach FusionClassifier in Calibrated"):
+        LateFusionClassifier(FOREIGN[0]).fit(X, Y, groups=GROUPS)
+
+
+@pytest.mark.parametrize("routing", [True, False])
+def test_every_step_of_a_pipeline_gets_groups(routing, splits):
+    """Of a transformer too, fitted alone or as the first part of replicas."""
+    alone = make_pipeline(FusionClassifier(**EARLY), LogisticRegression())
+    stacked = make_pipeline(CoordinatedEncoder(**EARLY), FusionClassifier(**FAST))
+    with sklearn.config_context(enable_metadata_routing=routing):
+        for model in (alone, stacked):
+            bootstrap_score(model, X, Y, groups=GROUPS, resampling=1)
+    assert_apart(splits)
 
 
 def test_no_harm_without_a_guarantee_keeps_groups_together():

@@ -72,7 +72,7 @@ def test_values_too_large_are_rejected_only_where_present():
     leaf = TABLE.copy()
     leaf[5] = 1e300
     assert rows_of(leaf, a=np.arange(8) != 5).x["a"][5].tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match=r"too large .* 1 row\(s\), .* in row 5"):
+    with pytest.raises(ValueError, match=r"too large .* in row 5"):
         rows_of(leaf)
 
 

@@ -1,5 +1,7 @@
 """After any fit that fails, an estimator is as it was before."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -150,3 +152,34 @@ def test_an_interrupted_training_is_kept():
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)
     assert hasattr(model, "net_") and model.n_iter_ < 100
+
+
+UNKNOWN = [  # late fusion routes them to its models
+    (name, method, argument)
+    for name, model in QUICK.items()
+    for method in ("fit", "partial_fit")
+    for argument in ("validation_data", "early_stopping", "eval_set")
+    if hasattr(model, method) and name != "late"
+    if argument not in inspect.signature(getattr(model, method)).parameters
+]
+
+
+@pytest.mark.parametrize(("name", "method", "argument"), UNKNOWN)
+def test_unknown_arguments_are_named_with_the_class_and_a_fix(name, method, argument):
+    model = QUICK[name]
+    call = getattr(model, method)
+    with pytest.raises(TypeError) as caught:
+        call(X, Y, **{argument: (X, Y)})
+    message = str(caught.value)
+    assert message.startswith(f"{type(model).__name__}.{call.__name__}: got an unex")
+    if argument in model.get_params():
+        assert message.endswith(f"Use {type(model).__name__}({argument}=...).")
+    elif name == "no harm" and argument == "validation_data":
+        assert "held-out samples of X" in message
+    else:
+        assert "The arguments are X, y, " in message
+
+
+def test_missing_arguments_are_named_with_the_class():
+    with pytest.raises(TypeError, match=r"FusionClassifier\.fit: missing .* 'X'"):
+        skmm.FusionClassifier().fit()

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import log_loss, mean_squared_error
 
+from skmm import NoHarmFusionClassifier
 from skmm.model_selection.statistics import (
     LOSSES,
     Difference,
@@ -18,6 +19,7 @@ from skmm.model_selection.statistics import (
     by_splits,
     choose_measure,
     holm,
+    log_losses,
 )
 
 RNG = np.random.default_rng(0)
@@ -197,3 +199,14 @@ def test_default_measures():
     assert choose_measure(LogisticRegression(), None, Y).name == "log-loss"
     assert choose_measure(LinearRegression(), None, Y).name == "squared error"
     assert choose_measure(LogisticRegression(), "roc_auc", Y).losses is None
+
+
+def test_no_harm_and_comparisons_have_one_log_loss():
+    """Of probabilities of zero, too."""
+    proba = np.array([[0.0, 1.0], [1e-20, 1.0], [0.25, 0.75], [1.0, 0.0]])
+    y, model = np.array(["a", "a", "b", "a"]), NoHarmFusionClassifier()
+    model.classes_ = np.array(["a", "b"])
+    model.predict_proba = lambda X: proba
+    found = model._task().loss_of(y)(proba)
+    np.testing.assert_array_equal(found, log_losses(model, None, y))
+    assert np.isfinite(found).all() and found[3] == 0

@@ -55,6 +55,11 @@ class Domain(nn.Module):
         return x
 
 
+OF_THE_BATCH = nn.Sequential(
+    nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=False)
+)
+
+
 def module_of(encoders=None, fusion=None, head=None, shapes=SHAPES):
     fusion, head = fusion or ConcatFusion(), head or MLPHead()
     return assemble(complete(encoders, shapes), fusion, head, shapes, 2)
@@ -66,11 +71,17 @@ def module_of(encoders=None, fusion=None, head=None, shapes=SHAPES):
         ({"fusion": Centred()}, r"fusion \(Centred\)"),
         ({"encoders": {"b": CentredEncoder()}}, r"encoders\['b'\] \(CentredEncoder\)"),
         ({"head": Sorted()}, r"head \(Sorted\)"),
+        ({"encoders": {"a": OF_THE_BATCH}}, r"encoders\['a'\] \(Sequential\)"),
     ],
 )
 def test_the_part_that_mixes_samples_is_named(parts, where):
     with pytest.raises(ValueError, match=f"{where}: .*depend on the other samples"):
         module_of(**parts)
+
+
+def test_the_fix_for_a_norm_without_running_statistics_is_named():
+    with pytest.raises(ValueError, match="track_running_stats=True"):
+        module_of({"a": OF_THE_BATCH})
 
 
 def test_estimators_reject_such_a_part():
@@ -87,13 +98,6 @@ def test_estimators_reject_such_a_part():
         {"fusion": Noisy()},
         {"encoders": {"a": Domain()}},
         {"encoders": {"a": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))}},
-        {
-            "encoders": {
-                "a": nn.Sequential(
-                    nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=False)
-                )
-            }
-        },
     ],
 )
 def test_other_parts_are_not_accused(parts):

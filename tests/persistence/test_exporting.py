@@ -29,6 +29,14 @@ MODELS = {
     "classes": (FusionClassifier(max_epochs=2, random_state=0), lambda X, y: y),
     "labels": (FusionClassifier(max_epochs=2, random_state=0), labels),
     "values": (FusionRegressor(max_epochs=2, random_state=0), values),
+    "one value": (
+        FusionRegressor(max_epochs=2, random_state=0),
+        lambda X, y: values(X, y)[:, 0],
+    ),
+    "one column": (
+        FusionRegressor(max_epochs=2, random_state=0),
+        lambda X, y: values(X, y)[:, :1],
+    ),
     "gated": (FusionClassifier(fusion="gated", max_epochs=2), lambda X, y: y),
     "module": (
         FusionClassifier({"a": nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))}),
@@ -51,6 +59,7 @@ def test_programs_of_torch(model, target, tmp_path):
         rows = [torch.from_numpy(X[name][:n].astype(np.float32)) for name in "ab"]
         part = {name: X[name][:n] for name in "ab"}
         found, wanted = program(*rows).detach().numpy(), expected(model, part)
+        assert found.shape == wanted.shape
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
@@ -66,7 +75,9 @@ def test_images_and_the_device(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "target"), [MODELS["classes"], MODELS["values"]], ids=["class", "value"]
+    ("model", "target"),
+    [MODELS["classes"], MODELS["one value"]],
+    ids=["class", "value"],
 )
 def test_onnx(model, target, tmp_path):
     onnx = pytest.importorskip("onnx")
@@ -82,7 +93,9 @@ def test_onnx(model, target, tmp_path):
     for n in (1, 7):
         part = {name: X[name][:n].astype(np.float32) for name in "ab"}
         (found,) = session.run(None, part)
-        np.testing.assert_allclose(found, expected(model, part), rtol=1e-4, atol=1e-6)
+        wanted = expected(model, part)
+        assert found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
@@ -126,3 +139,24 @@ def test_what_cannot_be_exported(tmp_path):
     before = model.predict_proba(X)
     skmm.export(model, path)
     np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_text_is_rejected_by_name(tmp_path):
+    X, y = two_tables()
+    X = {**X, "note": np.array(["a b", "c"] * (len(y) // 2), dtype=object)}
+    model = FusionClassifier(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match=r"got \['note'\].*TfidfVectorizer"):
+        skmm.export(model, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+class Branching(nn.Module):
+    def forward(self, x):
+        return x if float(x.detach().sum()) > 0 else -x
+
+
+def test_a_net_that_cannot_be_traced_is_named(tmp_path):
+    X, y = two_tables()
+    model = FusionClassifier({"a": Branching()}, modalities=["a"], max_epochs=1)
+    with pytest.raises(ValueError, match="net of the FusionClassifier cannot be exp"):
+        skmm.export(model.fit(X, y), tmp_path / "model")

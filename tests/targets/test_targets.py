@@ -136,7 +136,7 @@ def test_location_and_scale_are_weighted():
 
 @pytest.mark.parametrize("y", [np.zeros((4, 2)), np.zeros((4, 1))])
 def test_error_if_the_number_of_outputs_changes(y):
-    with pytest.raises(ValueError, match=r"y has [12] output\(s\), but 1 at the first"):
+    with pytest.raises(ValueError, match=r"y has [12] outputs?, but 1 at the first"):
         ValueTarget.learn(np.arange(4.0)).read(y)
 
 

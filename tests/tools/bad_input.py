@@ -4,7 +4,9 @@ A call with a bad value is *accepted*, raises a *clear* error, of a usual type a
 the name of the argument in its message, or an *unclear* one.
 """
 
+import contextlib
 import re
+import tempfile
 import warnings
 from functools import partial
 
@@ -60,8 +62,15 @@ FITTED = clone(MODEL).fit(X, Y)
 
 
 def outcome(call, *names):
-    """Return "accepted", "clear", or the unclear error as text."""
-    with warnings.catch_warnings():
+    """Return "accepted", "clear", or the unclear error as text.
+
+    The call is made in a temporary folder, since bad values may be names of files.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         try:
             call()

@@ -10,11 +10,13 @@ from skmm._routing import (
     routed,
     routing_enabled,
 )
-from skmm.base.training_data import check_weight
+from skmm.base.training_data import check_sample_weights
 from skmm.base.validation_split import (
     groups_for,
     naming_validation_data,
     unpacked,
+    unused_groups,
+    warn_unused_groups,
 )
 from skmm.data import check_modalities
 from skmm.data.validation import check_target
@@ -89,11 +91,15 @@ def params_of_members(owner, members, groups, validation_data):
     """
     found = {name: groups_for(member, groups) for name, member in members.items()}
     if groups is not None and not owner._uses_groups():
+        messages = [unused_groups(member) for member in members.values()]
+        no_model = "no model sets samples aside; use early_stopping=True in one"
+        reason = next((text for text in messages if text is not None), f"{no_model}.")
         raise ValueError(
-            f'groups are only used when rule="stack" or by models that set samples '
-            f"aside; got groups with rule={owner.rule!r}, and no model does. Use "
-            "early_stopping=True in a model, or omit groups."
+            "groups are only used when rule='stack' or by models that set samples "
+            f"aside; got groups with rule={owner.rule!r}. Omit groups: {reason}"
         )
+    for member in members.values() if groups is not None else ():
+        warn_unused_groups(member)
     if validation_data is not None:
         _check_no_pipeline(members)
     takers = [name for name, member in members.items() if accepts(member, VALIDATION)]
@@ -142,7 +148,7 @@ def add_validation_data(owner, members, fit_params, validation_data):
     with naming_validation_data():
         X = check_modalities(X, owner, reset=False, finite=False)
         y = np.asarray(check_target(owner, y, len(X), X, sample_weight=weight))
-        weight = None if weight is None else check_weight(len(X), weight)
+        weight = check_sample_weights(weight, len(X))
     for name, params in fit_params.items():
         if VALIDATION not in params:
             continue

@@ -57,6 +57,11 @@ class BaseNoHarmFusion(NestedParams, BaseEstimator):
     _by_part = ("lr", "weight_decay")  # dicts by part of the net
     _fitted_by = "weight_"
     __metadata_request__fit = {"groups": True}
+    _argument_advice = {
+        "validation_data": "Models are compared on held-out samples of X: give all "
+        "samples as X and y, and choose by guarantee, cv and validation_fraction how "
+        "they are held out."
+    }
     _private = ("_cells", "_curve", "_report", "_mode", "_seed", "_flat")  # set by fit
 
     # parameters that only some guarantees use, with their defaults

@@ -6,7 +6,7 @@ from tqdm.auto import tqdm
 from skmm._random import derive
 from skmm.base.training_data import combined_weight, mean_one
 from skmm.base.validation_split import split_samples, validation_groups
-from skmm.data.finite import by_output, check_measured, measured_entries
+from skmm.data.finite import by_output, check_measured, measured_entries, negative_log
 from skmm.data.validation import parts_in_use
 from skmm.estimators.fusion import FusionClassifier, FusionRegressor
 from skmm.targets.values import ValueTarget
@@ -130,8 +130,8 @@ class ClassificationTask(Task):
 
     def loss_of(self, y):
         """Return a function from probabilities to the loss of each sample."""
-        true = np.searchsorted(self.classes, y)
-        return lambda proba: log_losses(proba, true)
+        rows, true = np.arange(len(y)), np.searchsorted(self.classes, y)
+        return lambda proba: negative_log(proba[rows, true])
 
     def largest_weight(self):
         """Largest weight of the fused nets that `max_harm` allows."""
@@ -233,9 +233,3 @@ class RegressionTask(Task):
                 f"loss_bound={bound:g}, but a held-out sample has a squared error of "
                 f"{largest:g}. Increase loss_bound."
             )
-
-
-def log_losses(proba, true):
-    """Negative log-probability of the true class, of shape (n_samples,)."""
-    chosen = proba[np.arange(len(true)), true]
-    return -np.log(np.clip(chosen, np.finfo(float).eps, 1))

@@ -17,7 +17,7 @@ from skmm._sklearn import (
     safe_indexing,
     score_of,
 )
-from skmm.base.validation_split import groups_for
+from skmm.base.validation_split import groups_for, warn_unused_groups
 from skmm.model_selection._optuna.pruning import Report
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.search_space import import_optuna
@@ -45,6 +45,8 @@ def evaluation_of(search, X, y, params):
     routed = search._get_routed_params_for_fit(params)
     groups = params.get("groups")
     groups = None if groups is None or routing_enabled() else groups
+    if groups is not None:
+        warn_unused_groups(search.estimator)
     return Evaluation(
         clone(search.estimator),
         X,
