@@ -170,6 +170,8 @@ def test_differences_are_paired_by_split():
     first = tables.per_set(runs_of(LOSSES), ["m", "CatBoost"])[0]
     assert (first["set"], first["model"], first["loss"]) == ("a", "m", 2)
     assert first["difference"] == 0 and first["difference SE"] == pytest.approx(1)
+    third = tables.per_set(runs_of(LOSSES), ["m", "CatBoost"])[2]
+    assert third["difference"] == 6 and third["difference SE"] == 0
     assert first["splits"] == 2 and first["loss SE"] == pytest.approx(1)
 
 
