@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.metrics import log_loss, mean_squared_error
 
 from benchmarks.peers import __main__ as peers
-from benchmarks.peers import sets, tables
+from benchmarks.peers import runs, sets, tables
 from benchmarks.peers.models import MODELS, Model, OneTable, Task
 from skmm import ModalityDict
 
@@ -43,16 +43,18 @@ def test_quick(toys, capsys, tmp_path):
 
 def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch):
     path = tmp_path / "runs.jsonl"
-    first = peers.collect(TOYS, ["linear"], [0], path)
+    first = runs.collect(TOYS, ["linear"], [0], path)
     asked = []
-    monkeypatch.setattr(peers, "run", lambda *cell: asked.append(cell))
-    assert peers.collect(TOYS, ["linear"], [0, 1], path)[:2] == first
+    monkeypatch.setattr(runs, "run", lambda *cell: asked.append(cell))
+    assert runs.collect(TOYS, ["linear"], [0, 1], path)[:2] == first
     assert [split for _, _, split in asked] == [1, 1]
-    monkeypatch.setattr(peers, "version_of", lambda name: "newer")
-    peers.collect(TOYS, ["linear"], [0], path)
+    assert runs.collect(TOYS, ["linear"], [0, 2], path, only_stored=True) == first
+    assert len(asked) == 2
+    monkeypatch.setattr(runs, "version_of", lambda name: "newer")
+    runs.collect(TOYS, ["linear"], [0], path)
     assert len(asked) == 4
     path.write_text(path.read_text() + '{"set": "torn')
-    assert len(peers.stored(path)) == 2
+    assert len(runs.stored(path)) == 2
 
 
 def test_earlier_code_of_ours_is_shown_beside_it(tmp_path):
@@ -64,10 +66,10 @@ def test_earlier_code_of_ours_is_shown_beside_it(tmp_path):
         of | {"model": "linear", "version": "scikit-learn 1"},
         of | {"model": "fusion", "version": "skmm 1, code 12ab", "split": 7},
     ]
-    peers.append(path, lines)
-    (found,) = peers.earlier(path, "12ab", ["iris"], [0, 1])
+    runs.append(path, lines)
+    (found,) = runs.earlier(path, "12ab", ["iris"], [0, 1])
     assert found["model"] == "fusion, code 12ab"
-    assert peers.earlier(path, None, ["iris"], [0]) == []
+    assert runs.earlier(path, None, ["iris"], [0]) == []
 
 
 def test_what_cannot_run_is_named(monkeypatch, capsys):
@@ -85,12 +87,12 @@ def test_a_model_that_fails_is_named_and_not_stored(tmp_path, monkeypatch, capsy
     def fail(task):
         raise RuntimeError("of its own")
 
-    monkeypatch.setitem(peers.MODELS, "HistGB", Model(fail))
+    monkeypatch.setitem(MODELS, "HistGB", Model(fail))
     path = tmp_path / "runs.jsonl"
-    runs = peers.collect(TOYS[:1], ["HistGB", "linear"], [0], path)
-    assert [found["model"] for found in runs] == ["linear"]
+    done = runs.collect(TOYS[:1], ["HistGB", "linear"], [0], path)
+    assert [found["model"] for found in done] == ["linear"]
     assert "failed: HistGB on iris" in capsys.readouterr().out
-    assert len(peers.stored(path)) == 1
+    assert len(runs.stored(path)) == 1
 
 
 def test_there_is_no_mulmix_of_values():
@@ -138,11 +140,11 @@ def test_one_table_has_all_columns():
 def test_measures_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     y, p = np.arange(30) % 3, rng.dirichlet(np.ones(3), 30)
-    found = peers.measure_classes(y, p)
+    found = runs.measure_classes(y, p)
     assert found["loss"] == pytest.approx(log_loss(y, p))
     assert found["error"] == np.mean(p.argmax(1) != y)
     values = rng.normal(size=30)
-    found = peers.measure_values(values, y.astype(float))
+    found = runs.measure_values(values, y.astype(float))
     assert found["loss"] == pytest.approx(mean_squared_error(values, y))
     assert found["error"] ** 2 == pytest.approx(found["loss"])
 
@@ -168,6 +170,8 @@ def test_differences_are_paired_by_split():
     first = tables.per_set(runs_of(LOSSES), ["m", "CatBoost"])[0]
     assert (first["set"], first["model"], first["loss"]) == ("a", "m", 2)
     assert first["difference"] == 0 and first["difference SE"] == pytest.approx(1)
+    third = tables.per_set(runs_of(LOSSES), ["m", "CatBoost"])[2]
+    assert third["difference"] == 6 and third["difference SE"] == 0
     assert first["splits"] == 2 and first["loss SE"] == pytest.approx(1)
 
 
@@ -193,7 +197,7 @@ def test_only_splits_of_both_count():
 
 
 def test_tables_without_the_reference():
-    runs = runs_of({"a": {"m": [1.0]}})
-    (row,) = tables.over_sets(runs, ["m", "absent"])
+    alone = runs_of({"a": {"m": [1.0]}})
+    (row,) = tables.over_sets(alone, ["m", "absent"])
     assert row["rank"] == 1 and "ratio" not in row
-    assert "difference" not in tables.per_set(runs, ["m"])[0]
+    assert "difference" not in tables.per_set(alone, ["m"])[0]
