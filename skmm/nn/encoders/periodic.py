@@ -53,7 +53,7 @@ class PeriodicEncoder(Block):
         Number of frequencies of each feature.
     dim : int, default=8
         Width of the embedding of a feature.
-    sigma : float, default=0.1
+    sigma : float, default=0.03
         Standard deviation of the initial frequencies, per unit of a scaled feature. The
         most important parameter: large values fit fine detail, and noise.
 
@@ -117,7 +117,7 @@ class PeriodicEncoder(Block):
         lite=False,
         n_frequencies=16,
         dim=8,
-        sigma=0.1,
+        sigma=0.03,
     ):
         super().__init__()
         self.hidden = hidden

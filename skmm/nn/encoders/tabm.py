@@ -3,8 +3,8 @@
 ===========  ==========================================  =============================
 encoder      formula                                     parameters
 ===========  ==========================================  =============================
-TabMEncoder  mean_i h_i of the members i = 1 ... k, of   sum d_l d_l+1
-             layers h -> s(S_i (W (R_i h)) + b_i)        + k (d_l + 2 d_l+1)
+TabMEncoder  [h_1 ... h_k], or their mean, of members    sum d_l d_l+1
+             of layers h -> s(S_i (W (R_i h)) + b_i)     + k (d_l + 2 d_l+1)
 ===========  ==========================================  =============================
 
 R_i and S_i are diagonal; W is shared by all members.
@@ -26,7 +26,7 @@ __all__ = ["TabMEncoder"]
 
 
 class TabMEncoder(Block):
-    r"""Mean of the embeddings of several MLPs that share their weights.
+    r"""Embeddings of several MLPs that share their weights.
 
     Layer by layer, member :math:`i` computes
 
@@ -37,7 +37,7 @@ class TabMEncoder(Block):
     Parameters
     ----------
     hidden : tuple of int, default=(64,)
-        Width of each layer; the last is the width of the embedding.
+        Width of each layer; the last is the width of the embedding of a member.
     activation : str, default="relu"
         Activation after every layer; see `MLPEncoder`.
     dropout : float in [0, 1), default=0.0
@@ -48,23 +48,27 @@ class TabMEncoder(Block):
         Number of members.
     mini : bool, default=False
         Whether members only differ in the first :math:`R_i`: TabM-mini.
+    pooling : {"concat", "mean"}, default="concat"
+        Whether the result is all members side by side, or their mean.
 
     Attributes
     ----------
     out_features : int
-        ``hidden[-1]``; set by ``build``.
+        ``n_members * hidden[-1]``, or ``hidden[-1]`` if pooling="mean"; set by
+        ``build``.
 
     Notes
     -----
-    Shapes: (batch, ...) to (batch, hidden[-1]). Samples with more than one dimension
+    Shapes: (batch, ...) to (batch, out_features). Samples with more than one dimension
     are flattened first. The first :math:`R_i` starts with random signs, all other
     scales with ones; the biases of all members start equal. Scales are exempt from
     weight decay.
 
-    The result is the mean of the members, so that every fusion and head can follow. In
-    the paper each member has a head and a loss of its own, and predictions are
-    averaged. Here the loss is that of the mean: members are regularised through the
-    shared weights, but they are not trained as separate predictors.
+    The result is one vector, so that every fusion and head can follow. In the paper
+    each member has a head and a loss of its own, and predictions are averaged. With
+    "concat", the layer that follows has weights of its own for each member, but one
+    loss: members are not trained as separate predictors. With "mean" they share these
+    weights too.
 
     The cost is about `n_members` times that of `MLPEncoder`.
 
@@ -80,7 +84,7 @@ class TabMEncoder(Block):
     >>> from skmm.nn import TabMEncoder
     >>> encoder = TabMEncoder((32, 16), n_members=4).build((41,))
     >>> encoder(torch.zeros(5, 41)).shape
-    torch.Size([5, 16])
+    torch.Size([5, 64])
     >>> encoder.members(torch.zeros(5, 41)).shape
     torch.Size([5, 4, 16])
     """
@@ -93,6 +97,7 @@ class TabMEncoder(Block):
         "scale": ["robust", None],
         "n_members": [8, 16, 32],
         "mini": [False, True],
+        "pooling": ["concat", "mean"],
     }
 
     _parameter_constraints = {
@@ -102,6 +107,7 @@ class TabMEncoder(Block):
         "scale": [StrOptions(set(SCALES)), None],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "mini": ["boolean"],
+        "pooling": [StrOptions({"concat", "mean"})],
     }
 
     def __init__(
@@ -113,6 +119,7 @@ class TabMEncoder(Block):
         scale="robust",
         n_members=16,
         mini=False,
+        pooling="concat",
     ):
         super().__init__()
         self.hidden = hidden
@@ -121,6 +128,7 @@ class TabMEncoder(Block):
         self.scale = scale
         self.n_members = n_members
         self.mini = mini
+        self.pooling = pooling
 
     def build(self, in_shape):
         """Create the layers for samples of shape `in_shape`."""
@@ -134,7 +142,8 @@ class TabMEncoder(Block):
         for i in range(count):
             layers += self._layer(*widths[i : i + 2], first=i == 0)
         self.layers = nn.Sequential(*layers)
-        self.out_features = widths[-1]
+        count = self.n_members if self.pooling == "concat" else 1
+        self.out_features = int(count) * widths[-1]
         return self
 
     def _layer(self, n_in, n_out, first):
@@ -173,7 +182,9 @@ class TabMEncoder(Block):
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
-        return self._members(x).mean(-3)
+        if self.pooling == "mean":
+            return self._members(x).mean(-3)
+        return self.members(x).flatten(-2)
 
 
 class MemberScale(nn.Module):

@@ -17,6 +17,7 @@ ENCODERS = [
     PeriodicEncoder((8,), n_frequencies=4, dim=3, lite=True),
     TabMEncoder((8,), n_members=3),
     TabMEncoder((8,), n_members=3, mini=True),
+    TabMEncoder((8,), n_members=3, pooling="mean"),
 ]
 X, Y = make_multimodal_classification(60, n_features=4, random_state=0)
 
@@ -49,3 +50,19 @@ def test_every_feature_has_an_influence(encoder):
     rows = torch.randn(20, 4, requires_grad=True)
     clone(encoder).build((4,))(rows).square().sum().backward()
     assert rows.grad.abs().sum(0).min() > 0
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
+def test_units_of_columns_have_no_influence_if_they_are_scaled(encoder):
+    def encoded(x, **params):
+        torch.manual_seed(0)
+        built = clone(encoder).set_params(**params).build((4,))
+        with torch.no_grad():
+            return built.adapt(x)(x)
+
+    rows = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    other = rows * torch.tensor([100.0, 1.0, 0.01, 5.0]) + 3
+    torch.testing.assert_close(encoded(other), encoded(rows), atol=1e-4, rtol=1e-3)
+    plain = encoded(rows, scale=None)
+    assert not torch.allclose(encoded(other, scale=None), plain, atol=1e-3)
+    assert not torch.allclose(encoded(rows), plain, atol=1e-3)

@@ -42,12 +42,12 @@ def test_members_are_those_of_the_authors_package(mini):
             block[0].bias.copy_(scales[2 * i + 1].bias[:, 0])
     found = encoder.members(X)
     torch.testing.assert_close(found, peer(tabm.ensemble_view(X, 3, training=True)))
-    torch.testing.assert_close(encoder(X), found.mean(1))
+    assert torch.equal(encoder(X), found.flatten(1))
 
 
 @pytest.mark.parametrize("mini", [False, True])
 def test_without_signs_all_members_start_as_one_mlp(mini):
-    encoder = TabMEncoder((6, 4), n_members=3, mini=mini).build((5,))
+    encoder = TabMEncoder((6, 4), n_members=3, mini=mini, pooling="mean").build((5,))
     with torch.no_grad():
         encoder.layers[0].scale.weight.fill_(1.0)
     members = encoder.members(X)
@@ -62,6 +62,19 @@ def test_without_signs_all_members_start_as_one_mlp(mini):
             mlp.layers[place].weight.copy_(linear.weight)
             mlp.layers[place].bias.copy_(bias)
     torch.testing.assert_close(encoder(X), mlp(X))
+
+
+def test_pooling():
+    torch.manual_seed(0)
+    both = (
+        TabMEncoder((6,), n_members=3),
+        TabMEncoder((6,), n_members=3, pooling="mean"),
+    )
+    concat, mean = (encoder.build((5,)) for encoder in both)
+    mean.load_state_dict(concat.state_dict())
+    assert (concat.out_features, mean.out_features) == (18, 6)
+    assert torch.equal(concat(X).view(7, 3, 6), concat.members(X))
+    torch.testing.assert_close(mean(X), concat.members(X).mean(1))
 
 
 def test_members_start_with_random_signs():
@@ -99,7 +112,7 @@ def test_dropout_differs_between_members():
 
 def test_images_are_flattened_and_samples_independent():
     encoder, x = TabMEncoder((8,)).build((1, 2, 3)), torch.randn(4, 1, 2, 3)
-    assert encoder(x).shape == (4, 8)
+    assert encoder(x).shape == (4, 16 * 8)
     torch.testing.assert_close(encoder(x)[1:3], encoder(x[1:3]))
 
 
@@ -109,7 +122,7 @@ def test_it_learns():
     assert model.set_params(max_epochs=30).fit(X, y).score(X, y) > 0.9
 
 
-@pytest.mark.parametrize("bad", [{"n_members": 0}, {"mini": 2}, {"dropout": 1}])
+@pytest.mark.parametrize("bad", [{"n_members": 0}, {"mini": 2}, {"pooling": "sum"}])
 def test_parameters_are_checked(bad):
     with pytest.raises(InvalidParameterError, match=next(iter(bad))):
         TabMEncoder(**bad)._validate_params()
