@@ -18,7 +18,8 @@ def saved_attributes(estimator):
     settings["objective"] = net.criterion
     packed = {"parts": estimator._packed(net.module_), "settings": settings}
     attributes = fitted_attributes(estimator)
-    return {**attributes, "net_": {**packed, "progress": net.progress()}}
+    packed |= {"progress": net.progress(), "schedule": net.schedule_progress()}
+    return {**attributes, "net_": packed}
 
 
 def restore(estimator, attributes):
@@ -36,6 +37,9 @@ def restore(estimator, attributes):
     net.module_.eval()
     estimator._structure = {**estimator._structure_digests(), **estimator._structure}
     estimator.net_ = net.continue_from(packed["progress"])
+    if packed.get("schedule") is not None:  # not in files of earlier versions
+        net.in_calls_ = True
+        net.earlier_schedule_ = net.lr_schedule, packed["schedule"]
     return estimator
 
 
