@@ -9,20 +9,18 @@ from skmm._class_registry import register
 from skmm._sklearn import HasMethods
 
 
-class CachedParamNames:
-    """Mixin that inspects the constructor of a class once, which takes long."""
-
-    @classmethod
-    def _get_param_names(cls):
-        return list(_param_names(cls))
-
-
 @cache
 def _param_names(cls):
     return tuple(BaseEstimator._get_param_names.__func__(cls))
 
 
-class NestedParams(CachedParamNames):
+@classmethod
+def cached_param_names(cls):
+    """Names of the constructor's parameters, of which inspection takes long."""
+    return list(_param_names(cls))
+
+
+class NestedParams:
     """Mixin that gives access to the parameters of parts in a dict-valued parameter.
 
     A class lists these parameters in `_nested`. ``set_params`` replaces the dict and
@@ -30,6 +28,7 @@ class NestedParams(CachedParamNames):
     """
 
     _nested = ()
+    _get_param_names = cached_param_names
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

@@ -28,6 +28,11 @@ def joined_by_row(score):
         masked = isinstance(y, np.ndarray) and measured_entries(y) is not None
         if not masked or y.shape[1] == 1:
             return score(self, X, y, sample_weight)
+        if np.isnan(y).all():
+            raise ValueError(
+                f"y has no measured value in {len(y)} samples, so that there is no "
+                "score; use samples with measured outputs."
+            )
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight)
         mean = masked_accuracy if is_classifier(self) else masked_r2

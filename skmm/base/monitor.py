@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from skmm.data.finite import check_scorer_of_masked
 from skmm.training.callbacks import LOSS, column_of
 
 
@@ -62,6 +63,8 @@ class Monitor:
             The same as `valid`, before they were encoded.
         """
         scorer, name = scorer_of(estimator.monitor), estimator.monitor
+        if samples is not None:
+            check_scorer_of_masked(name, samples.y, "monitor")
         if valid is None:
             raise ValueError(
                 f"monitor={name!r} needs a validation set: use early_stopping=True, or "

@@ -20,7 +20,8 @@ def saved_attributes(estimator):
     settings["objective"] = net.criterion
     packed = {"parts": estimator._packed(net.module_), "settings": settings}
     attributes = fitted_attributes(estimator)
-    return {**attributes, "net_": {**packed, "progress": net.progress()}}
+    packed |= {"progress": net.progress(), "schedule": net.schedule_progress()}
+    return {**attributes, "net_": packed}
 
 
 def restore(estimator, attributes):
@@ -39,6 +40,9 @@ def restore(estimator, attributes):
     estimator._structure = {**estimator._structure_digests(), **estimator._structure}
     estimator.net_ = net.continue_from(packed["progress"])
     await_unseen(estimator)
+    if packed.get("schedule") is not None:  # not in files of earlier versions
+        net.in_calls_ = True
+        net.earlier_schedule_ = net.lr_schedule, packed["schedule"]
     return estimator
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+from sklearn.metrics import get_scorer
 
 from skmm._views import quantity
 from skmm.data import leaves
@@ -250,6 +251,39 @@ def check_measured(y, weight=None):
             "training samples: all are NaN, or of weight zero. Leave out these columns "
             "of y, or add samples that measure them."
         )
+
+
+def check_scorer_of_masked(scoring, y, name="scoring"):
+    """Check that a scorer can score y if some entries are not measured.
+
+    Parameters
+    ----------
+    scoring : str, callable, list, dict or None
+        As in ``cross_validate`` of scikit-learn.
+    y : ndarray of shape (n_samples, ...), or other
+    name : str, default="scoring"
+        Name of the parameter, for errors.
+
+    Raises
+    ------
+    ValueError
+        If it is a scorer of a metric of scikit-learn, which rejects NaN.
+    """
+    if not isinstance(y, np.ndarray) or measured_entries(y) is None:
+        return
+    several = isinstance(scoring, (list, tuple, set, dict))
+    scorers = scoring.values() if isinstance(scoring, dict) else scoring
+    for one in scorers if several else [scoring]:
+        scorer = get_scorer(one) if isinstance(one, str) else one
+        metric = getattr(scorer, "_score_func", None)
+        if getattr(metric, "__module__", "").startswith(("sklearn.", "skmm.")):
+            shown = repr(one) if isinstance(one, str) else metric.__name__
+            own = repr(one) if isinstance(one, str) else "scorer"
+            raise ValueError(
+                f"{name}={shown} cannot score y with NaN, entries that were not "
+                f"measured. Use {name}=skmm.metrics.masked_scorer({own}), which "
+                "scores each output where it was measured."
+            )
 
 
 def by_output(y, values, weight=None):

@@ -14,6 +14,7 @@ from sklearn.utils import check_array
 from skmm._random import base_seed, derive
 from skmm._sklearn import HasMethods, Interval, validate_parameter_constraints
 from skmm._views import naming, noting, prepending
+from skmm.data.finite import check_scorer_of_masked
 from skmm.data.recombine import with_changed
 from skmm.data.validation import check_names
 from skmm.inspection._loss_increase import (
@@ -261,6 +262,7 @@ def robustness_curve(
     corruptions = _corruption_by_modality(corruption, modalities, data.X)
     levels = _check_levels(levels, corruptions)
     scorers = [check_scoring(model, scoring) for model in models]
+    check_scorer_of_masked(scoring, data.y)
     evaluation = CorruptedEvaluation(
         models, scorers, data.X, data.y, corruptions, base_seed(random_state)
     )

@@ -18,6 +18,7 @@ from skmm.base.training_data import (
     check_has_samples,
     check_sample_weights,
 )
+from skmm.data.finite import check_scorer_of_masked
 from skmm.data.validation import check_target
 from skmm.model_selection import _arguments as arguments
 from skmm.model_selection.bootstrap import BootstrapOutOfBag
@@ -136,6 +137,8 @@ def bootstrap_score(
     }
     rng = check_random_state(random_state)
     scorer = _scorer(estimator, scoring)
+    if scoring != "neg_log_loss":  # which is the mean over the measured labels
+        check_scorer_of_masked(scoring, y)
     labels = y if is_classifier(estimator) else None  # regression is not stratified
     splits = list(_splitter(resampling, rng).split(X, labels, given["groups"]))
     fit = fit_replicas if error_score == "raise" else fit_or_error

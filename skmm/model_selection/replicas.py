@@ -27,6 +27,7 @@ from skmm.base.training_data import (
 )
 from skmm.base.validation_split import groups_for, warn_unused_groups
 from skmm.data import ModalityDict
+from skmm.data.finite import check_scorer_of_masked
 from skmm.data.labels import check_row_labels
 from skmm.data.tables import columns_of, is_rows
 from skmm.data.validation import check_target, plain_target
@@ -382,6 +383,8 @@ def cross_validate_replicas(
     weights = {"sample_weight": sample_weight, "groups": groups}
     X, y = checked(estimator, X, y, **weights)
     n_samples = check_has_samples(X)
+    scorer = check_scoring(estimator, scoring, raise_exc=error_score == "raise")
+    check_scorer_of_masked(scoring, y)
     settings = {
         "sample_weight": check_sample_weights(sample_weight, n_samples),
         "groups": check_groups(groups, n_samples),
@@ -395,7 +398,6 @@ def cross_validate_replicas(
     models = fit(estimator, X, y, [train for train, _ in splits], **settings)
     seconds = (time.perf_counter() - begun) / len(splits)
     warn_of_failed_fits(models, error_score)
-    scorer = check_scoring(estimator, scoring, raise_exc=error_score == "raise")
     results = {"fit_time": np.full(len(splits), seconds)}
     results |= _scores(scorer, models, X, y, splits, "test", error_score)
     if return_train_score:

@@ -40,6 +40,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import check_scoring
 
 from skmm.data.finite import (
+    check_scorer_of_masked,
     label_probabilities,
     measured_entries,
     measured_samples,
@@ -169,6 +170,7 @@ def choose_measure(estimator, scoring, y):
         return LOSSES[scoring]
     name = scoring if isinstance(scoring, str) else "score"
     scorer = check_scoring(estimator, scoring)
+    check_scorer_of_masked(scoring, y)
     return Measure(name, score=scorer, reads_X=not isinstance(scoring, str))
 
 

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import register
-from skmm._params import CachedParamNames
+from skmm._params import cached_param_names
 from skmm.data.tensors import map_tensors, names_in, tensors_in
 
 RULE = (
@@ -35,7 +35,7 @@ OURS = {  # names for the losses of torch
 }
 
 
-class Objective(CachedParamNames, BaseEstimator):
+class Objective(BaseEstimator):
     """Base class of objectives.
 
     A subclass defines `rows`, the loss of every sample; or `__call__`, if samples are
@@ -63,6 +63,7 @@ class Objective(CachedParamNames, BaseEstimator):
         Whether `rows` accepts a target that is masked by entry.
     """
 
+    _get_param_names = cached_param_names
     _parameter_constraints: dict = {}
     reads = ()
     by_rows = True

@@ -136,6 +136,8 @@ class ColumnsToModalities(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Parameters
         ----------
         X : DataFrame, array-like or sparse matrix of shape (n_samples, n_features)
+            A DataFrame may lack all columns of a modality, which the result then
+            lacks, and columns that are in no modality.
 
         Returns
         -------
@@ -144,15 +146,21 @@ class ColumnsToModalities(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         Raises
         ------
         ValueError
-            If the columns of X are not those of `fit`.
+            If the columns of X are not those of `fit`, or X lacks some of the columns
+            of a modality.
         """
         check_is_fitted(self, "_names")
         if _are_modalities(X):
             return self._select(X)
         check_is_fitted(self, "columns_")
-        X, index = self._read(X, reset=False), labels_of(X)
+        X, index = tables.read(X, "X"), labels_of(X)
+        lacking = self._lacking(X)
+        X = X.reindex(columns=self.feature_names_in_) if lacking else X
+        X = self._read(X, reset=False)
         parts, masks = {}, {}
         for name, own in self.columns_.items():
+            if lacking and {*own} <= lacking:
+                continue
             parts[name], masks[name] = _take(X, own, _is_one(self._keys[name]))
         return ModalityDict._kept(parts, masks, index)
 
@@ -164,6 +172,25 @@ class ColumnsToModalities(TransformerMixin, BaseEstimator, auto_wrap_output_keys
         X = ModalityDict(X)
         check_names(self._names, X, "columns")
         return X.select(self._names)
+
+    def _lacking(self, X):
+        """Positions of the columns that a DataFrame may lack, and does."""
+        known = list(getattr(self, "feature_names_in_", ()))
+        given = list(X.columns) if isinstance(X, pd.DataFrame) else known
+        there = set(given)
+        lacking = {i for i, column in enumerate(known) if column not in there}
+        if [column for column in known if column in there] != given:
+            return set()  # others or in another order, which is an error
+        if lacking.issuperset(i for own in self.columns_.values() for i in own):
+            raise ValueError(f"X has no column of any modality; got {_names_of(X)}.")
+        for name, own in self.columns_.items():
+            if lacking.intersection(own) and not lacking.issuperset(own):
+                names = [known[i] for i in own if i in lacking]
+                raise ValueError(
+                    f"modality {name!r} needs the columns {names}, which X lacks; pass "
+                    "them, or leave out all columns of the modality."
+                )
+        return lacking
 
     def _read(self, X, reset):
         """X as a DataFrame, array or CSR matrix, with its features checked."""

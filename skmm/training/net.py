@@ -132,7 +132,8 @@ class TensorNet(PortableNet):
         self.module_ = self.module
         self.penalised_ = penalised(self.module)
         self.frozen_, self.stage_ = [], 1
-        self.schedule_, self.in_calls_ = None, False
+        self.schedule_, self.earlier_schedule_ = None, None
+        self.in_calls_ = False
         return self
 
     def torch_compile(self, module, name):
@@ -231,8 +232,16 @@ class TensorNet(PortableNet):
             That of the call before, if any.
         """
         self.in_calls_ = True
-        if getattr(earlier, "in_calls_", False):
-            self.schedule_ = earlier.schedule_
+        if earlier is not None:
+            self.earlier_schedule_ = earlier.lr_schedule, earlier.schedule_progress()
+
+    def schedule_progress(self):
+        """State of the schedule after a call of ``partial_fit``, or None."""
+        if not self.in_calls_:
+            return None
+        if self.schedule_ is not None:
+            return self.schedule_.progress()
+        return None if self.earlier_schedule_ is None else self.earlier_schedule_[1]
 
     def best_epoch(self):
         """Epoch of the weights kept by early stopping, counted from 1."""

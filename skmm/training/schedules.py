@@ -171,7 +171,7 @@ class Schedule:
         n_batches = len(batch_bounds(n_samples, net.batch_size))
         epochs = net.max_epochs if net.in_calls_ else net.epochs_
         made = cls(net.lr_schedule, net.optimizer_, epochs, n_batches)
-        return made.continue_from(net.schedule_) if net.in_calls_ else made
+        return made.continue_from(net.earlier_schedule_)
 
     def after_batch(self):
         """Note the learning rate, and set the next one."""
@@ -195,20 +195,31 @@ class Schedule:
     def _is_over(self):
         return self.total is not None and self.inner.last_epoch >= self.total
 
+    def progress(self):
+        """What `continue_from` needs, as lists, dicts and numbers."""
+        return {
+            "start": self.start,
+            "settings": settings_of(self.optimizer),
+            "state": deepcopy(self.inner.state_dict()),
+            "total": self.total,
+        }
+
     def continue_from(self, earlier):
         """Go on where an earlier schedule ended, if it had the same parameters.
 
         Parameters
         ----------
-        earlier : Schedule or None
+        earlier : (str or callable, dict) or None
+            The schedule as it was given, and its `progress`.
         """
-        if earlier is None or earlier.start != self.start:
+        given, progress = earlier or (None, None)
+        if progress is None or progress["start"] != self.start:
             return self
-        if not same_but_for_weights(earlier.given, self.given):
+        if not same_but_for_weights(given, self.given):
             return self
-        self.inner.load_state_dict(deepcopy(earlier.inner.state_dict()))
-        set_settings(self.optimizer, settings_of(earlier.optimizer))
-        self.total = earlier.total
+        self.inner.load_state_dict(deepcopy(progress["state"]))
+        set_settings(self.optimizer, progress["settings"])
+        self.total = progress["total"]
         return self
 
 

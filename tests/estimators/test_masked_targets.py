@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, get_scorer, make_scorer, r2_score
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -26,11 +26,17 @@ from skmm import (
 )
 from skmm.base.training_data import combined_weight, keep_outputs
 from skmm.base.validation_split import validation_indices
-from skmm.inspection import emap
+from skmm.inspection import emap, modality_importance, robustness_curve
 from skmm.metrics import masked_scorer
-from skmm.model_selection import fit_replicas
+from skmm.model_selection import (
+    ModalitySearchCV,
+    bootstrap_score,
+    compare_modalities,
+    cross_validate_replicas,
+    fit_replicas,
+)
 from skmm.nn import Flatten, MLPHead
-from skmm.preprocessing import MoleculeFingerprint
+from skmm.preprocessing import DropCorruption, MoleculeFingerprint
 from skmm.training import Stage
 
 N = 120
@@ -464,3 +470,61 @@ def test_a_masked_scorer_is_saved(tmp_path):
     model.set_params(max_epochs=2, random_state=0).fit(X, MASKED["labels"])
     model.save(tmp_path / "model")
     assert skmm.load(tmp_path / "model").monitor.metric == "roc_auc"
+
+
+SCORED = {
+    "compare_modalities": lambda model, X, y, how: compare_modalities(
+        model, X, y, scoring=how, resampling=2, random_state=0
+    ),
+    "bootstrap_score": lambda model, X, y, how: bootstrap_score(
+        model, X, y, scoring=how, resampling=2, random_state=0
+    ),
+    "cross_validate_replicas": lambda model, X, y, how: cross_validate_replicas(
+        model, X, y, scoring=how, cv=2
+    ),
+    "several": lambda model, X, y, how: cross_validate_replicas(
+        model, X, y, scoring={"one": how}, cv=2
+    ),
+    "search": lambda model, X, y, how: ModalitySearchCV(
+        model, {"lr": [0.01]}, scoring=how, n_trials=1, cv=2
+    ).fit(X, y),
+    "modality_importance": lambda model, X, y, how: modality_importance(
+        model.fit(X, y), X, y, scoring=how, n_repeats=1, random_state=0
+    ),
+    "robustness_curve": lambda model, X, y, how: robustness_curve(
+        model.fit(X, y), X, y, DropCorruption(), scoring=how, levels=[0, 1], n_repeats=1
+    ),
+    "monitor": lambda model, X, y, how: model.set_params(
+        early_stopping=True, monitor=how
+    ).fit(X, y),
+}
+
+
+@pytest.mark.parametrize("call", SCORED.values(), ids=SCORED)
+@pytest.mark.parametrize("kind", ["labels", "values"])
+def test_scorers_that_reject_nan_name_the_one_that_does_not(call, kind):
+    cls, name = {
+        "labels": (FusionClassifier, "roc_auc"),
+        "values": (FusionRegressor, "r2"),
+    }[kind]
+    data, y = taken(SOME), MASKED[kind][SOME]
+    for scoring in (name, get_scorer(name)):
+        with pytest.raises(ValueError, match=rf"{name}.* NaN, .*masked_scorer\("):
+            call(cls(**quick), data, y, scoring)
+    call(cls(**quick), data, y, masked_scorer(name))
+
+
+def test_a_metric_of_ones_own_may_read_nan():
+    own = make_scorer(lambda y, found: -np.nanmean(np.square(y - found)))
+    found = cross_validate_replicas(
+        FusionRegressor(**quick), X, MASKED["values"], scoring=own, cv=2
+    )
+    assert np.isfinite(found["test_score"]).all()
+
+
+@pytest.mark.parametrize("cls", [FusionClassifier, FusionRegressor])
+def test_a_score_without_any_measurement_is_an_error(cls):
+    kind = "labels" if cls is FusionClassifier else "values"
+    model = cls(**quick).fit(X, MASKED[kind])
+    with pytest.raises(ValueError, match="no measured value in 5 samples"):
+        model.score(taken(slice(5)), MASKED[kind][:5])

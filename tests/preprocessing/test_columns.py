@@ -154,8 +154,44 @@ def test_columns_are_compared_with_those_of_fit():
     split = ColumnsToModalities(COLUMNS).fit(TABLE)
     with pytest.raises(ValueError, match="feature names"):
         split.transform(TABLE[NAMES[::-1]])
-    with pytest.raises(ValueError, match="feature names"):
+    with pytest.raises(ValueError, match=r"'lipid' needs the columns \['l1'\]"):
         split.transform(TABLE.drop(columns="l1"))
+
+
+def test_all_columns_of_a_modality_may_be_left_out():
+    """And those that are in no modality; nothing else changes."""
+    step = ColumnsToModalities(COLUMNS).fit(TABLE)
+    for left in (["l1", "l2"], ["l1", "l2", "age"], ["age"]):
+        found = step.transform(TABLE.drop(columns=left))
+        whole = step.transform(TABLE)
+        assert list(found) == (["gene"] if "l1" in left else ["gene", "lipid"])
+        for name in found:
+            pd.testing.assert_frame_equal(found[name], whole[name])
+    with pytest.raises(ValueError, match="no column of any modality; got \\['age"):
+        step.transform(TABLE[["age"]])
+    for other in (TABLE.rename(columns={"l1": "L1"}), TABLE[["g2", "g1"]]):
+        with pytest.raises(ValueError, match="feature names"):
+            step.transform(other)
+
+
+@pytest.mark.parametrize("how", ["restrict", "modalities"])
+def test_a_model_of_some_modalities_needs_their_columns_only(how):
+    model = pipeline()
+    if how == "restrict":
+        model = restrict(model, ["gene"])
+    else:
+        model.set_params(fusionclassifier__modalities=["gene"])
+    model.fit(TABLE, Y)
+    found = model.predict_proba(TABLE[["g1", "g2"]])
+    np.testing.assert_array_equal(found, model.predict_proba(TABLE))
+    with pytest.raises(ValueError, match=r"'gene' needs the columns \['g2'\]"):
+        model.predict(TABLE[["g1"]])
+
+
+def test_a_model_of_all_modalities_names_the_one_that_is_left_out():
+    model = pipeline().fit(TABLE, Y)
+    with pytest.raises(ValueError, match="modality 'lipid' is missing from X"):
+        model.predict(TABLE[["g1", "g2"]])
 
 
 def test_modalities_pass_through():

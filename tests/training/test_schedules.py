@@ -214,18 +214,47 @@ def test_parts_keep_their_ratio(name):
     assert len({*rates}) == (2 if name == "onecycle" else 1)  # or all are zero
 
 
-@pytest.mark.parametrize("name", ["one cycle", "onecycle", "warmup_cosine"])
-def test_schedules_go_on_from_call_to_call_of_partial_fit(name):
+def by_pickle(model, folder):
+    return pickle.loads(pickle.dumps(model))
+
+
+def by_file(model, folder):
+    model.save(folder / "model")
+    return skmm.load(folder / "model")
+
+
+def twice_by_file(model, folder):
+    return by_file(by_file(model, folder), folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "again"),
+    [("one cycle", by_pickle)]  # a partial, which files do not store
+    + [
+        (name, again)
+        for name in ("onecycle", "warmup_cosine")
+        for again in (by_pickle, by_file, twice_by_file)
+    ],
+)
+def test_schedules_go_on_from_call_to_call_of_partial_fit(name, again, tmp_path):
     given, make = PAIRS[name]
     model = scheduled(given)
     for _ in range(EPOCHS):
         model.partial_fit(MANY, CLASSES)
-        model = pickle.loads(pickle.dumps(model))
+        model = again(model, tmp_path)
     np.testing.assert_allclose(
         model.history_["lr"], largest_by_epoch(by_torch(make)[:, 0]), rtol=1e-9
     )
     last = model.partial_fit(MANY, CLASSES).history_["lr"].iloc[-1]
     assert last < 1e-3  # of the end, not of a new cycle
+
+
+@pytest.mark.parametrize("again", [lambda model, folder: model, by_pickle, by_file])
+def test_every_fit_with_a_warm_start_has_a_schedule_of_its_own(again, tmp_path):
+    model = scheduled("cosine", warm_start=True).fit(MANY, CLASSES)
+    once = model.history_["lr"].to_numpy()
+    model = again(model, tmp_path).fit(MANY, CLASSES)
+    np.testing.assert_array_equal(model.history_["lr"], np.r_[once, once])
 
 
 def test_cosine_goes_on_in_partial_fit_and_starts_again_if_lr_changes():

@@ -18,6 +18,7 @@ from skmm._sklearn import (
     score_of,
 )
 from skmm.base.validation_split import groups_for, warn_unused_groups
+from skmm.data.finite import check_scorer_of_masked
 from skmm.model_selection._optuna.pruning import Report
 from skmm.model_selection.replicas import fit_replicas
 from skmm.model_selection.search_space import import_optuna
@@ -42,6 +43,8 @@ def evaluation_of(search, X, y, params):
                 f"{name} must have one entry per sample of X, {num_samples(X)}; got "
                 f"{len(values)}."
             )
+    scorer = check_scoring(search.estimator, search.scoring)
+    check_scorer_of_masked(search.scoring, y)
     routed = search._get_routed_params_for_fit(params)
     groups = params.get("groups")
     groups = None if groups is None or routing_enabled() else groups
@@ -52,7 +55,7 @@ def evaluation_of(search, X, y, params):
         X,
         y,
         splits=_splits(search, X, y, **routed.splitter.split),
-        scorer=check_scoring(search.estimator, search.scoring),
+        scorer=scorer,
         fit_params=routed.estimator.fit,
         score_params=routed.scorer.score,
         return_train_score=search.return_train_score,
