@@ -12,22 +12,19 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from skmm import objectives, training
+from skmm import training
 from skmm._params import NestedParams, unchanged_on_error
 from skmm._random import base_seed, derive, float32_default, seeded
-from skmm._resolver import resolve
 from skmm._sklearn import HasMethods
-from skmm.base import net_state, warm_start
+from skmm.base import net_state, nets, warm_start
 from skmm.base import search_space as spaces
 from skmm.base.adapting import adapt_encoders
 from skmm.base.constraints import OF_TRAINING
 from skmm.base.diagram import parts_block
-from skmm.base.ensembles import make_ensemble, members_of
 from skmm.base.modality_subset import (
     check_by_modality,
     encoders_in_use,
     fusion_in_use,
-    rates_in_use,
     stages_in_use,
 )
 from skmm.base.modality_weights import weights_table
@@ -56,9 +53,8 @@ from skmm.data.tensors import (
 )
 from skmm.data.validation import check_target, note_missing, with_target
 from skmm.nn.assemble import assemble
-from skmm.objectives.base import check_objective
 from skmm.persistence.states import savable
-from skmm.training.callbacks import LOSS, callbacks_of
+from skmm.training.callbacks import LOSS
 from skmm.training.fingerprint import digests
 
 
@@ -312,7 +308,7 @@ class ModalityEstimator(
     def _make_module(self):
         encoders = encoders_in_use(self)
         parts = encoders, fusion_in_use(self.fusion, encoders), self.head
-        return make_ensemble(self, partial(self._assemble, *parts))
+        return nets.make_ensemble(self, partial(self._assemble, *parts))
 
     def _assemble(self, encoders, fusion, head, seeded=None):
         """Assemble one net for the fitted shapes and target."""
@@ -354,24 +350,7 @@ class ModalityEstimator(
         -------
         TensorNet
         """
-        objective = self._objective() if objective is None else objective
-        return training.TensorNet(
-            module,
-            check_objective(resolve(objective, objectives, "Objective")),
-            stages=self._stages(),
-            optimizer=self.optimizer,
-            lr=rates_in_use(self.lr, self),
-            weight_decay=rates_in_use(self.weight_decay, self),
-            lr_schedule=self.lr_schedule,
-            gradient_clip=self.gradient_clip,
-            batch_size=self.batch_size,
-            max_epochs=self.max_epochs,
-            callbacks=callbacks_of(self),
-            compile=self.compile,
-            device=resolve_device(self.device),
-            shuffle_seed=derive(self._seed, "order"),
-            verbose=int(self.verbose),
-        ).initialize()
+        return nets.make_net(self, module, objective)
 
     def _stages(self):
         return None if self.stages is None else stages_in_use(self.stages, self)
@@ -464,7 +443,7 @@ class ModalityEstimator(
     def encoders_(self):
         """Fitted encoder of each modality, of the first net of an ensemble."""
         check_is_fitted(self, "net_")
-        return dict(members_of(self.net_.module_)[0].encoders.items())
+        return dict(nets.members_of(self.net_.module_)[0].encoders.items())
 
     @property
     def history_(self):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from skmm.base.ensembles import members_of
+from skmm.base.nets import members_of
 
 
 def weights_table(module):

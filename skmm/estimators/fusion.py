@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmm.base import ModalityEstimator, NetClassifierMixin, NetRegressorMixin
-from skmm.base.ensembles import outputs_by_member
+from skmm.base.nets import outputs_by_member
 
 
 class FusionClassifier(NetClassifierMixin, ModalityEstimator):

@@ -6,7 +6,6 @@ from functools import partial
 import torch
 from skorch.callbacks import EpochTimer
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
 
 from skmm._random import float32_default
 from skmm._warnings import warn
@@ -33,16 +32,14 @@ from skmm.training.history import record_loss
 from skmm.training.optimizers import (
     Learner,
     carry_state,
+    clip_gradients,
     load_state,
     make_optimizer,
     penalised,
 )
 from skmm.training.pickling import PortableNet
 from skmm.training.schedules import Schedule
-from skmm.training.stages import (
-    check_stages,
-    run_stages,
-)
+from skmm.training.stages import check_stages, run_stages
 from skmm.training.threads import BACKWARD, threads_for, work_of
 
 
@@ -116,7 +113,9 @@ class TensorNet(PortableNet):
         """Set the objective as a module, whose state checkpoints save and load."""
         check_objective_reads(self.criterion, self.module_)
         is_module = isinstance(self.criterion, nn.Module)
-        self.criterion_ = self.criterion if is_module else _AsModule(self.criterion)
+        self.criterion_ = (
+            self.criterion if is_module else ObjectiveModule(self.criterion)
+        )
         self.objective_learns_ = any(True for _ in self.criterion_.parameters())
         return self
 
@@ -327,9 +326,8 @@ class TensorNet(PortableNet):
             check_callbacks(self)
         run = partial(run_stages, self) if self.stages else self._run_stage
         try:
-            with threads_for(
-                BACKWARD * work_of(self.module_, train[0], self.batch_size)
-            ):
+            work = BACKWARD * work_of(self.module_, train[0], self.batch_size)
+            with threads_for(work):
                 run(train, valid, epochs)
         except torch.OutOfMemoryError as error:
             raise MemoryError(
@@ -463,21 +461,5 @@ class TensorNet(PortableNet):
         return self.get_loss(self.infer(rows), target, rows)
 
     def _clip(self):
-        if self.gradient_clip is None:
-            return
-        if isinstance(self.module_, Ensemble):
-            self.module_.clip_gradients(self.gradient_clip)
-        else:
-            clip_grad_norm_(self.learner_.parameters(), self.gradient_clip)
-
-
-class _AsModule(nn.Module):
-    """Module of an objective that is not one, with the modules in it."""
-
-    def __init__(self, objective):
-        super().__init__()
-        self.objective = objective
-        self.inner = nn.ModuleList(modules_in(objective))
-
-    def forward(self, outputs, target, weight=None):
-        return self.objective(outputs, target, weight)
+        if self.gradient_clip is not None:
+            clip_gradients(self.learner_, self.module_, self.gradient_clip)

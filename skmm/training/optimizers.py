@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from skmm.nn.block import Block
+from skmm.nn.composite.ensemble import Ensemble
+from skmm.objectives.base import modules_in
 
 MOMENTS = ("exp_avg", "momentum_buffer", "square_avg", "sum")  # as large as weights
 LR, WEIGHT_DECAY = 1e-3, 0.0  # of parts that a dict does not name
@@ -234,6 +236,33 @@ class Learner(nn.Module):
     def parts(self):
         """Parts of the module, and the objective."""
         return {**parts_of(self.module), OBJECTIVE: self.objective}
+
+
+def as_module(objective):
+    """The objective itself if it is a module, else a module that calls it."""
+    return objective if isinstance(objective, nn.Module) else ObjectiveModule(objective)
+
+
+def clip_gradients(learner, module, largest):
+    """Limit the norm of the gradient, of each net of an ensemble."""
+    if not isinstance(module, Ensemble):
+        nn.utils.clip_grad_norm_(learner.parameters(), largest)
+        return
+    module.clip_gradients(largest)
+    if learner is not module:
+        nn.utils.clip_grad_norm_(learner.objective.parameters(), largest)
+
+
+class ObjectiveModule(nn.Module):
+    """Module of an objective that is not one, with the modules in it."""
+
+    def __init__(self, objective):
+        super().__init__()
+        self.objective = objective
+        self.inner = nn.ModuleList(modules_in(objective))
+
+    def forward(self, outputs, target, weight=None):
+        return self.objective(outputs, target, weight)
 
 
 def matching(module, name, where):

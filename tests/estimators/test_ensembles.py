@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss
 
 import skmm.nn.composite.ensemble as ensemble_module
 from skmm import FusionClassifier, FusionRegressor, ModalityDict, load
-from skmm.base.ensembles import members_of
+from skmm.base.nets import members_of
 from skmm.model_selection import fit_replicas
 from skmm.nn import Conv1dEncoder, LpNormFusion, MLPEncoder
 from skmm.nn.composite.ensemble import Ensemble, with_gradient_of_sum

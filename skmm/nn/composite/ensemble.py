@@ -106,9 +106,9 @@ class Ensemble(ModalityModule):
         return self.first.in_dtypes
 
     @property
-    def text_readers(self):
+    def readers(self):
         """Blocks among the encoders, by modality."""
-        return self.first.text_readers
+        return self.first.readers
 
     @property
     def fused_features(self):

@@ -1,8 +1,38 @@
-"""Estimators of several nets that start from different weights."""
+"""Nets of an estimator: how they are made from its parameters, alone or several."""
 
 from functools import partial
 
+from skmm import objectives
+from skmm._random import derive
+from skmm._resolver import resolve
+from skmm.base.modality_subset import rates_in_use
+from skmm.data.tensors import resolve_device
 from skmm.nn.composite.ensemble import Ensemble
+from skmm.objectives.base import check_objective
+from skmm.training import TensorNet
+from skmm.training.callbacks import callbacks_of
+
+
+def make_net(estimator, module, objective=None):
+    """Make an initialised, untrained net; see ``ModalityEstimator.make_net``."""
+    objective = estimator._objective() if objective is None else objective
+    return TensorNet(
+        module,
+        check_objective(resolve(objective, objectives, "Objective")),
+        stages=estimator._stages(),
+        optimizer=estimator.optimizer,
+        lr=rates_in_use(estimator.lr, estimator),
+        weight_decay=rates_in_use(estimator.weight_decay, estimator),
+        lr_schedule=estimator.lr_schedule,
+        gradient_clip=estimator.gradient_clip,
+        batch_size=estimator.batch_size,
+        max_epochs=estimator.max_epochs,
+        callbacks=callbacks_of(estimator),
+        compile=estimator.compile,
+        device=resolve_device(estimator.device),
+        shuffle_seed=derive(estimator._seed, "order"),
+        verbose=int(estimator.verbose),
+    ).initialize()
 
 
 def make_ensemble(estimator, make):
