@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from skmm import ModalityDict
@@ -63,6 +64,16 @@ def test_the_dtype_of_strings_and_their_order_have_no_influence(dtype):
     shape, rows = shape_of(FRAME), [3, 0, 2, 1]
     other = FRAME.iloc[rows].astype({"colour": dtype, "text": dtype})
     assert np.array_equal(codes(other, shape, "t"), codes(FRAME, shape, "t")[rows])
+
+
+def test_tables_of_polars_have_the_same_categories():
+    grade = pl.Series(["b", "a", "b", None], dtype=pl.Categorical)
+    colour = ["red", None, "blue", "red"]
+    table = pl.DataFrame({"size": [1.0] * 4, "colour": colour, "grade": grade})
+    X = ModalityDict({"t": table})
+    shape = shapes_of(X)["t"]
+    assert shape.categories == {1: ("blue", "red"), 2: ("b", "a")}
+    assert codes(X["t"], shape, "t")[:, 1:].T.tolist() == [[1, 2, 0, 1], [0, 1, 0, 2]]
 
 
 def test_categories_that_are_numbers_are_found_as_numbers_of_any_dtype():
