@@ -117,11 +117,9 @@ def test_warm_starts_count(estimator):
 def normalised(part="encoder"):
     """A net in which a BatchNorm reads the table."""
     encoder = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))
-    parts = {
-        "encoder": {"encoders": {"table": encoder}},
-        "fusion": {"fusion": "lp_norm"},
-    }
-    return skmm.FusionClassifier(max_epochs=3, random_state=0, **parts[part])
+    given = {"encoders": {"table": encoder}, "fusion": "lp_norm"}
+    params = {name: value for name, value in given.items() if name.startswith(part)}
+    return skmm.FusionClassifier(max_epochs=3, random_state=0, **params)
 
 
 @pytest.mark.parametrize("part", ["encoder", "fusion"])
