@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import make_pipeline
+from torch import nn
 
 import skmm
 from skmm.base.validation_split import validation_indices
@@ -111,6 +112,35 @@ def test_warm_starts_count(estimator):
     with pytest.warns(UserWarning, match=UNSEEN):
         model.set_params(warm_start=False).fit(train, y)
     assert_unseen(model, test)
+
+
+def normalised(part="encoder"):
+    """A net in which a BatchNorm reads the table."""
+    encoder = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4))
+    given = {"encoders": {"table": encoder}, "fusion": "lp_norm"}
+    params = {name: value for name, value in given.items() if name.startswith(part)}
+    return skmm.FusionClassifier(max_epochs=3, random_state=0, **params)
+
+
+@pytest.mark.parametrize("part", ["encoder", "fusion"])
+def test_one_sample_is_too_few_for_batch_norm(part):
+    """Whose encoder is not trained on it: predictions would read random weights."""
+    _, X, y = data_for(skmm.FusionClassifier())
+    once, twice = (X.with_missing("table", slice(k, None)) for k in (1, 2))
+    model = normalised(part)
+    with pytest.warns(UserWarning, match="'table' is present in 1 of 48 .*BatchNorm"):
+        model.fit(once, y)
+    assert_unseen(model, X)
+    assert model.fit(twice, y).modalities_seen_ == ["image", "table"]
+    model.set_params(warm_start=True).fit(once, y)
+    assert model.modalities_seen_ == ["image", "table"]
+
+
+def test_one_sample_is_enough_without_batch_norm():
+    _, X, y = data_for(skmm.FusionClassifier())
+    model = skmm.FusionClassifier(max_epochs=3, random_state=0)
+    model.fit(X.with_missing("table", slice(1, None)), y)
+    assert model.modalities_seen_ == ["image", "table"]
 
 
 def test_samples_set_aside_do_not_count():

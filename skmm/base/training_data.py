@@ -9,6 +9,7 @@ import torch
 from pandas import isna
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._sklearn import GroupsConsumerMixin, check_sample_weight, num_samples
 from skmm._views import prepending
@@ -46,12 +47,12 @@ class TrainingData:
         rows = self.train[0]
         return sum(len(rows) * row_nbytes(source) for source in rows.x.values())
 
-    def modalities_present(self):
-        """Names of the modalities that at least one training sample has."""
+    def present_counts(self):
+        """Number of training samples that have each modality, by name."""
         rows = self.train[0]
-        some = [True] * len(rows.x)
-        some = some if rows.present is None else rows.present.any(0).tolist()
-        return [name for name, any_ in zip(rows.x, some, strict=True) if any_]
+        counts = [len(rows)] * len(rows.x)
+        counts = counts if rows.present is None else rows.present.sum(0).tolist()
+        return dict(zip(rows.x, counts, strict=True))
 
     def hide(self, names):
         """Mark modalities as missing in all validation samples.
@@ -119,6 +120,9 @@ class Samples:
 def note_modalities(estimator, data, again):
     """Set `modalities_seen_`; modalities without training samples count as missing.
 
+    So do modalities that one sample has and a BatchNorm reads, since its variance needs
+    two; its encoder is not trained.
+
     Parameters
     ----------
     estimator : ModalityEstimator
@@ -126,10 +130,22 @@ def note_modalities(estimator, data, again):
     again : bool
         Whether its net is trained further, so that earlier samples count too.
     """
-    seen = data.modalities_present()
+    counts, n_samples = data.present_counts(), len(data.train[0])
+    once = [
+        name
+        for name, count in counts.items()
+        if count == 1 < n_samples and _normalises(data.module, name)
+    ]
+    seen = [name for name, count in counts.items() if count and name not in once]
     if again:
         seen += getattr(estimator, "modalities_seen_", estimator.modalities_in_)
-    data.hide(note_seen(estimator, seen, len(data.train[0])))
+    data.hide(note_seen(estimator, seen, n_samples, once))
+
+
+def _normalises(module, name):
+    """Whether a BatchNorm, which cannot learn from one sample, reads a modality."""
+    parts = [*module.encoders[name].modules(), *module.fusion.modules()]
+    return any(isinstance(part, _BatchNorm) for part in parts)
 
 
 def _pick(rows, target, index):

@@ -390,7 +390,7 @@ def note_missing(estimator, X):
     estimator.optional_modalities_ = [*known, *new]
 
 
-def note_seen(estimator, seen, n_samples):
+def note_seen(estimator, seen, n_samples, once=()):
     """Set `modalities_seen_`, and warn of the modalities that are not in it.
 
     Parameters
@@ -398,9 +398,11 @@ def note_seen(estimator, seen, n_samples):
     estimator : estimator
         With `modalities_in_`.
     seen : collection of str
-        Modalities that at least one training sample had so far.
+        Modalities that were learned from so far.
     n_samples : int
         Number of training samples, for the warning.
+    once : collection of str, default=()
+        Modalities that one sample has, which is too few for a BatchNorm.
 
     Returns
     -------
@@ -410,8 +412,11 @@ def note_seen(estimator, seen, n_samples):
     names = estimator.modalities_in_
     estimator.modalities_seen_ = [name for name in names if name in seen]
     unseen = [name for name in names if name not in seen]
-    if unseen:
-        warn_unseen(unseen, f"missing in all {n_samples} training samples")
+    if never := [name for name in unseen if name not in once]:
+        warn_unseen(never, f"missing in all {n_samples} training samples")
+    if few := [name for name in unseen if name in once]:
+        reason = f"present in 1 of {n_samples} training samples, too few for BatchNorm"
+        warn_unseen(few, reason)
     return unseen
 
 
