@@ -29,6 +29,7 @@ class NestedParams:
 
     _nested = ()
     _get_param_names = cached_param_names
+    _argument_advice = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

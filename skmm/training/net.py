@@ -5,7 +5,6 @@ from functools import partial
 
 import torch
 from skorch.callbacks import EpochTimer
-from torch import nn
 
 from skmm._random import float32_default
 from skmm._warnings import warn
@@ -31,6 +30,7 @@ from skmm.training.fingerprint import same_but_for_weights
 from skmm.training.history import record_loss
 from skmm.training.optimizers import (
     Learner,
+    as_module,
     carry_state,
     clip_gradients,
     load_state,
@@ -112,10 +112,7 @@ class TensorNet(PortableNet):
     def initialize_criterion(self):
         """Set the objective as a module, whose state checkpoints save and load."""
         check_objective_reads(self.criterion, self.module_)
-        is_module = isinstance(self.criterion, nn.Module)
-        self.criterion_ = (
-            self.criterion if is_module else ObjectiveModule(self.criterion)
-        )
+        self.criterion_ = as_module(self.criterion)
         self.objective_learns_ = any(True for _ in self.criterion_.parameters())
         return self
 
