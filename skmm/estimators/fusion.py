@@ -284,9 +284,9 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     Notes
     -----
     y is standardised by its weighted mean and standard deviation for training;
-    predictions are in its units. `MLPEncoder`, the default encoder of tables, scales its
-    inputs; other encoders do not. Missing modalities of a sample are left out of the
-    fusion.
+    predictions are in its units. `MLPEncoder`, the default encoder of tables, scales
+    its inputs; other encoders do not. Missing modalities of a sample are left out of
+    the fusion.
 
     Examples
     --------
