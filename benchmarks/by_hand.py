@@ -54,9 +54,10 @@ def floor(X, y, batch_size, epochs):
         float(total)
 
 
-def ours(X, y, batch_size, epochs, **settings):
+def ours(X, y, batch_size, epochs, scale=None, **settings):
+    """The same net by skmm; by default without the scaling that the others lack."""
     model = FusionClassifier(
-        MLPEncoder((64,)),
+        MLPEncoder((64,), scale=scale),
         head=MLPHead((32,)),
         batch_size=batch_size,
         max_epochs=epochs,

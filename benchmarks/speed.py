@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from benchmarks.by_hand import (
@@ -55,6 +56,7 @@ def fit_rows(quick, clock):
             {
                 "floor": lambda args=args: floor(*args),
                 "ours": lambda args=args: ours(*args),
+                "scaled": lambda args=args: ours(*args, scale="robust"),
                 "stopping": lambda args=args: ours(
                     *args, early_stopping=True, patience=epochs
                 ),
@@ -69,6 +71,7 @@ def fit_rows(quick, clock):
         rows += [
             row("fit / floor", case, seconds["ours"] / base, 1.10),
             row("with early stopping / floor", case, seconds["stopping"] / base, 1.25),
+            row("with scaling / fit", case, seconds["scaled"] / seconds["ours"], 1.15),
             row(
                 "default skorch / fit",
                 case,
@@ -94,6 +97,7 @@ def bootstrap_rows(quick, clock):
     splitter = BootstrapOutOfBag(count, random_state=0)
     samples = [train for train, _ in splitter.split(X, y)]
     model = ours(X, y, 32, 1).set_params(max_epochs=epochs)
+    scaled = clone(model).set_params(encoders__scale="robust")
 
     def one_by_one(fit):
         return lambda: [fit(X[rows], y[rows], 32, epochs) for rows in samples]
@@ -103,6 +107,7 @@ def bootstrap_rows(quick, clock):
             "replicas": lambda: fit_replicas(model, X, y, samples),
             "floor": one_by_one(floor),
             "ours": one_by_one(ours),
+            "scaled": lambda: fit_replicas(scaled, X, y, samples),
             "skorch": one_by_one(default_skorch),
         },
         repeats=1 if quick else 3,
@@ -114,6 +119,7 @@ def bootstrap_rows(quick, clock):
         row("floor loop / replicas", case, seconds["floor"] / base, 3.0, at_most=False),
         row("fits one by one / replicas", case, seconds["ours"] / base, 3.0, False),
         row("default skorch / replicas", case, seconds["skorch"] / base, 7.0, False),
+        row("with scaling / replicas", case, seconds["scaled"] / base, 1.15),
     ]
 
 
@@ -121,6 +127,7 @@ def predict_rows(quick, clock):
     """Goal 7: predict_proba against the bare module."""
     X, y = make_data(20_000)
     model, bare = ours(X, y, 512, 1), Bare().eval()
+    scaled = ours(X, y, 512, 1, scale="robust")
     rows = []
     for n_rows, wanted in ((1, 2.0), (128, 1.2), (20_000, 1.2)):
         part = X[:n_rows]
@@ -137,12 +144,17 @@ def predict_rows(quick, clock):
                 "ours": lambda part=part: [
                     model.predict_proba(part) for _ in range(calls)
                 ],
+                "scaled": lambda part=part: [
+                    scaled.predict_proba(part) for _ in range(calls)
+                ],
             },
             repeats=3 if quick else 7,
             clock=clock,
         )
         ratio = seconds["ours"] / seconds["direct"]
         rows.append(row("predict_proba / module", f"{n_rows} rows", ratio, wanted))
+        ratio = seconds["scaled"] / seconds["ours"]
+        rows.append(row("with scaling / predict_proba", f"{n_rows} rows", ratio, 1.15))
     return rows
 
 

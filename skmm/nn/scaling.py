@@ -107,7 +107,8 @@ class RobustScale(Block):
 
     def forward(self, x):
         """(batch, ...) to (batch, out_features)."""
-        z = (x.flatten(-self.row_ndim) - self.center).mul_(self.factor)
+        x = x if self.row_ndim == 1 else x.flatten(-self.row_ndim)
+        z = (x - self.center).mul_(self.factor)
         if self.clip is None:
             return z
         z = z.clamp_(-LARGE, LARGE)
@@ -216,8 +217,8 @@ def quantiles(x, levels, weight=None):
     levels = np.array(levels)
     if weight is None:
         below, above = _places(np.arange(1, len(x) + 1) / len(x), levels)
-        x = np.partition(x, np.unique([below, above]), axis=0).astype(np.float64)
-        return (x[below] + x[above]) / 2
+        x = np.partition(x, [*{*below, *above}], axis=0)
+        return (x[below].astype(np.float64) + x[above]) / 2
     order = x.argsort(axis=0)
     x = np.take_along_axis(x, order, 0).astype(np.float64)
     reached = weight[order].cumsum(axis=0)
