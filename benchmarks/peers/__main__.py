@@ -27,7 +27,7 @@ from benchmarks.peers.sets import CHOOSING, FIRST_SPLIT, SETS, seeds
 from benchmarks.peers.tables import over_sets, per_set
 
 CACHE = RESULTS / "peers_runs.jsonl"
-QUICK_SETS = ["biodeg", "esol", "nutrimouse diet"]
+QUICK_SETS = ["biodeg", "freesolv", "nutrimouse diet"]
 QUICK_MODELS = ["fusion", "no harm", "linear", "extra trees", "LightGBM", "CatBoost"]
 QUICK_SPLITS = 2
 
