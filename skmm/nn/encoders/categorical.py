@@ -199,12 +199,17 @@ class CategoricalEmbedding(Block):
 
     def embed(self, x):
         """(batch, n_columns) to (batch, width) of the embeddings of all categories."""
-        part = self.table * self.share[:, None]
-        mean = part.new_zeros(len(self.first), part.shape[1])
-        mean = mean.index_add(0, self.column, part)[self.column]
-        table = torch.where(self.share[:, None] > 0, self.table, mean)
-        found = nn.functional.embedding(self._rows(x), table)
+        rows = self._rows(x)
+        found, known = nn.functional.embedding(rows, self.table), self.share[rows] > 0
+        if not (self.training and known.all()):  # which spares the means in training
+            found = torch.where(known[..., None], found, self._means())
         return found.flatten(-2).index_select(-1, self.kept)
+
+    def _means(self):
+        """Mean embedding of each column, (number of columns of categories, width)."""
+        part = self.table * self.share[:, None]
+        means = part.new_zeros(len(self.first), part.shape[1])
+        return means.index_add(0, self.column, part)
 
     def forward(self, x):
         """(batch, n_columns) to (batch, out_features)."""

@@ -87,6 +87,12 @@ def test_a_new_category_has_the_mean_embedding_of_the_training_samples():
         torch.testing.assert_close(missing, mean)
 
 
+def test_training_and_prediction_read_the_same_embeddings():
+    encoder = adapted(SEEN)
+    for x in (SEEN, codes([0, 4, 0], [0, 1, 2])):
+        torch.testing.assert_close(encoder.eval().embed(x), encoder.train().embed(x))
+
+
 def test_a_missing_entry_has_an_embedding_of_its_own_if_training_samples_lack_it():
     encoder = adapted(torch.cat([SEEN, codes([0, 3, 0])]))
     missing = encoder.embed(codes([0, 3, 0]))[0, :3]
