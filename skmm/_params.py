@@ -1,15 +1,28 @@
 """Nested parameters of dicts of parts, such as ``encoders__image__hidden``."""
 
-from functools import wraps
+from functools import cache, wraps
 from inspect import signature
 
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from skmm._class_registry import register
 from skmm._sklearn import HasMethods
 
 
-class NestedParams:
+class CachedParamNames:
+    """Mixin that inspects the constructor of a class once, which takes long."""
+
+    @classmethod
+    def _get_param_names(cls):
+        return list(_param_names(cls))
+
+
+@cache
+def _param_names(cls):
+    return tuple(BaseEstimator._get_param_names.__func__(cls))
+
+
+class NestedParams(CachedParamNames):
     """Mixin that gives access to the parameters of parts in a dict-valued parameter.
 
     A class lists these parameters in `_nested`. ``set_params`` replaces the dict and

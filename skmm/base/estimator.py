@@ -28,6 +28,7 @@ from skmm.base.modality_subset import (
     stages_in_use,
 )
 from skmm.base.modality_weights import weights_table
+from skmm.base.plain_rows import plain_rows
 from skmm.base.training_data import (
     Samples,
     TrainingData,
@@ -386,14 +387,17 @@ class ModalityEstimator(
     # -- outputs and embeddings ----------------------------------------------------
 
     def _outputs(self, X, method="forward"):
-        check_is_fitted(self, "net_")
+        if "net_" not in vars(self):  # the check itself is slow
+            check_is_fitted(self, "net_")
         rows = X if isinstance(X, TensorRows) else self._rows(X)
         return training.predict_outputs(self.net_.module_, rows, method=method)
 
     def _rows(self, X):
-        X, module = check_modalities(X, self, reset=False), self.net_.module_
-        device = next((p.device for p in module.parameters()), self.net_.device)
-        return to_rows(X, module, device)
+        module = self.net_.module_
+        if (rows := plain_rows(self, X, module)) is not None:
+            return rows
+        X = check_modalities(X, self, reset=False)
+        return to_rows(X, module, module.device or self.net_.device)
 
     def _encoded(self, X):
         """Replace modalities by their embeddings, to predict more than once.

@@ -70,6 +70,12 @@ class TensorRows:
         """Select rows by a slice or an integer tensor, as tensors."""
         return self._map(index, lambda source: rows_at(source, index))
 
+    def read(self):
+        """Return all rows as tensors; those that are tensors are not copied."""
+        if all(isinstance(source, torch.Tensor) for source in self.x.values()):
+            return self
+        return self.take(slice(None))
+
     def _map(self, index, pick):
         present = None if self.present is None else rows_at(self.present, index)
         weight = None if self.weight is None else rows_at(self.weight, index)

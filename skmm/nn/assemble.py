@@ -3,7 +3,6 @@
 from contextlib import nullcontext
 
 import torch
-from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from skmm._random import float32_default
@@ -17,6 +16,7 @@ from skmm.nn.encoders import (
     MLPEncoder,
 )
 from skmm.nn.heads import MLPHead
+from skmm.nn.modality_module import ModalityModule
 from skmm.nn.row_independence import check_rows_independent
 from skmm.nn.shape_inference import (
     built,
@@ -29,7 +29,7 @@ from skmm.nn.shape_inference import (
 )
 
 
-class MultimodalModule(nn.Module):
+class MultimodalModule(ModalityModule):
     """Encode every modality, fuse, predict.
 
     Parameters

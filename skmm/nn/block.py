@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 from skmm._class_registry import register
+from skmm._params import CachedParamNames
 
 
 class Renamed:
@@ -27,7 +28,7 @@ class Renamed:
         setattr(instance, self.new, value)
 
 
-class Block(BaseEstimator, nn.Module):
+class Block(CachedParamNames, BaseEstimator, nn.Module):
     """A part of a network with scikit-learn hyper-parameters.
 
     The constructor only stores hyper-parameters; ``build(in_shape)`` creates the

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from skmm._class_registry import register
+from skmm._params import CachedParamNames
 from skmm.data.tensors import map_tensors, names_in, tensors_in
 
 RULE = (
@@ -34,7 +35,7 @@ OURS = {  # names for the losses of torch
 }
 
 
-class Objective(BaseEstimator):
+class Objective(CachedParamNames, BaseEstimator):
     """Base class of objectives.
 
     A subclass defines `rows`, the loss of every sample; or `__call__`, if samples are

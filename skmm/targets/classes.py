@@ -58,7 +58,7 @@ class ClassTarget(Target):
 
     def read(self, y):
         """Validate y: of shape (n_samples,), or (n_samples, n_labels) if multilabel."""
-        y = read_labels(y)
+        y = y if _is_integer(y) else read_labels(y)
         if (y.ndim == 2) != self.multilabel:
             raise ValueError(
                 "y must be a multilabel indicator matrix if and only if it was one at "
@@ -163,6 +163,11 @@ def read_labels(y):
             "sklearn.multioutput.MultiOutputClassifier, or pass an indicator matrix."
         )
     return column_or_1d(y, warn=True)
+
+
+def _is_integer(y):
+    """Whether y is an array of one label per sample that needs no validation."""
+    return type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biu"
 
 
 def _read_masked_labels(y):

@@ -10,7 +10,7 @@ from skmm._views import quantity
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import map_tensors, rows_at, tensors_in
 from skmm.objectives.base import counted_by
-from skmm.training.threads import threads_for, work_of
+from skmm.training.threads import threads_of
 
 
 class Batches:
@@ -128,19 +128,23 @@ def predict_outputs(module, rows, batch_size=None, method="forward"):
     if module.training:  # walks over all parts, which is slow for small predictions
         module.eval()
     # calls the module itself, which may be compiled
-    call, whole = module if method == "forward" else getattr(module, method), None
+    call = module if method == "forward" else getattr(module, method)
     size = batch_size or slice_rows(rows)
-    with threads_for(work_of(module, rows, size)), torch.inference_mode():
+    with threads_of(module, rows, size), torch.inference_mode():
+        if len(rows) <= size:
+            return _finite(_outputs(call, rows.read()), module)
+        whole = None
         for start, stop in batch_bounds(len(rows), size):
-            part = rows.take(slice(start, stop))
-            known = {"encoded": part.encoded} if part.encoded else {}
-            outputs = call(part.x, part.present, **known)
-            if stop - start == len(rows):
-                return _finite(outputs, module)
+            outputs = _outputs(call, rows.take(slice(start, stop)))
             # into one tensor: many small ones would keep the freed memory in pieces
             whole = _room(outputs, len(rows)) if whole is None else whole
             map_tensors(partial(_put, start), whole, outputs)
     return _finite(whole, module)
+
+
+def _outputs(call, rows):
+    known = {"encoded": rows.encoded} if rows.encoded else {}
+    return call(rows.x, rows.present, **known)
 
 
 def _finite(outputs, module):

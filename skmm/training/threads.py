@@ -6,7 +6,7 @@ whole process, so that fits in several threads must agree on what to put back.
 """
 
 import threading
-from contextlib import contextmanager
+from contextlib import nullcontext
 from math import prod
 from weakref import WeakKeyDictionary
 
@@ -65,7 +65,6 @@ def _shape(sample):
     return shape if sample.is_floating_point() else (1, *shape)
 
 
-@contextmanager
 def threads_for(work):
     """Limit the number of threads by the work of a mini-batch, and put it back.
 
@@ -74,12 +73,37 @@ def threads_for(work):
     work : float
         Multiply-add operations. The number of threads is at least one, and never more
         than the user's.
+
+    Returns
+    -------
+    context manager
     """
-    before = _enter(work)
-    try:
-        yield
-    finally:
-        _leave(before)
+    if _is_one():
+        return nullcontext()
+    return _Limit(work)
+
+
+def threads_of(module, rows, size):
+    """Do the same as `threads_for` for the forward pass of `work_of`."""
+    if _is_one():
+        return nullcontext()
+    return _Limit(work_of(module, rows, size))
+
+
+def _is_one():
+    """Whether there is one thread, so that nothing can be limited."""
+    return not _Shared.active and torch.get_num_threads() == 1
+
+
+class _Limit:
+    def __init__(self, work):
+        self.work = work
+
+    def __enter__(self):
+        self.before = _enter(self.work)
+
+    def __exit__(self, *error):
+        _leave(self.before)
 
 
 def _enter(work):

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from skmm.nn.block import Block
+from skmm.nn.modality_module import ModalityModule
 from skmm.nn.shape_inference import check_plain
 
 
-class Branches(nn.Module):
+class Branches(ModalityModule):
     """Base class of several nets, each of which reads some of the modalities.
 
     A subclass defines ``mask(index, present)`` and `forward`.

@@ -1,7 +1,6 @@
 """Training of many nets, in stacks where possible, the others one by one."""
 
 from collections import defaultdict
-from functools import cache
 
 import torch
 from skorch.callbacks import EpochTimer
@@ -160,13 +159,8 @@ def _settings_of(part):
 
 
 def _params_of(owner, without=()):
-    names = [name for name in _param_names(type(owner)) if name not in without]
+    names = [name for name in owner._get_param_names() if name not in without]
     return tuple((name, _comparable(getattr(owner, name))) for name in names)
-
-
-@cache  # reading a signature takes longer than comparing the values
-def _param_names(cls):
-    return tuple(cls._get_param_names())
 
 
 def _comparable(value):
