@@ -92,10 +92,11 @@ def _message(first, labels, what, own):
     source = first if first.isidentifier() else "X"
     by_label = f"{value}.loc[{source}.index]"
     by_label = "ModalityDict.align({...})" if name != what else by_label
+    needs = ", as permutation_test_score needs, which permutes y" if what == "y" else ""
     return (
         f"{what} has {order if same else f'other row labels than {first}'}: row {row} "
         f"is {got!r}, not {label!r}. To join by label, use {by_label}; to join by "
-        f"position, remove the labels: {value}.to_numpy()."
+        f"position, remove the labels: {value}.to_numpy(){needs}."
     )
 
 

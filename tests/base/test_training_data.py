@@ -109,8 +109,8 @@ def test_one_number_is_equal_weights():
     [
         (np.zeros(9), "at least one non-zero"),
         (-np.ones(9), "Negative values"),
-        (np.ones(8), "sample_weight.shape"),
-        (np.ones((9, 2)), "1D"),
+        (np.ones(8), "one entry per sample of X, 9; got 8"),
+        (np.ones((9, 2)), r"got shape \(9, 2\)"),
         (np.full(9, np.nan), "NaN"),
     ],
 )
@@ -169,8 +169,12 @@ def test_split_of_too_few_samples(n):
     "labels, fraction, message",
     [
         (["a"] * 9 + ["b"], 0.3, "class 'b' has 1 sample"),
-        ([0, 0, 1, 1, 2, 2], 0.2, "1 validation sample.* for 3 classes"),
-        ([0, 0, 0, 1, 1, 1, 2, 2, 2], 0.9, "2 training and 7 validation"),
+        ([0, 0, 1, 1, 2, 2], 0.2, "1 for validation, of 3 classes"),
+        (
+            [0, 0, 0, 1, 1, 1, 2, 2, 2],
+            0.9,
+            "2 samples are for training and 7 for validation",
+        ),
         (np.array(["x", "x", "y"], dtype=object), 0.4, "class 'y' has 1 sample"),
     ],
 )

@@ -5,8 +5,14 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_score, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    cross_val_score,
+    permutation_test_score,
+    train_test_split,
+)
 
 import skmm
 from skmm import ModalityDict, inspection
@@ -358,3 +364,16 @@ def test_splits_of_scikit_learn_keep_labels_equal():
         CLASSIFIER.fit(train, y_train.reset_index(drop=True))
     with pytest.raises(ValueError, match="other row labels"):
         CLASSIFIER.fit(train.reset_index(drop=True), y_train)
+
+
+def test_functions_of_scikit_learn_that_permute():
+    """X without its labels, or y along with them."""
+    X, y = ModalityDict(frames()), labels_of_classes()
+    model = skmm.FusionClassifier(**FAST).fit(X, y)
+    found = permutation_importance(model, X, y, n_repeats=1, random_state=0)
+    assert found.importances_mean.shape == (len(X.keys()),)
+    settings = {"n_permutations": 1, "cv": 2, "random_state": 0}
+    with pytest.raises(ValueError, match=r"y\.to_numpy\(\), as permutation_test_score"):
+        permutation_test_score(model, X, y, **settings)
+    score, _, _ = permutation_test_score(model, X, y.to_numpy(), **settings)
+    assert 0 <= score <= 1

@@ -317,7 +317,7 @@ def test_weights_reach_the_members():
     member = LogisticRegression().fit(X["a"][there], y[there], weight[there])
     np.testing.assert_allclose(model.estimators_["a"].coef_, member.coef_)
     for bad in (np.ones(3), -np.ones(40)):
-        with pytest.raises(ValueError, match=r"shape|Negative"):
+        with pytest.raises(ValueError, match=r"one entry per sample|Negative"):
             late().fit(X, y, sample_weight=bad)
 
 
