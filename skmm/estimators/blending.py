@@ -75,7 +75,7 @@ class GradientBlendingClassifier(NetClassifierMixin, ModalityEstimator):
     max_epochs : int, default=100
         Number of epochs, or maximum number with early stopping; those of estimates of
         the weights are not counted.
-    early_stopping : bool or "keep_start", default=False
+    early_stopping : bool, "auto" or "keep_start", default=False
         Stop when the validation loss of the fused head no longer decreases, and restore
         the best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.2

@@ -93,7 +93,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
         previous one.
     max_epochs : int, default=100
         Number of epochs per stage, or maximum number with early stopping.
-    early_stopping : bool or "keep_start", default=False
+    early_stopping : bool, "auto" or "keep_start", default=False
         Stop when the loss on a validation set, including the cost, no longer decreases,
         and restore the best weights. "keep_start" includes the initial weights.
     validation_fraction : float, default=0.15

@@ -56,10 +56,11 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
         previous one.
     max_epochs : int, default=100
         Number of epochs, or maximum number with early stopping.
-    early_stopping : bool or "keep_start", default=False
+    early_stopping : bool, "auto" or "keep_start", default=False
         Stop when the loss on a validation set no longer decreases, and restore the
         best weights. "keep_start" includes the initial weights, so that fine-tuning
-        does not increase the validation loss.
+        does not increase the validation loss. "auto" stops early if there are at least
+        100 samples, or a validation set is passed to `fit`; `partial_fit` does not.
     validation_fraction : float, default=0.15
         Fraction of the samples in the validation set, which is stratified by class.
     patience : int, default=10
@@ -99,15 +100,17 @@ class FusionClassifier(NetClassifierMixin, ModalityEstimator):
     net_ : TensorNet
         The fitted skorch net, with `module_`, `history` and `callbacks_`.
     encoders_ : dict of str to Module
-        Fitted encoder of each modality. As `encoders` of another estimator, they keep
-        their weights.
+        Fitted encoder of each modality, of the first net if there are several. As
+        `encoders` of another estimator, they keep their weights.
     history_ : DataFrame of shape (n_iter_, n_columns)
         Epoch, training loss, validation loss if any, and seconds of each epoch.
     n_iter_ : int
         Number of epochs trained.
     best_epoch_ : int
         Epoch of the best weights, counted from 1; 0 stands for the initial weights.
-        Only if `early_stopping` is set.
+        Only if `early_stopping_` is not False.
+    early_stopping_ : bool or "keep_start"
+        Value of `early_stopping` in use.
     modality_weights_ : DataFrame of shape (n_blocks, n_columns)
         Weight of each modality and interaction. Only if the fusion learns weights,
         such as ``LpNormFusion`` and ``NoHarmFusion``.
@@ -252,9 +255,10 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         previous one.
     max_epochs : int, default=100
         Number of epochs, or maximum number with early stopping.
-    early_stopping : bool or "keep_start", default=False
+    early_stopping : bool, "auto" or "keep_start", default=False
         Stop when the loss on a validation set no longer decreases, and restore the
-        best weights. "keep_start" includes the initial weights.
+        best weights. "keep_start" includes the initial weights. "auto" stops early if
+        there are at least 100 samples, or a validation set is passed to `fit`.
     validation_fraction : float, default=0.15
         Fraction of the samples in the validation set.
     patience : int, default=10
@@ -284,8 +288,8 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
     net_ : TensorNet
         The fitted skorch net, with `module_`, `history` and `callbacks_`.
     encoders_ : dict of str to Module
-        Fitted encoder of each modality. As `encoders` of another estimator, they keep
-        their weights.
+        Fitted encoder of each modality, of the first net if there are several. As
+        `encoders` of another estimator, they keep their weights.
     history_ : DataFrame of shape (n_iter_, n_columns)
         Epoch, training loss, validation loss if any, and seconds of each epoch. Losses
         are those of the standardised y.
@@ -293,7 +297,9 @@ class FusionRegressor(NetRegressorMixin, ModalityEstimator):
         Number of epochs trained.
     best_epoch_ : int
         Epoch of the best weights, counted from 1; 0 stands for the initial weights.
-        Only if `early_stopping` is set.
+        Only if `early_stopping_` is not False.
+    early_stopping_ : bool or "keep_start"
+        Value of `early_stopping` in use.
     modality_weights_ : DataFrame of shape (n_blocks, n_columns)
         Weight of each modality and interaction. Only if the fusion learns weights,
         such as ``LpNormFusion`` and ``NoHarmFusion``.
