@@ -109,11 +109,12 @@ class ResumeFile(Callback):
             ) from error
 
     def _differing(self, key):
-        """Names of what differs; the start only if no parameter explains it."""
+        """Names of what differs; the start only if nothing else explains it.
+
+        It depends on the parameters, and on the data through ``Block.adapt``.
+        """
         other = [name for name in self.key if key.get(name) != self.key[name]]
-        if {*other} - {START, "data"}:
-            return [name for name in other if name != START]
-        return other
+        return [name for name in other if name != START] or other
 
     def _state(self, net):
         return {

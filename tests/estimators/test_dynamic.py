@@ -253,8 +253,10 @@ def test_branches_do_not_learn_from_rows_that_they_cannot_read():
         fitted(lacking, y, training="frozen").net_.module_.parts() for y in (Y, wrong)
     ]
     for name, same in (("a", True), ("b", False)):
-        first, second = (state_of(each[f"experts__{name}"]) for each in parts)
-        equal = [torch.equal(first[key], second[key]) for key in first]
+        pairs = zip(
+            *(each[f"experts__{name}"].parameters() for each in parts), strict=True
+        )
+        equal = [torch.equal(*pair) for pair in pairs]
         assert all(equal) if same else not any(equal)
 
 

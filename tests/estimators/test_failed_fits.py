@@ -9,6 +9,7 @@ from skorch.callbacks import Callback
 
 import skmm
 from skmm import ModalityDict
+from skmm.nn import MLPEncoder
 from skmm.training import TensorNet
 from skmm.training.replicas.stacked_training import StackedTraining
 
@@ -118,8 +119,9 @@ def test_a_warm_start_that_diverges_is_undone(estimator):
 def test_a_corrupt_chunk_is_undone():
     """Also the location and scale of y, and the state of the optimizer."""
     y = X["a"][:, 0]
-    model = skmm.FusionRegressor(random_state=0).partial_fit(X, y)
-    alone = skmm.FusionRegressor(random_state=0).partial_fit(X, y)
+    unscaled = MLPEncoder(scale=None)
+    model = skmm.FusionRegressor(unscaled, random_state=0).partial_fit(X, y)
+    alone = skmm.FusionRegressor(unscaled, random_state=0).partial_fit(X, y)
     with pytest.raises(FloatingPointError):
         model.partial_fit({"a": X["a"] * 1e30, "b": X["b"]}, y)
     assert len(model.history_) == 1
