@@ -60,6 +60,7 @@ def _is_plain(leaf, shape, n_rows):
     """Whether torch can share the memory of an array of samples of this shape."""
     return (
         type(leaf) is np.ndarray
+        and type(shape) is tuple  # that of a table with categories is not
         and leaf.dtype in DTYPES
         and leaf.shape[1:] == shape
         and 0 < leaf.size <= SMALL // 4

@@ -17,7 +17,7 @@ from skmm.data.finite import measured_entries, measured_samples
 from skmm.data.labels import check_row_labels
 from skmm.data.sources import row_nbytes
 from skmm.data.tensors import TensorRows, rows_at, tensors_in
-from skmm.data.validation import note_seen
+from skmm.data.unseen import note_seen
 from skmm.nn.assemble import MultimodalModule
 from skmm.objectives.base import split_mask
 
@@ -316,7 +316,7 @@ def check_sample_weights(sample_weight, n_samples):
     """
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight):
+    if hasattr(sample_weight, "__len__"):
         _check_length("sample_weight", sample_weight, n_samples)
     with prepending("sample_weight"):
         weight = check_sample_weight(

@@ -166,7 +166,7 @@ class DynamicFusionClassifier(NetClassifierMixin, BranchEstimator):
     >>> rng = np.random.default_rng(0)
     >>> X = {"good": rng.normal(size=(100, 3)), "noise": rng.normal(size=(100, 20))}
     >>> y = X["good"][:, 0] > 0
-    >>> settings = {"lr": 0.01, "max_epochs": 15, "random_state": 0}
+    >>> settings = {"lr": 0.01, "max_epochs": 30, "random_state": 0}
     >>> model = DynamicFusionClassifier(**settings).fit(X, y)
     >>> model.branches_, bool(model.expected_cost_ < 0.5)
     ([('good',), ('noise',), ('good', 'noise')], True)

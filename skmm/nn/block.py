@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, clone
 from torch import nn
 
 from skmm._class_registry import register
+from skmm._params import cached_param_names
+from skmm._sklearn import InvalidParameterError
 
 
 class Renamed:
@@ -100,6 +102,7 @@ class Block(BaseEstimator, nn.Module):
     False
     """
 
+    _get_param_names = cached_param_names
     in_dtype = torch.float32
     takes_categories = False
     gives_tokens = False
@@ -212,6 +215,17 @@ class Block(BaseEstimator, nn.Module):
     def is_built(self):
         """Whether the weights exist."""
         return "out_features" in self.__dict__
+
+    def _validate_params(self):
+        """Check hyper-parameters; True and False are not numbers here."""
+        super()._validate_params()
+        for name, allowed in self._parameter_constraints.items():
+            value = getattr(self, name, None)
+            if isinstance(value, bool) and not any(a == "boolean" for a in allowed):
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be a "
+                    f"number, not {value}."
+                )
 
     def set_params(self, **params):
         """Set hyper-parameters; raises ValueError if the block is built."""

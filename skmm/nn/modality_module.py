@@ -17,7 +17,7 @@ class ModalityModule(nn.Module):
         return super()._apply(fn, recurse)
 
     def __getstate__(self):
-        return {name: v for name, v in vars(self).items() if name != "device"}
+        return {n: v for n, v in super().__getstate__().items() if n != "device"}
 
     @cached_property
     def device(self):

@@ -13,7 +13,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import cross_val_score
 from sklearn.utils import get_tags
 
-from skmm.data.validation import UNSEEN
+from skmm.data.unseen import UNSEEN
 from skmm.utils._checking import (
     assert_close,
     assert_raises,

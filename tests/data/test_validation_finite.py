@@ -75,7 +75,7 @@ def test_categories_of_a_table_may_be_missing(dtype):
     words = pd.Series(["a", None, "c"], dtype=dtype)
     check_finite(ModalityDict(a=pd.DataFrame({"u": words, "v": [1.0, 2.0, 3.0]})))
     bad = pd.DataFrame({"u": words, "v": [1.0, 2.0, np.nan]})
-    with pytest.raises(ValueError, match=r"'a' has NaN.* in 1 row\(s\) \(2\)"):
+    with pytest.raises(ValueError, match=r"'a' has NaN.* in 1 row \(2\)"):
         check_finite(ModalityDict(a=bad))
 
 

@@ -170,7 +170,11 @@ def test_weight_zero_is_removed_and_weight_two_is_repeated(make):
 
 @pytest.mark.parametrize(
     "weight, message",
-    [(np.zeros(40), "non-zero"), (-np.ones(40), "Negative"), (np.ones(3), "shape")],
+    [
+        (np.zeros(40), "non-zero"),
+        (-np.ones(40), "Negative"),
+        (np.ones(3), "one entry"),
+    ],
 )
 def test_bad_weights_raise(weight, message):
     X, y = two_tables()

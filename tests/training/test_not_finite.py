@@ -7,9 +7,11 @@ from sklearn.base import clone
 
 import skmm
 from skmm.model_selection import fit_replicas
+from skmm.nn import MLPEncoder
 from skmm.training.batches import predict_outputs
 
-FAST = {"max_epochs": 2, "random_state": 0}
+RAW = MLPEncoder(scale=None)  # scaling would limit the values
+FAST = {"encoders": RAW, "max_epochs": 2, "random_state": 0}
 MODELS = [
     skmm.CoordinatedEncoder(**FAST),
     skmm.DynamicFusionClassifier(**FAST),

@@ -8,7 +8,7 @@ import numpy as np
 from skmm._views import fit_text
 from skmm.base import takes_modalities
 from skmm.data import leaves
-from skmm.data.validation import warn_unseen
+from skmm.data.unseen import warn_unseen
 
 TOO_FEW = re.compile(  # what scikit-learn and the nets of skmm raise
     r"Found array with \d+ sample|minimum of \d+ is required"

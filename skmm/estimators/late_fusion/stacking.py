@@ -18,7 +18,7 @@ from skmm.base.training_data import (
     check_several_groups,
     split_pairs,
 )
-from skmm.data.validation import warn_unseen
+from skmm.data.unseen import warn_unseen
 from skmm.estimators.late_fusion.fitting import (
     TOO_FEW,
     TooFewSamplesError,

@@ -17,7 +17,8 @@ from skmm.base.mixins import joined_by_row
 from skmm.base.search_space import of_estimator, of_training
 from skmm.base.validation_split import NOT_STRATIFIED
 from skmm.data import check_modalities
-from skmm.data.validation import UNSEEN, check_names, check_target, with_target
+from skmm.data.unseen import UNSEEN
+from skmm.data.validation import check_names, check_target, with_target
 from skmm.estimators.no_harm import guarantees
 from skmm.estimators.no_harm.crossfit import (
     CrossFit,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from skmm._warnings import warn
-from skmm.data.validation import warn_unseen
+from skmm.data.unseen import warn_unseen
 from skmm.estimators.no_harm import crossfit
 from skmm.estimators.no_harm.crossfit import (
     BEST_SINGLE,
