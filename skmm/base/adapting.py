@@ -32,6 +32,7 @@ def _adapt(encoder, rows, name):
     if not isinstance(encoder, Block) or type(encoder).adapt is Block.adapt:
         return True
     x, weight = rows.x[name], rows.weight
+    weight = weight.mean(1) if rows.by_member else weight
     if rows.present is not None:
         mask = rows.present[:, list(rows.x).index(name)]
         if not mask.all():

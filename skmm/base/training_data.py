@@ -79,6 +79,25 @@ class TrainingData:
         self.valid = _pick(rows, target, valid)
         return self
 
+    def hold_out(self, held):
+        """Set other samples aside for each net of an ensemble.
+
+        Parameters
+        ----------
+        held : ndarray of shape (n_samples, n_estimators) of bool
+            Which samples are in the validation set of each net; the others are in its
+            training set.
+        """
+        rows, target = self.train
+        held = torch.from_numpy(held).to(tensors_in(target)[0].device)
+        weight = torch.ones(len(rows)) if rows.weight is None else rows.weight
+        weight = weight.to(held.device)[:, None]
+        train = rows.with_weight(weight * ~held)
+        self.train = _scaled(train, target), target
+        index = held.any(1).nonzero()[:, 0].cpu().numpy()
+        self.valid = _pick(rows.with_weight(weight * held), target, index)
+        return self
+
 
 @dataclass
 class Samples:
@@ -151,11 +170,19 @@ def _normalises(module, name):
 def _pick(rows, target, index):
     index = torch.from_numpy(index).to(tensors_in(target)[0].device)
     rows, target = rows.subset(index), rows_at(target, index)
+    return _scaled(rows, target), target
+
+
+def _scaled(rows, target):
+    """Rows with weights of mean one over their observed entries."""
     weight = rows.weight
     observed = None if weight is None else split_mask(target)[1]
     if observed is not None:
         observed = observed.flatten(1).sum(1).to(weight)
-    return rows.with_weight(mean_one(weight, observed)), target
+    if rows.by_member:
+        columns = [mean_one(column, observed) for column in weight.unbind(1)]
+        return rows.with_weight(torch.stack(columns, 1))
+    return rows.with_weight(mean_one(weight, observed))
 
 
 def counted_samples(y, weight):

@@ -178,12 +178,26 @@ def set_validation(estimator, data, samples, given=None):
         target = to_device(estimator._target.encode(held.y), device)
         data.valid = to_rows(held.X, data.module, device, held.weight), target
     elif estimator._needs_valid():
+        if _differs_by_member(estimator, samples):
+            data.hold_out(validation_masks(estimator, samples.y, samples.groups))
+            return None
         drawn = samples.valid, samples.groups
         train, valid = validation_indices(estimator, samples.y, *drawn)
         data.split(train, valid)
         if estimator.monitor != LOSS:
             held = samples.take(valid)
     return held
+
+
+def _differs_by_member(estimator, samples):
+    """Whether each net of an ensemble sets other samples aside.
+
+    A score is of the mean prediction, and an objective that compares samples would
+    compare with those that are set aside: all nets then have one validation set.
+    """
+    compares = getattr(estimator._objective(), "compares_samples", False)
+    alike = estimator.monitor != LOSS or samples.valid is not None or compares
+    return estimator.n_estimators > 1 and not alike
 
 
 def set_monitor(estimator, data, held):
@@ -200,7 +214,28 @@ def set_monitor(estimator, data, held):
         data.monitor = Monitor.of(estimator, data.valid, held)
 
 
-def validation_indices(estimator, y, valid=None, groups=None):
+def validation_masks(estimator, y, groups=None):
+    """Which samples each net of an ensemble sets aside.
+
+    Parameters
+    ----------
+    estimator : ModalityEstimator
+    y : ndarray of shape (n_samples, ...)
+    groups : ndarray of shape (n_samples,), optional
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_estimators) of bool
+        The first column is that of a single net.
+    """
+    masks = np.zeros((len(y), estimator.n_estimators), dtype=bool)
+    for i in range(estimator.n_estimators):
+        _, valid = validation_indices(estimator, y, groups=groups, member=i)
+        masks[valid, i] = True
+    return masks
+
+
+def validation_indices(estimator, y, valid=None, groups=None, member=0):
     """Indices of the training and the validation set of a fit.
 
     Parameters
@@ -210,6 +245,8 @@ def validation_indices(estimator, y, valid=None, groups=None):
     valid : ndarray of shape (n_samples,) of bool, optional
         The validation set, if it is already drawn.
     groups : ndarray of shape (n_samples,), optional
+    member : int, default=0
+        Number of the net in an ensemble, which gives another split.
 
     Returns
     -------
@@ -217,7 +254,9 @@ def validation_indices(estimator, y, valid=None, groups=None):
     """
     if valid is not None and valid.any() and not valid.all():
         return np.flatnonzero(~valid), np.flatnonzero(valid)
-    seed, labels = derive(estimator._seed, "validation"), estimator._target.strata(y)
+    which = ("member", member) if member else ()
+    seed = derive(estimator._seed, "validation", *which)
+    labels = estimator._target.strata(y)
     fraction = estimator.validation_fraction
     found = split_samples(len(y), fraction, labels, seed, groups)
     return keep_outputs(y, *found, groups)

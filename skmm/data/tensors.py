@@ -50,8 +50,9 @@ class TensorRows:
         Each of shape (n_rows, ...).
     present : bool Tensor of shape (n_rows, n_modalities), or None
         None if nothing is missing.
-    weight : Tensor of shape (n_rows,), or None
-        None for equal weights.
+    weight : Tensor of shape (n_rows,) or (n_rows, n_members), or None
+        None for equal weights; one column per net of an ensemble whose nets are trained
+        on other rows.
     encoded : collection of str
         Modalities whose `x` are embeddings, which need no encoder.
     """
@@ -63,6 +64,11 @@ class TensorRows:
 
     def __len__(self):
         return len(next(iter(self.x.values())))
+
+    @property
+    def by_member(self):
+        """Whether every net of an ensemble has its own weights."""
+        return self.weight is not None and self.weight.ndim == 2
 
     def subset(self, index):
         """Select rows by an integer tensor, without copying any modality."""

@@ -198,7 +198,7 @@ class StackedRows:
     ----------
     x : dict of str to Tensor (B, n_samples, ...)
     present : Tensor (B, n_samples, M) or None
-    weight : Tensor (B, n_samples)
+    weight : Tensor (B, n_samples) or, of ensembles, (B, n_samples, n_members)
         Zero for padding.
     target : Tensor (B, n_samples, ...), or dict of such
     sizes : Tensor (B,)
@@ -275,7 +275,11 @@ class StackedRows:
         """Repeat each replica so many times; for losses, without inputs."""
         copied = partial(torch.repeat_interleave, repeats=size, dim=0)
         target = map_tensors(copied, self.target)
-        return StackedRows({}, None, copied(self.weight), target, copied(self.sizes))
+        if self.weight.ndim == 3:
+            weight = self.weight.transpose(1, 2).flatten(0, 1)
+        else:
+            weight = copied(self.weight)
+        return StackedRows({}, None, weight, target, copied(self.sizes))
 
     def bounds(self, batch_size):
         """(start, stop) of the mini-batches of the longest replica."""

@@ -159,6 +159,8 @@ class TensorNet(PortableNet):
     def infer(self, x, **fit_params):
         """Compute the outputs for a mini-batch."""
         inputs = (x.x, x.present, x.encoded) if x.encoded else (x.x, x.present)
+        if x.by_member and not self.module_.training:
+            return self.module_.outputs(*inputs)  # each has its own validation set
         if len(x) == 1 and self.module_.training:
             with running_statistics(self.module_):
                 return self.module_(*inputs)
@@ -170,7 +172,8 @@ class TensorNet(PortableNet):
         compute, size = objective, 1
         if isinstance(self.module_, Ensemble):
             size = self.module_.size
-            compute = partial(self.module_.loss, objective) if training else objective
+            if training or X.by_member:
+                compute = partial(self.module_.loss, objective)
         loss = check_scalar(compute(y_pred, y_true, X.weight), objective)
         for block in self.penalised_:
             loss = loss + block.penalty() / size

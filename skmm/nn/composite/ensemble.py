@@ -192,23 +192,27 @@ class Ensemble(ModalityModule):
     # -- training ------------------------------------------------------------------
 
     def loss(self, objective, outputs, target, weight=None):
-        """Mean loss of the members in training.
+        """Mean loss of the members.
 
         Parameters
         ----------
         objective : callable
         outputs : Tensor of shape (n_estimators, batch, outputs)
         target : Tensor, or dict of str to Tensor, of (batch, ...)
-        weight : Tensor of shape (batch,), optional
+        weight : Tensor of shape (batch,) or (batch, n_estimators), optional
 
         Returns
         -------
         Tensor, 0-d
         """
+        if weight is not None and weight.ndim == 1:
+            weight = weight[:, None].expand(-1, self.size)
         if not (getattr(objective, "by_rows", False) and objective.additive):
-            losses = [objective(own, target, weight) for own in outputs]
+            weights = [None] * self.size if weight is None else weight.unbind(1)
+            pairs = zip(outputs, weights, strict=True)
+            losses = [objective(own, target, part) for own, part in pairs]
             return torch.stack(losses).mean()
-        weight = None if weight is None else self._repeated(weight)
+        weight = None if weight is None else weight.T.flatten()
         repeated = map_tensors(self._repeated, target)
         return objective(outputs.flatten(0, 1), repeated, weight)
 

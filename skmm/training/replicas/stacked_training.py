@@ -121,9 +121,10 @@ class StackedTraining:
         """Mean loss of each replica without padding, and its size; shape (B,)."""
         for norm in self.norms:
             norm.rows = batch.real
-        outputs = self.module(batch.x, batch.present)
-        if self.is_ensemble and self.module.training:
+        if self.is_ensemble and (self.module.training or batch.weight.ndim == 3):
+            outputs = self.module.outputs(batch.x, batch.present)
             return self._losses_of_members(outputs, batch, objective)
+        outputs = self.module(batch.x, batch.present)
         return _row_losses(outputs, batch, objective)
 
     def _losses_of_members(self, outputs, batch, objective):

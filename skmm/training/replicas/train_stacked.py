@@ -96,6 +96,7 @@ def _structure(net, problem):
     targets = [target, *(problem.valid or ())[1:]]  # masked ones have two tensors
     dtypes = [tuple(tensor.dtype for tensor in tensors_in(t)) for t in targets]
     data = (starts, rows.present is None, tuple(dtypes), problem.valid is None)
+    data += (rows.by_member,)
     return (shapes, kinds, _settings(net.module_), settings, data)
 
 
